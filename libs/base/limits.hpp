@@ -1,0 +1,24 @@
+// Bounds that more than one part must agree on (REQUIREMENTS "everything has a limit"; ARCHITECTURE "Security").
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tollgate::base::limits {
+
+constexpr std::size_t kDigitsMax = 32;              // dialled number
+constexpr std::size_t kRuleCodeDigitsMax = 15;      // 3.5, 8.2
+constexpr std::size_t kTechPrefixDigitsMax = 6;     // 2.2
+constexpr std::size_t kSipMessageBytesMax = 65536;  // one datagram
+constexpr std::size_t kSdpBytesMax = 16384;
+constexpr std::size_t kSdpLinesMax = 400;
+constexpr std::size_t kCandidatesMax = 32;  // per call, next-trunk chain included
+constexpr std::size_t kEndpointsPerTrunkMax = 16;
+constexpr std::size_t kAttemptsMax = 64;  // recorded per call
+constexpr std::size_t kHttpBodyBytesMax = 1U << 20U;
+constexpr std::size_t kJsonDepthMax = 16;
+constexpr std::size_t kPageRowsMax = 500;
+constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // 1e9 units; sums beyond are refused at the edge
+constexpr std::int64_t kRatePerMinuteMicrosMax = 1'000'000'000;  // 1,000 units a minute
+
+}  // namespace tollgate::base::limits

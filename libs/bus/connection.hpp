@@ -1,0 +1,86 @@
+// One connection to NATS. A process has two: kRequests flushes every message at once and keeps a small reconnect buffer (old requests
+// are poison), kEvents buffers. Reconnects for ever by itself. All members are thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/result.hpp"
+
+namespace tollgate::bus {
+
+struct ConnectionSettings {
+  std::string url;  // nats://127.0.0.1:24222
+  std::string user;
+  std::string password;
+  std::string ca_file;  // not empty: TLS with this CA and host name check
+  std::string name;     // shown by the server
+};
+
+enum class ConnectionKind { kRequests, kEvents };
+
+// A message as a subscriber sees it; the views live as long as the handler runs.
+struct Delivery {
+  std::string_view subject;
+  std::string_view data;
+  std::string_view reply_to;  // empty = no reply wanted
+};
+
+// Unsubscribes (after draining what is being delivered) when destroyed.
+class Subscription {
+ public:
+  struct State;
+  explicit Subscription(std::shared_ptr<State> state);
+  Subscription(Subscription&&) noexcept;
+  Subscription& operator=(Subscription&&) noexcept;
+  ~Subscription();
+
+ private:
+  std::shared_ptr<State> state_;  // shared with the delivery callback
+};
+
+class Connection {
+ public:
+  // Does not fail when the server is away: the connection comes up when the server does. Errors: bad URL, bad CA file.
+  [[nodiscard]] static base::Result<std::unique_ptr<Connection>> open(const ConnectionSettings& settings, ConnectionKind kind);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] bool isConnected() const;
+  // Called (on a bus thread) with true/false whenever the connection comes or goes.
+  void onChange(std::function<void(bool connected)> handler);
+
+  // kUnavailable when the bus is down and the buffer full.
+  [[nodiscard]] base::Result<void> publish(std::string_view subject, std::string_view data);
+  [[nodiscard]] base::Result<void> publishRequest(std::string_view subject, std::string_view reply_to, std::string_view data);
+  // With Nats-Msg-Id, for JetStream's duplicate window.
+  [[nodiscard]] base::Result<void> publishRecord(std::string_view subject, std::string_view reply_to, std::string_view message_id,
+                                                 std::string_view data);
+
+  // The handler runs on a delivery thread, in order per subscription, and must not block. queue = "" for a plain subscription.
+  [[nodiscard]] base::Result<Subscription> subscribe(std::string_view subject, std::string_view queue,
+                                                     std::function<void(const Delivery&)> handler);
+
+  // Waits until the server has seen what was published. For start-up and tests.
+  [[nodiscard]] base::Result<void> flush(std::chrono::milliseconds timeout);
+
+  struct State;
+  [[nodiscard]] State& state() { return *state_; }  // for libs/bus itself
+
+ private:
+  explicit Connection(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Sends one control request to every instance and gathers the replies (raw bytes) until `enough` of them came or the time is over.
+// Blocks: worker threads only. enough = 0: wait out the time.
+[[nodiscard]] std::vector<std::string> gatherReplies(Connection& connection, std::string_view subject, std::string_view data,
+                                                     std::size_t enough, std::chrono::milliseconds time);
+
+}  // namespace tollgate::bus

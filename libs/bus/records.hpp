@@ -1,0 +1,87 @@
+// Records: events that must not be lost. They are stored by the JetStream stream CALL_EVENTS with a message id and read by a durable
+// consumer that acknowledges after its commit.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/base/result.hpp"
+#include "libs/bus/connection.hpp"
+
+namespace tollgate::bus {
+
+struct StreamSettings {
+  std::chrono::hours max_age{24 * 7};
+  std::chrono::seconds duplicate_window{120};
+  std::int64_t bytes_max = 20'000'000'000;
+  int replicas = 1;
+};
+
+// Creates CALL_EVENTS and the durable push consumer "billing" (deliver group "billing", explicit ack, max ack pending) when missing.
+// Idempotent; several instances may do it at once. Blocks: start-up only.
+[[nodiscard]] base::Result<void> ensureRecordStream(Connection& connection, const StreamSettings& settings);
+
+// Publishes records and tells when the stream has each. publish() from any thread; `done` on a bus thread.
+// An acknowledgement that does not come within the time is kTimeout: publish again with the same id, the stream drops the duplicate.
+class RecordPublisher {
+ public:
+  RecordPublisher(Connection& connection, std::chrono::milliseconds ack_timeout);
+  ~RecordPublisher();
+  RecordPublisher(const RecordPublisher&) = delete;
+  RecordPublisher& operator=(const RecordPublisher&) = delete;
+  void publish(std::string_view subject, std::string_view message_id, std::string_view data,
+               std::function<void(base::Result<std::uint64_t> stream_sequence)> done);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // shared with the bus callbacks
+};
+
+// One delivered record. Copyable handle; ack exactly once after the commit, or nak for a prompt redelivery. Neither = redelivery
+// after the consumer's ack wait.
+class Record {
+ public:
+  struct State;
+  explicit Record(std::shared_ptr<State> state);
+  [[nodiscard]] std::string_view subject() const;
+  [[nodiscard]] std::string_view data() const;
+  [[nodiscard]] std::uint64_t streamSequence() const;
+  [[nodiscard]] std::uint64_t deliveries() const;  // 1 = first
+  void ack() const;
+  void nak() const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+struct ConsumerProgress {
+  std::uint64_t stream_last_sequence = 0;
+  std::uint64_t acked_floor_sequence = 0;  // everything up to here is acknowledged
+  std::uint64_t pending = 0;               // not delivered yet, plus delivered and not acknowledged
+};
+
+// Binds to the durable consumer. The handler runs on a bus thread and must not block. Re-subscribes by itself after an outage.
+class RecordConsumer {
+ public:
+  [[nodiscard]] static base::Result<std::unique_ptr<RecordConsumer>> open(Connection& connection, std::string_view durable,
+                                                                          std::function<void(Record)> handler);
+  ~RecordConsumer();
+  RecordConsumer(const RecordConsumer&) = delete;
+  RecordConsumer& operator=(const RecordConsumer&) = delete;
+  // Blocks one round trip to the server.
+  [[nodiscard]] base::Result<ConsumerProgress> progress() const;
+
+ private:
+  struct State;
+  explicit RecordConsumer(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;  // shared with the bus callbacks
+};
+
+// The stored record with this sequence; kNotFound when it is gone. Blocks.
+[[nodiscard]] base::Result<std::string> readRecord(Connection& connection, std::uint64_t stream_sequence);
+
+}  // namespace tollgate::bus

@@ -1,0 +1,72 @@
+// HTTP/1.1 server for JSON APIs and the operations endpoints, behind a proxy or on loopback. Handlers run on a bounded pool of worker
+// threads and may block there. A body over the limit is refused by its Content-Length before it is read (413).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/result.hpp"
+
+namespace tollgate::http {
+
+struct Request {
+  std::string method;  // GET, PUT, ...
+  std::string path;    // decoded, without query
+  std::map<std::string, std::string> query;
+  std::map<std::string, std::string> parameters;  // from {name} in the route's pattern
+  std::map<std::string, std::string> headers;     // names in lower case
+  std::string body;
+  std::string remote_address;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::map<std::string, std::string> headers;
+};
+
+// RFC 9457 problem document. `field` names the input field ("sources[1].host"), `rule` the rule it breaks; both may be empty.
+[[nodiscard]] Response problem(int status, std::string_view title, std::string_view detail, std::string_view field = {},
+                               std::string_view rule = {});
+
+struct ServerSettings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::size_t threads = 4;
+  std::size_t queue_max = 256;  // beyond: 503 at once
+  std::size_t body_bytes_max = 1U << 20U;
+};
+
+using Handler = std::function<Response(const Request&)>;
+
+class Server {
+ public:
+  explicit Server(ServerSettings settings);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Pattern: "/v1/trunks/{id}". Before start() only. An unknown path answers 404, a known one with another method 405 with Allow.
+  void route(std::string method, std::string pattern, Handler handler);
+  // Runs before every handler; a response it returns ends the request (authentication).
+  void before(std::function<std::optional<Response>(Request&)> filter);
+  // The routes as "GET /v1/trunks/{id}", for the test that checks the OpenAPI document against them.
+  [[nodiscard]] std::vector<std::string> routes() const;
+
+  [[nodiscard]] base::Result<void> start();  // kUnavailable: the port is taken (said by name)
+  void stop();                               // finishes what runs
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::http

@@ -1,0 +1,55 @@
+// The common life of a Tollgate service: options, configuration, logs, operations endpoints (/healthz, /readyz, /metrics), signals, drain.
+// A service's main declares a Definition and calls run(); it stays under 60 lines.
+//
+//   --config FILE      settings file (see --help for the settings; the environment wins)
+//   --check-config     load and judge the configuration, say what is wrong, exit 0 or 2
+//   --help, --version
+//
+// SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal stops at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/base/result.hpp"
+#include "libs/config/loader.hpp"
+#include "libs/telemetry/metrics.hpp"
+
+namespace tollgate::service {
+
+// What every service is given.
+struct Runtime {
+  std::string instance;  // unique id of this process: setting `instance`, default <service>-<pid>-<random>
+  telemetry::Metrics& metrics;
+};
+
+struct Readiness {
+  bool ready = false;
+  std::string why;  // what is missing, in one line
+};
+
+// All members are called on the main thread but ready(), which any thread may call.
+class Service {
+ public:
+  virtual ~Service() = default;
+  // Starts threads and clients. An Error ends the process with exit code 1 and its message.
+  [[nodiscard]] virtual base::Result<void> start(Runtime& runtime) = 0;
+  [[nodiscard]] virtual Readiness ready() const = 0;
+  virtual void drain() {}
+  [[nodiscard]] virtual bool drained() const { return true; }
+  virtual void stop() = 0;
+};
+
+struct Definition {
+  std::string_view name;  // admin_api
+  std::string_view summary;
+  // Declares and reads the service's settings; must not touch anything outside. Never nullptr.
+  std::function<std::unique_ptr<Service>(config::Loader&)> make;
+};
+
+// The settings of every service: instance, log_level, ops_address, ops_port (0 = none), drain_timeout.
+[[nodiscard]] int run(int argc, char** argv, const Definition& definition);
+
+}  // namespace tollgate::service
