@@ -1,0 +1,12 @@
+// The value by which the owner of a handle or timer finds its own state again: {index, generation} packed by the owner, never a pointer.
+// 0 means "nobody". Any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace tollgate::sofia {
+
+using Key = std::uint64_t;
+constexpr Key kNoKey = 0;
+
+}  // namespace tollgate::sofia

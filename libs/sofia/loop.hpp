@@ -1,0 +1,76 @@
+// The thread that owns all calls: Sofia's event loop, a bounded inbox that any thread may post to, a timer wheel, and a hook at the end
+// of each turn. Everything of an Agent happens on this thread; nothing that blocks may run on it.
+// Any thread: post(), stop(), isLoopThread(), stats(). Loop thread: arm(), cancel(), now(), setTimerHandler(), setTurnEndHandler().
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "libs/base/clock.hpp"
+#include "libs/base/result.hpp"
+#include "libs/sofia/key.hpp"
+#include "libs/sofia/timer_wheel.hpp"
+
+namespace tollgate::sofia {
+
+struct LoopOptions {
+  std::size_t inbox_max = 65536;       // tasks waiting; beyond: kOverLimit
+  std::chrono::milliseconds tick{10};  // precision of timers
+};
+
+struct LoopStats {
+  std::uint64_t turns = 0;
+  std::uint64_t tasks = 0;
+  std::uint64_t tasks_refused = 0;        // inbox full
+  std::uint64_t timers_armed = 0;         // now
+  std::uint64_t timers_stale = 0;         // cancelled too late
+  std::uint64_t longest_turn_micros = 0;  // handlers only, waiting excluded; since the last stats() call
+};
+
+class Loop {
+ public:
+  using Task = std::function<void()>;
+  using Setup = std::function<base::Result<void>()>;
+
+  // `clock` must outlive the loop.
+  explicit Loop(const base::Clock& clock, LoopOptions options = {});
+  ~Loop();  // stops
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Starts a thread of its own, runs `setup` on it (create the Agent there) and returns its outcome; after an Error the thread is gone.
+  // `teardown` runs on the same thread when the loop stops (destroy the Agent and every handle there). Once per Loop.
+  // An Error too when the process has not neutralised su_root_yield (LIBRARIES 1.3).
+  [[nodiscard]] base::Result<void> start(Setup setup, Task teardown);
+  // The same in the caller's thread; returns after stop().
+  [[nodiscard]] base::Result<void> runHere(Setup setup, Task teardown);
+  // Ends the loop after the turn in progress; tasks not yet run are dropped. Joins the thread unless called on it. Idempotent.
+  void stop();
+
+  // Runs `task` on the loop thread, in order of posting. kOverLimit when the inbox is full, kUnavailable when the loop has stopped.
+  // Tasks posted before start() run after `setup`. A task that throws is logged and dropped.
+  [[nodiscard]] base::Result<void> post(Task task);
+  [[nodiscard]] bool isLoopThread() const;
+
+  // Fires the timer handler once with `key`, at most one tick late. Precision is the tick.
+  [[nodiscard]] TimerHandle arm(std::chrono::milliseconds delay, Key key);
+  bool cancel(TimerHandle handle);  // false and counted when it has fired or was cancelled before
+  void setTimerHandler(std::function<void(Key)> handler);
+  // Called at the end of every turn, after packets, tasks and timers were handled (and never when nothing could have happened).
+  void setTurnEndHandler(Task handler);
+
+  // Time at the beginning of this turn's handlers; cheaper than asking the clock.
+  [[nodiscard]] base::MonotonicTime now() const;
+  [[nodiscard]] const base::Clock& clock() const;
+  [[nodiscard]] LoopStats stats();
+
+ private:
+  friend class Agent;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tollgate::sofia
