@@ -1,0 +1,72 @@
+"""Starts Tollgate under var/ and shows one call from end to end. Called by scripts/up after the build."""
+import argparse
+import os
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from demo import seed, show_call  # noqa: E402
+from procs import StepFailed, port_taken  # noqa: E402
+from stack import ROOT, SERVICES, Stack  # noqa: E402
+
+DEFAULT_PORTS = {"sip": 5060, "api": 8080, "nats": 24222, "redis": 26379, "mysql": 23306, "ingress_ops": 9101, "auth_ops": 9102,
+                 "routing_ops": 9103, "billing_ops": 9104, "admin_api_ops": 9105, "demo_caller": 25560, "demo_carrier": 25570}
+
+
+def chosen_ports():
+    ports = {}
+    for name, default in DEFAULT_PORTS.items():
+        variable = f"TOLLGATE_{name.upper()}_PORT"
+        try:
+            ports[name] = int(os.environ.get(variable, default))
+        except ValueError as wrong:
+            raise StepFailed(f"{variable} must be a port number") from wrong
+    return ports
+
+
+def refuse_taken_ports(stack):
+    """Names a port somebody else holds, before anything of ours is started."""
+    kinds = {"ingress": [("sip", socket.SOCK_DGRAM), ("ingress_ops", socket.SOCK_STREAM)],
+             "admin_api": [("api", socket.SOCK_STREAM), ("admin_api_ops", socket.SOCK_STREAM)]}
+    for service in SERVICES:
+        if stack.processes[service].adopt():
+            continue
+        for name, kind in kinds.get(service, [(service + "_ops", socket.SOCK_STREAM)]):
+            if port_taken(stack.ports[name], kind):
+                raise StepFailed(f"port {stack.ports[name]} ({name}) is taken by another program; "
+                                 f"set TOLLGATE_{name.upper()}_PORT to a free one")
+
+
+def main():
+    arguments = argparse.ArgumentParser(prog="scripts/up", description="Start Tollgate on loopback and show a call.")
+    arguments.add_argument("--no-demo", action="store_true", help="start everything, place no call")
+    options = arguments.parse_args()
+    stack = Stack(os.path.join(ROOT, "var"), os.path.join(ROOT, "build", "release"), chosen_ports(), keep=True)
+    print("  configuration in var/etc, secrets in var/secrets", flush=True)
+    refuse_taken_ports(stack)
+    stack.write_configuration()
+    print("  nats-server, redis-server, mariadbd, migrations", flush=True)
+    stack.start_servers()
+    print("  " + ", ".join(SERVICES), flush=True)
+    stack.start_services()
+    if not options.no_demo:
+        seed(stack)
+        show_call(stack)
+    admin = stack.admin()
+    print(f"""
+Tollgate is up.
+  SIP    udp 127.0.0.1:{stack.ports['sip']}
+  API    http://127.0.0.1:{stack.ports['api']}/v1   (OpenAPI: /v1/openapi.json)
+  admin  {admin['name']} / {admin['password']}   bearer key {admin['api_key']}
+  try    curl -u {admin['name']}:{admin['password']} http://127.0.0.1:{stack.ports['api']}/v1/cdrs
+  logs   var/log/*.log
+  stop   scripts/down""")
+
+
+try:
+    main()
+except StepFailed as failure:
+    sys.exit(f"up: {failure}")
+except subprocess.CalledProcessError as failure:
+    sys.exit(f"up: {failure}\n{failure.stderr or ''}")
