@@ -1,0 +1,68 @@
+// What a B2BUA needs of SDP and no more: filter the codecs of the audio line (6.4), hide the other side's origin (6.1). A bounded line
+// scanner of our own, because Sofia's parser must never see network input (LIBRARIES 1.2). Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/result.hpp"
+
+namespace tollgate::sdp {
+
+enum class Codec : std::uint8_t { kPcmu, kPcma, kG729 };
+[[nodiscard]] std::string_view codecName(Codec codec) noexcept;  // PCMU, PCMA, G729
+
+class CodecSet {
+ public:
+  constexpr CodecSet() = default;
+  constexpr CodecSet(std::initializer_list<Codec> codecs) {
+    for (const Codec codec : codecs) {
+      add(codec);
+    }
+  }
+  constexpr void add(Codec codec) { bits_ = static_cast<std::uint8_t>(bits_ | bit(codec)); }
+  [[nodiscard]] constexpr bool has(Codec codec) const { return (bits_ & bit(codec)) != 0; }
+  [[nodiscard]] constexpr bool isEmpty() const { return bits_ == 0; }
+  [[nodiscard]] static constexpr CodecSet all() { return {Codec::kPcmu, Codec::kPcma, Codec::kG729}; }
+  friend constexpr bool operator==(CodecSet, CodecSet) = default;
+
+ private:
+  static constexpr std::uint8_t bit(Codec codec) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(codec)); }
+  std::uint8_t bits_ = 0;
+};
+
+// What we show instead of the other side. One per dialog, so that o= stays the same in it.
+struct Origin {
+  std::uint64_t session_id = 1;
+  std::string address = "127.0.0.1";  // IP literal of ours
+};
+
+enum class OtherMedia : std::uint8_t {
+  kKeep,    // lines other than the first usable audio line pass as they are
+  kReject,  // their port becomes 0 (2.16)
+};
+
+struct Filtered {
+  bool no_common_codec = false;  // -> 488; text is empty then
+  std::string text;
+  std::vector<Codec> codecs;  // of the audio line, in the order of the offer
+};
+
+// Keeps, on each audio line with a port, the formats whose codec is allowed, in their order; telephone-event and comfort noise stay
+// beside them but do not count. rtpmap, fmtp and rtcp-fb lines of what was removed go too. A later audio line left without a codec gets
+// port 0; the first one decides no_common_codec. SDP without an audio line (T.38, say) has no common codec. o= and s= are
+// replaced, i= u= e= p= and a=tool of the session dropped; c= stays: media flows directly. kInvalid: not SDP; kOverLimit: beyond
+// limits::kSdpBytesMax or kSdpLinesMax.
+[[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin,
+                                                 OtherMedia other = OtherMedia::kKeep);
+
+// The same without touching media: for answers.
+[[nodiscard]] base::Result<std::string> hideOrigin(std::string_view text, const Origin& origin);
+
+// "PCMU,G729" as trunks store it; kInvalid for unknown words.
+[[nodiscard]] base::Result<CodecSet> parseCodecs(std::string_view list);
+
+}  // namespace tollgate::sdp
