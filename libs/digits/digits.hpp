@@ -1,0 +1,67 @@
+// Dialled numbers and the prefixes that judge them. Values of fixed size, no allocation. Any thread.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "libs/base/limits.hpp"
+#include "libs/base/result.hpp"
+
+namespace tollgate::digits {
+
+// Up to 32 digits 0-9, possibly none.
+class Digits {
+ public:
+  Digits() = default;
+  // Digits only. Error kInvalid.
+  [[nodiscard]] static base::Result<Digits> parse(std::string_view text);
+  // The user part of a SIP URI: user parameters (;...) are cut off, one leading + (or %2B) and the visual separators of RFC 3966 ("-",
+  // ".", "(", ")") are dropped; what stays must be digits. Error kInvalid: another character, or more than 32 digits.
+  [[nodiscard]] static base::Result<Digits> fromUserPart(std::string_view user);
+
+  [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
+  [[nodiscard]] std::string text() const { return std::string(view()); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool startsWith(std::string_view prefix) const { return view().starts_with(prefix); }
+  // Without the first `count` digits; empty when there are no more.
+  [[nodiscard]] Digits without(std::size_t count) const;
+  friend bool operator==(const Digits& left, const Digits& right) { return left.view() == right.view(); }
+
+ private:
+  std::array<char, base::limits::kDigitsMax> text_{};
+  std::uint8_t size_ = 0;
+};
+
+// Removes what Digits::fromUserPart removes and judges nothing, so that a prefix can be compared before the whole is judged.
+[[nodiscard]] std::string bareUserPart(std::string_view user);
+
+[[nodiscard]] bool isDigits(std::string_view text);  // "" is true
+
+// One starts the other, or they are equal.
+[[nodiscard]] bool eitherStartsOther(std::string_view left, std::string_view right);
+
+// A rule code or rate prefix: up to 15 digits (3.5, 8.2) in 64 bits, first digit in the highest nibble as digit + 1, so that codes sort
+// as text does and a code sorts before all it starts.
+class PrefixCode {
+ public:
+  PrefixCode() = default;  // empty: starts every number
+  // Error kInvalid.
+  [[nodiscard]] static base::Result<PrefixCode> parse(std::string_view text);
+  // The number's first 15 digits.
+  [[nodiscard]] static PrefixCode head(const Digits& number);
+
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] bool starts(PrefixCode other) const { return ((packed_ ^ other.packed_) & mask()) == 0; }
+  friend constexpr auto operator<=>(PrefixCode, PrefixCode) = default;
+
+ private:
+  [[nodiscard]] std::uint64_t mask() const;
+  std::uint64_t packed_ = 0;
+};
+
+}  // namespace tollgate::digits
