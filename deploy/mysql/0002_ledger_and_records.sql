@@ -110,3 +110,13 @@ CREATE TABLE unknown_sources (
   last_at DATETIME(6) NOT NULL,
   PRIMARY KEY (summary_id, address)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Records that could not be read or stored, kept for the operator instead of holding up those behind them.
+CREATE TABLE dead_records (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  stream_sequence BIGINT NOT NULL,
+  subject VARCHAR(255) NOT NULL,
+  why VARCHAR(255) NOT NULL,
+  data_hex MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  at DATETIME(6) NOT NULL
+) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
