@@ -2,8 +2,8 @@
 // are poison), kEvents buffers. Reconnects for ever by itself. All members are thread-safe.
 #pragma once
 
-#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,10 +28,12 @@ enum class ConnectionKind { kRequests, kEvents };
 struct Delivery {
   std::string_view subject;
   std::string_view data;
-  std::string_view reply_to;  // empty = no reply wanted
+  std::string_view reply_to;   // empty = no reply wanted
+  bool no_responders = false;  // the server says: nobody listens to the subject of your request
 };
 
-// Unsubscribes (after draining what is being delivered) when destroyed.
+// Unsubscribes when destroyed, after what was received has been handled; the handler does not run any more afterwards. Destroy it on a
+// thread of your own: on a bus thread what is still queued may be dropped. May outlive its connection.
 class Subscription {
  public:
   struct State;
@@ -41,7 +43,15 @@ class Subscription {
   ~Subscription();
 
  private:
-  std::shared_ptr<State> state_;  // shared with the delivery callback
+  std::shared_ptr<State> state_;  // shared with the delivery callback and the connection, which subscribes again after a rebuild
+};
+
+// Since open(). For metrics.
+struct ConnectionStats {
+  std::uint64_t losses = 0;            // times the connection went away
+  std::uint64_t rebuilds = 0;          // times it had to be made anew: credentials refused, closed by the library
+  std::uint64_t problems = 0;          // slow consumers, permission violations; each is logged
+  std::uint64_t stale_deliveries = 0;  // for subscriptions that were gone
 };
 
 class Connection {
@@ -53,7 +63,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] bool isConnected() const;
-  // Called (on a bus thread) with true/false whenever the connection comes or goes.
+  // Called (on a bus thread, must not block or call onChange) with true/false whenever the connection comes or goes. Handlers stay until
+  // the connection is destroyed.
   void onChange(std::function<void(bool connected)> handler);
 
   // kUnavailable when the bus is down and the buffer full.
@@ -70,12 +81,14 @@ class Connection {
   // Waits until the server has seen what was published. For start-up and tests.
   [[nodiscard]] base::Result<void> flush(std::chrono::milliseconds timeout);
 
+  [[nodiscard]] ConnectionStats stats() const;
+
   struct State;
   [[nodiscard]] State& state() { return *state_; }  // for libs/bus itself
 
  private:
-  explicit Connection(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Connection(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;  // shared with subscriptions and callbacks, which may outlive the connection
 };
 
 // Sends one control request to every instance and gathers the replies (raw bytes) until `enough` of them came or the time is over.

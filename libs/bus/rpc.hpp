@@ -8,6 +8,8 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,7 +33,7 @@ concept RpcDefinition = requires {
 // Runs a completion where its owner wants it: the ingress posts to the call's loop, blocking callers run it in place.
 using Executor = std::function<void(std::function<void()>)>;
 
-// The client side. One object per process and executor. call() and flush() from one thread; completions through the executor.
+// The client side. One object per process and executor; any thread. Completions through the executor, those of a batch in one go.
 // Every call completes exactly once: reply, RpcError of the service, no responders (kUnavailable), deadline over (kTimeout), bus down
 // (kUnavailable at once).
 class RpcClient {
@@ -68,8 +70,7 @@ class RpcClient {
             });
   }
 
-  // Blocks the calling thread until done; for worker threads and tests, never for a loop or a bus thread.
-  // The client must have been made with an executor that runs in place and without gather.
+  // Blocks the calling thread until done; for worker threads and tests, never for a loop or a bus thread. Sent at once, executor unused.
   template <RpcDefinition Def>
   [[nodiscard]] base::Result<typename Def::Reply> wait(std::string_view call_id, const typename Def::Request& request,
                                                        std::chrono::milliseconds timeout) {
@@ -90,7 +91,7 @@ class RpcClient {
                                                   std::string body, std::chrono::milliseconds timeout);
 
   struct State;
-  std::shared_ptr<State> state_;  // shared with the bus callbacks, which may outlive the client by one message
+  std::unique_ptr<State> state_;
 };
 
 // Answers one request of a batch, exactly once, from any thread. Dropped without an answer = RpcError internal.
@@ -151,11 +152,12 @@ class RpcServer {
 
   [[nodiscard]] std::uint64_t lateRequests() const;
 
+  struct State;  // for libs/bus itself
+
  private:
   [[nodiscard]] base::Result<void> serveRaw(std::string_view verb, RawHandler handler);
 
-  struct State;
-  std::shared_ptr<State> state_;  // shared with the bus callbacks
+  std::shared_ptr<State> state_;  // shared with the bus callbacks and the responders
 };
 
 }  // namespace tollgate::bus

@@ -1,0 +1,293 @@
+#include "libs/bus/connection.hpp"
+
+#include <utility>
+
+#include "libs/base/random.hpp"
+#include "libs/bus/callback_registry.hpp"
+#include "libs/bus/connection_state.hpp"
+#include "libs/telemetry/log.hpp"
+
+namespace tollgate::bus {
+namespace {
+
+using Connections = CallbackRegistry<Connection::State>;
+
+constexpr int kDeliveryThreads = 4;
+constexpr std::int64_t kConnectTimeoutMs = 1000;
+constexpr std::int64_t kReconnectWaitMs = 200;
+constexpr std::int64_t kReconnectJitterMs = 100;
+constexpr std::int64_t kPingIntervalMs = 2000;  // with two pings out a stalled server is noticed within 6 s
+constexpr int kPingsOutMax = 2;
+// A stalled server must not hold the thread of a call: past this the connection counts as lost.
+constexpr std::int64_t kWriteDeadlineMs = 250;
+constexpr int kRequestBufferBytes = 32 * 1024;  // old requests are poison
+constexpr int kEventBufferBytes = 8 * 1024 * 1024;
+constexpr std::chrono::milliseconds kRebuildWait{500};
+constexpr std::int64_t kLastFlushMs = 500;
+
+void onConnectionEvent(natsConnection* /*handle*/, void* closure) noexcept {
+  if (const auto state = Connections::instance().find(closure)) {
+    state->refreshConnected();
+  }
+}
+
+void onConnectionClosed(natsConnection* handle, void* closure) noexcept {
+  if (const auto state = Connections::instance().find(closure)) {
+    state->onClosed(handle);
+  }
+}
+
+// The subscription may be gone already: it is not looked at.
+void onProblem(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
+  if (const auto state = Connections::instance().find(closure)) {
+    state->problems.fetch_add(1, std::memory_order_relaxed);
+    telemetry::warn("bus problem", {{"connection", state->settings.name}, {"problem", natsStatus_GetText(status)}});
+  }
+}
+
+void startLibrary() {
+  static const natsStatus status = nats_SetMessageDeliveryPoolSize(kDeliveryThreads);
+  static_cast<void>(status);  // without the pool every subscription has a thread of its own: slower, not wrong
+}
+
+// All options are set through this, so that one refusal is not lost among twenty calls.
+class OptionSetter {
+ public:
+  void operator()(natsStatus status) {
+    if (first_ == NATS_OK) {
+      first_ = status;
+    }
+  }
+  [[nodiscard]] natsStatus status() const { return first_; }
+
+ private:
+  natsStatus first_ = NATS_OK;
+};
+
+}  // namespace
+
+base::Result<NatsOptions> Connection::State::makeOptions() const {
+  natsOptions* raw = nullptr;
+  if (const natsStatus status = natsOptions_Create(&raw); status != NATS_OK) {
+    return tl::unexpected(natsError(status, "bus options"));
+  }
+  NatsOptions options(raw);
+  OptionSetter set;
+  set(natsOptions_SetURL(raw, settings.url.c_str()));
+  set(natsOptions_SetName(raw, settings.name.c_str()));
+  if (!settings.user.empty()) {
+    set(natsOptions_SetUserInfo(raw, settings.user.c_str(), settings.password.c_str()));
+  }
+  if (!settings.ca_file.empty()) {
+    set(natsOptions_SetSecure(raw, true));
+    set(natsOptions_LoadCATrustedCertificates(raw, settings.ca_file.c_str()));
+  }
+  const bool requests = kind == ConnectionKind::kRequests;
+  set(natsOptions_SetSendAsap(raw, requests));
+  set(natsOptions_SetReconnectBufSize(raw, requests ? kRequestBufferBytes : kEventBufferBytes));
+  set(natsOptions_SetWriteDeadline(raw, kWriteDeadlineMs));
+  set(natsOptions_SetTimeout(raw, kConnectTimeoutMs));
+  set(natsOptions_SetMaxReconnect(raw, -1));
+  set(natsOptions_SetReconnectWait(raw, kReconnectWaitMs));
+  set(natsOptions_SetReconnectJitter(raw, kReconnectJitterMs, kReconnectJitterMs));
+  set(natsOptions_SetPingInterval(raw, kPingIntervalMs));
+  set(natsOptions_SetMaxPingsOut(raw, kPingsOutMax));
+  set(natsOptions_SetFailRequestsOnDisconnect(raw, true));
+  set(natsOptions_UseGlobalMessageDelivery(raw, true));
+  set(natsOptions_SetRetryOnFailedConnect(raw, true, onConnectionEvent, closure));
+  set(natsOptions_SetDisconnectedCB(raw, onConnectionEvent, closure));
+  set(natsOptions_SetReconnectedCB(raw, onConnectionEvent, closure));
+  set(natsOptions_SetClosedCB(raw, onConnectionClosed, closure));
+  set(natsOptions_SetErrorHandler(raw, onProblem, closure));
+  if (set.status() != NATS_OK) {
+    return base::fail(base::ErrorCode::kInvalid, "bus settings: " + std::string(natsStatus_GetText(set.status())) + " (check the URL " +
+                                                     settings.url + " and the CA file)");
+  }
+  return options;
+}
+
+base::Result<void> Connection::State::connect() {
+  TG_TRY_ASSIGN(options, makeOptions());
+  natsConnection* raw = nullptr;
+  const natsStatus status = natsConnection_Connect(&raw, options.get());
+  NatsConnection fresh(raw);
+  if (status != NATS_OK && status != NATS_NOT_YET_CONNECTED) {
+    return tl::unexpected(natsError(status, "bus connection"));
+  }
+  std::vector<NatsSubscription> old_subscriptions;
+  {
+    const std::lock_guard lock(subscriptions_mutex);
+    {
+      const std::unique_lock swap_lock(handle_mutex);
+      handle.swap(fresh);
+    }
+    for (const auto& weak : subscriptions) {
+      if (const auto subscription = weak.lock()) {
+        old_subscriptions.push_back(std::move(subscription->native));
+        static_cast<void>(attach(*subscription));  // fails only when closed again, which wants another rebuild below
+      }
+    }
+  }
+  refreshConnected();
+  const std::shared_lock lock(handle_mutex);
+  if (natsConnection_IsClosed(handle.get())) {
+    const std::lock_guard maintain_lock(maintain_mutex);
+    rebuild_wanted = true;
+  }
+  return {};
+}
+
+void Connection::State::refreshConnected() {
+  const std::lock_guard order(change_mutex);
+  bool now = false;
+  {
+    const std::shared_lock lock(handle_mutex);
+    now = handle && natsConnection_Status(handle.get()) == NATS_CONN_STATUS_CONNECTED;
+  }
+  if (connected.exchange(now) == now) {
+    return;
+  }
+  if (now) {
+    telemetry::info("bus connected", {{"connection", settings.name}});
+  } else {
+    losses.fetch_add(1, std::memory_order_relaxed);
+    telemetry::warn("bus connection lost", {{"connection", settings.name}});
+  }
+  for (const auto& handler : change_handlers) {
+    handler(now);
+  }
+}
+
+void Connection::State::onClosed(natsConnection* closed) {
+  refreshConnected();
+  {
+    const std::shared_lock lock(handle_mutex);
+    if (handle.get() != closed) {
+      return;
+    }
+  }
+  const std::lock_guard lock(maintain_mutex);
+  rebuild_wanted = true;
+  maintain_wake.notify_all();
+}
+
+void Connection::State::maintain() {
+  std::unique_lock lock(maintain_mutex);
+  while (true) {
+    maintain_wake.wait(lock, [this] { return stopping || rebuild_wanted; });
+    maintain_wake.wait_for(lock, kRebuildWait, [this] { return stopping; });
+    if (stopping) {
+      return;
+    }
+    rebuild_wanted = false;
+    lock.unlock();
+    rebuilds.fetch_add(1, std::memory_order_relaxed);
+    const auto result = connect();
+    if (!result) {
+      telemetry::warn("bus connection refused", {{"connection", settings.name}, {"problem", result.error().message}});
+    }
+    lock.lock();
+    rebuild_wanted = rebuild_wanted || !result;
+  }
+}
+
+void Connection::State::shutDown() {
+  {
+    const std::lock_guard lock(maintain_mutex);
+    stopping = true;
+    maintain_wake.notify_all();
+  }
+  if (maintainer.joinable()) {
+    maintainer.join();
+  }
+  if (kind == ConnectionKind::kEvents && connected) {
+    static_cast<void>(withHandle("flush", [](natsConnection* nc) { return natsConnection_FlushTimeout(nc, kLastFlushMs); }));
+  }
+  Connections::instance().remove(closure);
+  NatsConnection last;
+  std::vector<NatsSubscription> natives;
+  {
+    const std::lock_guard lock(subscriptions_mutex);
+    const std::unique_lock swap_lock(handle_mutex);
+    last = std::move(handle);
+    for (const auto& weak : subscriptions) {
+      if (const auto subscription = weak.lock()) {
+        natives.push_back(std::move(subscription->native));
+      }
+    }
+    subscriptions.clear();
+  }
+  connected = false;
+  last.reset();  // closes; the subscriptions are destroyed after it, when nothing can be delivered to them
+}
+
+Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Connection::~Connection() {
+  state_->shutDown();
+}
+
+base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSettings& settings, ConnectionKind kind) {
+  startLibrary();
+  auto state = std::make_shared<State>();
+  state->settings = settings;
+  state->kind = kind;
+  state->closure = Connections::instance().add(state);
+  if (const auto connected = state->connect(); !connected) {
+    if (connected.error().code == base::ErrorCode::kInvalid) {
+      Connections::instance().remove(state->closure);
+      return tl::unexpected(connected.error());
+    }
+    telemetry::warn("bus connection refused", {{"connection", settings.name}, {"problem", connected.error().message}});
+    state->rebuild_wanted = true;
+  }
+  state->maintainer = std::thread([raw = state.get()] { raw->maintain(); });
+  return std::unique_ptr<Connection>(new Connection(std::move(state)));  // the constructor is private
+}
+
+bool Connection::isConnected() const {
+  return state_->connected.load(std::memory_order_relaxed);
+}
+
+void Connection::onChange(std::function<void(bool connected)> handler) {
+  const std::lock_guard lock(state_->change_mutex);
+  state_->change_handlers.push_back(std::move(handler));
+}
+
+base::Result<void> Connection::publish(std::string_view subject, std::string_view data) {
+  const std::string subject_text(subject);
+  return state_->withHandle("publish", [&](natsConnection* nc) {
+    return natsConnection_Publish(nc, subject_text.c_str(), data.data(), static_cast<int>(data.size()));
+  });
+}
+
+base::Result<void> Connection::publishRequest(std::string_view subject, std::string_view reply_to, std::string_view data) {
+  const std::string subject_text(subject);
+  const std::string reply_text(reply_to);
+  return state_->withHandle("request", [&](natsConnection* nc) {
+    return natsConnection_PublishRequest(nc, subject_text.c_str(), reply_text.c_str(), data.data(), static_cast<int>(data.size()));
+  });
+}
+
+base::Result<void> Connection::publishRecord(std::string_view subject, std::string_view reply_to, std::string_view message_id,
+                                             std::string_view data) {
+  const std::string subject_text(subject);
+  const std::string reply_text(reply_to);
+  const std::string id_text(message_id);
+  natsMsg* raw = nullptr;
+  natsStatus status = natsMsg_Create(&raw, subject_text.c_str(), reply_text.c_str(), data.data(), static_cast<int>(data.size()));
+  const NatsMessage message(raw);
+  if (status == NATS_OK) {
+    status = natsMsgHeader_Set(raw, "Nats-Msg-Id", id_text.c_str());
+  }
+  if (status != NATS_OK) {
+    return tl::unexpected(natsError(status, "record"));
+  }
+  return state_->withHandle("record", [&](natsConnection* nc) { return natsConnection_PublishMsg(nc, raw); });
+}
+
+base::Result<void> Connection::flush(std::chrono::milliseconds timeout) {
+  return state_->withHandle("flush", [&](natsConnection* nc) { return natsConnection_FlushTimeout(nc, timeout.count()); });
+}
+
+}  // namespace tollgate::bus

@@ -1,0 +1,84 @@
+// What is behind Connection and Subscription. Private to libs/bus.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libs/bus/connection.hpp"
+#include "libs/bus/nats_handles.hpp"
+
+namespace tollgate::bus {
+
+struct Subscription::State {
+  // Passed in.
+  std::weak_ptr<Connection::State> connection;
+  std::string subject;
+  std::string queue;
+  std::function<void(const Delivery&)> handler;
+
+  // Owned.
+  NatsSubscription native;  // guarded by the connection's subscriptions_mutex; empty while the connection is being rebuilt
+  std::mutex gate;          // held while the handler runs
+  bool closed = false;      // guarded by gate
+  std::atomic<std::thread::id> running_in;
+  void* closure = nullptr;  // number of this object in the callback registry
+
+  void deliver(natsMsg* message);
+  void close();
+};
+
+struct Connection::State : std::enable_shared_from_this<Connection::State> {
+  // Passed in.
+  ConnectionSettings settings;
+  ConnectionKind kind = ConnectionKind::kRequests;
+
+  // Owned.
+  mutable std::shared_mutex handle_mutex;  // shared by users of the handle, exclusive only for the swap of a rebuild
+  NatsConnection handle;                   // empty: refused by the server so far
+  std::mutex subscriptions_mutex;          // taken before handle_mutex
+  std::vector<std::weak_ptr<Subscription::State>> subscriptions;
+  std::mutex change_mutex;  // keeps the order of what handlers are told
+  std::vector<std::function<void(bool)>> change_handlers;
+  std::mutex maintain_mutex;
+  std::condition_variable maintain_wake;
+  bool rebuild_wanted = false;
+  bool stopping = false;
+  std::thread maintainer;
+  void* closure = nullptr;  // number of this object in the callback registry
+
+  // Derived.
+  std::atomic<bool> connected{false};
+  std::atomic<std::uint64_t> losses{0};
+  std::atomic<std::uint64_t> rebuilds{0};
+  std::atomic<std::uint64_t> problems{0};
+
+  [[nodiscard]] base::Result<NatsOptions> makeOptions() const;
+  [[nodiscard]] base::Result<void> connect();  // first connect and rebuild
+  void refreshConnected();
+  void onClosed(natsConnection* closed);
+  void maintain();
+  void shutDown();
+  // Subscribes at the server; subscriptions_mutex is held.
+  [[nodiscard]] natsStatus attach(Subscription::State& subscription);
+  // Runs `use` with the handle; kUnavailable when there is none.
+  template <class Use>
+  [[nodiscard]] base::Result<void> withHandle(const char* what, Use use) const {
+    const std::shared_lock lock(handle_mutex);
+    if (!handle) {
+      return base::fail(base::ErrorCode::kUnavailable, std::string(what) + ": not connected to the bus");
+    }
+    if (const natsStatus status = use(handle.get()); status != NATS_OK) {
+      return tl::unexpected(natsError(status, what));
+    }
+    return {};
+  }
+};
+
+}  // namespace tollgate::bus

@@ -1,0 +1,227 @@
+#include <atomic>
+#include <future>
+#include <mutex>
+#include <span>
+#include <utility>
+
+#include "libs/base/assert.hpp"
+#include "libs/bus/connection.hpp"
+#include "libs/bus/reply_inbox.hpp"
+#include "libs/bus/rpc.hpp"
+#include "libs/bus/rpc_error.hpp"
+#include "libs/bus/subjects.hpp"
+
+namespace tollgate::bus {
+namespace {
+
+using Time = ReplyInbox::Time;
+using RawDone = RpcClient::RawDone;
+using RawResult = base::Result<std::string>;
+
+struct Item {
+  std::string call_id;
+  std::string body;
+  RawDone done;
+};
+
+// Requests of one kind that wait for flush().
+struct Group {
+  std::string_view service;
+  std::string_view verb;
+  std::chrono::milliseconds timeout{};
+  std::string subject;
+  Time deadline{};
+  std::vector<Item> items;
+};
+
+// The completions of the requests that travel in one message.
+using Sent = std::shared_ptr<std::vector<RawDone>>;  // shared by the copies of the std::function that carries it
+
+void completeAll(const std::vector<RawDone>& sent, const base::Error& error) {
+  for (const auto& done : sent) {
+    done(tl::unexpected(error));
+  }
+}
+
+std::vector<RawResult> readReplies(std::string_view data, std::size_t expected) {
+  thread_local v1::ReplyBatch batch;
+  std::vector<RawResult> results;
+  results.reserve(expected);
+  if (!batch.ParseFromArray(data.data(), static_cast<int>(data.size())) || static_cast<std::size_t>(batch.items_size()) != expected) {
+    results.assign(expected, base::fail(base::ErrorCode::kInternal, "unreadable reply batch"));
+    return results;
+  }
+  for (auto& item : *batch.mutable_items()) {
+    if (item.has_error()) {
+      results.emplace_back(tl::unexpected(fromWire(item.error())));
+    } else {
+      results.emplace_back(std::move(*item.mutable_body()));
+    }
+  }
+  return results;
+}
+
+// On the wire deadlines are wall time: the services' clocks must agree to a few milliseconds.
+void writeDeadline(Time deadline, v1::RequestBatch& batch) {
+  const auto left = deadline - std::chrono::steady_clock::now();
+  const auto since = std::chrono::system_clock::now().time_since_epoch() + left;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+  batch.mutable_deadline()->set_seconds(seconds.count());
+  batch.mutable_deadline()->set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(since - seconds).count()));
+}
+
+}  // namespace
+
+struct RpcClient::State {
+  // Passed in.
+  Connection& connection;
+  Executor executor;
+  Options options;
+
+  // Owned.
+  std::shared_ptr<ReplyInbox> inbox;
+  std::mutex mutex;  // groups; never held while a completion may run
+  std::vector<Group> groups;
+
+  // Derived.
+  std::atomic<std::size_t> pending{0};
+
+  State(Connection& the_connection, Executor the_executor, Options the_options)
+      : connection(the_connection), executor(std::move(the_executor)), options(the_options), inbox(ReplyInbox::make(the_connection)) {}
+
+  Group& groupFor(std::string_view service, std::string_view verb, std::chrono::milliseconds timeout);
+  void send(const std::string& subject, Time deadline, std::span<Item> items, const Executor& run);
+  void sendAll(const std::string& subject, Time deadline, std::vector<Item> items);
+  void onReply(Sent sent, base::Result<std::string_view> data, const Executor& run);
+};
+
+Group& RpcClient::State::groupFor(std::string_view service, std::string_view verb, std::chrono::milliseconds timeout) {
+  for (auto& group : groups) {
+    if (group.timeout == timeout && group.verb == verb && group.service == service) {
+      return group;
+    }
+  }
+  Group group;
+  group.service = service;
+  group.verb = verb;
+  group.timeout = timeout;
+  group.subject = subjects::rpc(service, verb);
+  return groups.emplace_back(std::move(group));
+}
+
+void RpcClient::State::onReply(Sent sent, base::Result<std::string_view> data, const Executor& run) {
+  pending.fetch_sub(sent->size(), std::memory_order_relaxed);
+  if (!data) {
+    run([sent = std::move(sent), error = std::move(data.error())] { completeAll(*sent, error); });
+    return;
+  }
+  // A shared_ptr because std::function wants to be copyable; one copy runs.
+  auto results = std::make_shared<std::vector<RawResult>>(readReplies(*data, sent->size()));
+  run([sent = std::move(sent), results = std::move(results)] {
+    for (std::size_t i = 0; i < sent->size(); ++i) {
+      (*sent)[i](std::move((*results)[i]));
+    }
+  });
+}
+
+void RpcClient::State::send(const std::string& subject, Time deadline, std::span<Item> items, const Executor& run) {
+  thread_local v1::RequestBatch request;  // kept so that its memory is used again
+  thread_local std::string encoded;
+  request.Clear();
+  encoded.clear();
+  auto sent = std::make_shared<std::vector<RawDone>>();
+  sent->reserve(items.size());
+  for (auto& item : items) {
+    auto* wire = request.add_items();
+    wire->set_call_id(std::move(item.call_id));
+    wire->set_body(std::move(item.body));
+    sent->push_back(std::move(item.done));
+  }
+  pending.fetch_add(items.size(), std::memory_order_relaxed);
+  if (!connection.isConnected()) {
+    onReply(std::move(sent), base::fail(base::ErrorCode::kUnavailable, "not connected to the bus"), run);
+    return;
+  }
+  writeDeadline(deadline, request);
+  request.AppendToString(&encoded);
+  const std::uint64_t id =
+      inbox->expect(deadline, [this, sent, &run](base::Result<std::string_view> data) { onReply(sent, std::move(data), run); });
+  if (const auto published = connection.publishRequest(subject, inbox->subjectFor(id), encoded); !published) {
+    inbox->fail(id, published.error());
+  }
+}
+
+void RpcClient::State::sendAll(const std::string& subject, Time deadline, std::vector<Item> items) {
+  const std::span<Item> all(items);
+  for (std::size_t first = 0; first < all.size(); first += options.batch_max) {
+    send(subject, deadline, all.subspan(first, std::min(options.batch_max, all.size() - first)), executor);
+  }
+}
+
+RpcClient::RpcClient(Connection& connection, Executor executor, Options options)
+    : state_(std::make_unique<State>(connection, std::move(executor), options)) {
+  TG_ASSERT(options.batch_max > 0);
+}
+
+RpcClient::~RpcClient() {
+  state_->inbox->close();
+  for (auto& group : state_->groups) {
+    auto sent = std::make_shared<std::vector<RawDone>>();
+    for (auto& item : group.items) {
+      sent->push_back(std::move(item.done));
+    }
+    state_->executor([sent = std::move(sent)] { completeAll(*sent, {base::ErrorCode::kUnavailable, "the bus client is being closed"}); });
+  }
+}
+
+void RpcClient::callRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,
+                        std::chrono::milliseconds timeout, RawDone done) {
+  const Time deadline = std::chrono::steady_clock::now() + timeout;
+  Item item{std::string(call_id), std::move(body), std::move(done)};
+  std::unique_lock lock(state_->mutex);
+  Group& group = state_->groupFor(service, verb, timeout);
+  if (state_->pending.load(std::memory_order_relaxed) + group.items.size() >= state_->options.pending_max) {
+    lock.unlock();
+    state_->executor(
+        [refused = std::move(item.done)] { refused(base::fail(base::ErrorCode::kOverLimit, "too many requests wait for the bus")); });
+    return;
+  }
+  if (state_->options.gather) {
+    if (group.items.empty()) {
+      group.deadline = deadline;
+    }
+    group.items.push_back(std::move(item));
+    return;
+  }
+  const std::string subject = group.subject;
+  lock.unlock();
+  state_->send(subject, deadline, {&item, 1}, state_->executor);
+}
+
+void RpcClient::flush() {
+  std::unique_lock lock(state_->mutex);
+  for (std::size_t i = 0; i < state_->groups.size(); ++i) {
+    if (state_->groups[i].items.empty()) {
+      continue;
+    }
+    std::vector<Item> items;
+    items.swap(state_->groups[i].items);
+    const std::string subject = state_->groups[i].subject;
+    const Time deadline = state_->groups[i].deadline;
+    lock.unlock();  // a completion that runs in place may call again
+    state_->sendAll(subject, deadline, std::move(items));
+    lock.lock();
+  }
+}
+
+base::Result<std::string> RpcClient::waitRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,
+                                             std::chrono::milliseconds timeout) {
+  static const Executor in_place = [](const std::function<void()>& completion) { completion(); };
+  auto promise = std::make_shared<std::promise<RawResult>>();  // shared with the completion, which std::function may copy
+  auto future = promise->get_future();
+  Item item{std::string(call_id), std::move(body), [promise](RawResult result) { promise->set_value(std::move(result)); }};
+  state_->send(subjects::rpc(service, verb), std::chrono::steady_clock::now() + timeout, {&item, 1}, in_place);
+  return future.get();
+}
+
+}  // namespace tollgate::bus
