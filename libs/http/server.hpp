@@ -1,5 +1,6 @@
 // HTTP/1.1 server for JSON APIs and the operations endpoints, behind a proxy or on loopback. Handlers run on a bounded pool of worker
-// threads and may block there. A body over the limit is refused by its Content-Length before it is read (413).
+// threads and may block there. A body over the limit is refused by its Content-Length before it is read (413), one without a length (411)
+// or with two interpretations (400) likewise, and the connection is closed. Wrong requests are answered with problem documents.
 #pragma once
 
 #include <chrono>
@@ -39,11 +40,23 @@ struct Response {
 
 struct ServerSettings {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;  // 0 = any free one, see Server::port()
   std::size_t threads = 4;
   std::size_t queue_max = 256;  // beyond: 503 at once
   std::size_t body_bytes_max = 1U << 20U;
+  std::chrono::milliseconds body_timeout{10000};  // a body that takes longer to arrive: 408
 };
+
+// What became of one request, for metrics. `pattern` is "" when no route was found.
+struct Observation {
+  std::string_view method;
+  std::string_view pattern;
+  int status = 0;
+  std::chrono::microseconds duration{0};  // from the head's arrival to the answer
+};
+
+// 415 unless the request says its body is application/json (or a +json type). For handlers that take a body.
+[[nodiscard]] std::optional<Response> requireJson(const Request& request);
 
 using Handler = std::function<Response(const Request&)>;
 
@@ -56,13 +69,16 @@ class Server {
 
   // Pattern: "/v1/trunks/{id}". Before start() only. An unknown path answers 404, a known one with another method 405 with Allow.
   void route(std::string method, std::string pattern, Handler handler);
-  // Runs before every handler; a response it returns ends the request (authentication).
+  // Told of every answer, on the thread that made it. Before start() only.
+  void observe(std::function<void(const Observation&)> observer);
+  // Runs before every handler (not for 404, 405 and OPTIONS); a response it returns ends the request (authentication).
   void before(std::function<std::optional<Response>(Request&)> filter);
   // The routes as "GET /v1/trunks/{id}", for the test that checks the OpenAPI document against them.
   [[nodiscard]] std::vector<std::string> routes() const;
 
   [[nodiscard]] base::Result<void> start();  // kUnavailable: the port is taken (said by name)
-  void stop();                               // finishes what runs
+  [[nodiscard]] std::uint16_t port() const;  // the port listened on, after start()
+  void stop();                               // finishes what runs; also done by the destructor
 
  private:
   struct State;

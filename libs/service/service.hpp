@@ -5,7 +5,9 @@
 //   --check-config     load and judge the configuration, say what is wrong, exit 0 or 2
 //   --help, --version
 //
-// SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal stops at once.
+// SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal stops at once,
+// a third, or one during start(), ends the process. Signals are blocked in every thread and taken by one of run()'s own.
+// Exit codes: 0 stopped after draining; 1 could not start; 2 wrong options or configuration; 3 stopped with work left.
 #pragma once
 
 #include <functional>
@@ -30,7 +32,7 @@ struct Readiness {
   std::string why;  // what is missing, in one line
 };
 
-// All members are called on the main thread but ready(), which any thread may call.
+// All members are called on the main thread but ready(), which any thread may call between the end of start() and drain().
 class Service {
  public:
   virtual ~Service() = default;
