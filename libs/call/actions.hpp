@@ -1,0 +1,80 @@
+// What a call wants done. Actions are small values; what they are about (numbers, candidates, the story) is read from the machine.
+// The owner carries them out in order, before it hands the machine the next event; bodies of SIP messages never enter the machine.
+#pragma once
+
+#include <chrono>
+#include <variant>
+#include <vector>
+
+#include "libs/call/events.hpp"
+
+namespace tollgate::call {
+
+struct AskAuthorize {};
+struct AskRoute {};
+struct AskReserve {};  // with CallMachine::askedCandidates()
+struct AskOccupy {     // likewise
+  base::TrunkId release_trunk;
+};
+struct AskExtend {
+  std::uint32_t confirmed_seconds = 0;
+  std::uint32_t want_paid_seconds = 0;  // 0 = heartbeat
+};
+
+// INVITE to an endpoint of a candidate; both are indexes. A leg that cannot be started is answered with LegFailed.
+struct StartLeg {
+  LegId leg = 0;
+  std::size_t candidate = 0;
+  std::size_t endpoint = 0;
+};
+struct AckLeg {
+  LegId leg = 0;
+};
+struct CancelLeg {
+  LegId leg = 0;
+};
+struct ByeLeg {
+  LegId leg = 0;
+};
+// Forget the leg: it never ended by itself.
+struct DropLeg {
+  LegId leg = 0;
+};
+
+// To the caller. The SDP, if any, is that of the leg's message which is being handled.
+struct RelayProvisional {
+  LegId leg = 0;
+  int code = 180;
+  bool with_sdp = false;
+};
+struct AnswerCaller {
+  LegId leg = 0;
+};
+struct RejectCaller {
+  int code = 0;
+  int q850_cause = 0;
+  base::Reason reason = base::Reason::kUnspecified;
+};
+struct ByeCaller {};  // reason and cause: the story's
+
+struct ArmTimer {
+  TimerKind timer = TimerKind::kSetup;
+  std::chrono::milliseconds after{0};
+};
+struct DisarmTimer {
+  TimerKind timer = TimerKind::kSetup;
+};
+
+enum class Published : std::uint8_t { kStarted, kRouted, kAttempted, kRinging, kAnswered, kEnded, kRejected };
+
+struct Publish {
+  Published event = Published::kStarted;
+  std::uint32_t sequence = 0;
+  std::size_t attempt = 0;  // index into the story's, of kAttempted
+};
+
+using Action = std::variant<AskAuthorize, AskRoute, AskReserve, AskOccupy, AskExtend, StartLeg, AckLeg, CancelLeg, ByeLeg, DropLeg,
+                            RelayProvisional, AnswerCaller, RejectCaller, ByeCaller, ArmTimer, DisarmTimer, Publish>;
+using Actions = std::vector<Action>;
+
+}  // namespace tollgate::call

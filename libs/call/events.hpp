@@ -1,0 +1,132 @@
+// What can happen to a call. Every event may arrive in every phase; those that make no sense then are counted and change nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "libs/call/types.hpp"
+
+namespace tollgate::call {
+
+// Number of an attempt's leg within its call, from 1; 0 = none.
+using LegId = std::uint32_t;
+
+enum class TimerKind : std::uint8_t { kSetup, kTry, kRinging, kPaidEnd, kExtend, kMaxDuration, kLinger };
+inline constexpr std::size_t kTimerKinds = 7;
+
+// The INVITE as received. `refuse` set: the owner found a reason to refuse it before asking anybody (malformed, loop, overload, drain).
+struct Invited {
+  std::string sip_call_id;
+  std::string caller;
+  std::string called;
+  std::string source_address;
+  std::uint16_t source_port = 0;
+  Transport transport = Transport::kUdp;
+  bool has_offer = true;
+  base::Reason refuse = base::Reason::kUnspecified;
+  std::string refuse_detail;
+};
+
+struct Authorized {
+  Identified identified;
+  std::vector<TraceStep> trace;
+  bool has_common_codec = true;  // the offer still holds a codec of the source row (6.4)
+};
+
+struct Routed {
+  base::RuleId rule;
+  std::string rule_code;
+  base::DialpeerId dialpeer;
+  std::uint32_t by_load = 0;  // so many first candidates are taken least loaded first
+  std::vector<Candidate> candidates;
+  std::vector<TraceStep> trace;
+};
+
+// Room was found at the candidate with this index into what was asked.
+struct Occupied {
+  std::size_t index = 0;
+  std::vector<Skipped> skipped;
+  Rate vendor_rate;
+};
+
+struct Reserved {
+  Rate rate;
+  std::int64_t held_micros = 0;
+  std::uint32_t paid_seconds = 0;
+  std::uint32_t heartbeat_seconds = 0;
+  Occupied occupied;
+  std::vector<TraceStep> trace;
+};
+
+struct Extended {
+  std::uint32_t paid_seconds = 0;
+  std::int64_t held_micros = 0;
+  bool refused = false;
+};
+
+// A room's no.
+struct Refused {
+  Room room = Room::kAuth;
+  base::Reason reason = base::Reason::kUnspecified;
+  std::string detail;
+  std::vector<TraceStep> trace;
+  std::vector<Skipped> skipped;          // of occupy
+  std::optional<Identified> identified;  // what auth knew by then
+};
+
+// A room could not decide, or its answer did not come or could not be read.
+struct Undecided {
+  Room room = Room::kAuth;
+  std::string detail;
+};
+
+struct LegStarted {
+  LegId leg = 0;
+  std::string sip_call_id;
+};
+
+struct LegProvisional {
+  LegId leg = 0;
+  int code = 180;
+  bool has_sdp = false;
+};
+
+struct LegAnswered {
+  LegId leg = 0;
+};
+
+enum class LegFailure : std::uint8_t { kResponse, kTimeout, kTransportError };
+
+struct LegFailed {
+  LegId leg = 0;
+  LegFailure failure = LegFailure::kResponse;
+  int code = 0;  // of a response
+};
+
+struct CallerCancelled {};
+struct CallerAcked {};
+struct CallerNoAck {};  // the 200 was never acknowledged
+
+struct PartyBye {
+  Side side = Side::kCaller;
+  LegId leg = 0;  // of the carrier's side
+};
+
+struct TimerFired {
+  TimerKind timer = TimerKind::kSetup;
+};
+
+struct OperatorHangup {
+  std::string user;
+};
+
+// The drain time is over: the process goes, the call with it.
+struct Shutdown {};
+
+using Event =
+    std::variant<Invited, Authorized, Routed, Reserved, Occupied, Extended, Refused, Undecided, LegStarted, LegProvisional, LegAnswered,
+                 LegFailed, CallerCancelled, CallerAcked, CallerNoAck, PartyBye, TimerFired, OperatorHangup, Shutdown>;
+
+}  // namespace tollgate::call

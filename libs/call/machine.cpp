@@ -1,0 +1,243 @@
+// Identifying, routing, reserving: the three questions before a carrier is asked anything.
+#include "libs/call/machine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/limits.hpp"
+
+namespace tollgate::call {
+
+CallMachine::CallMachine(base::CallId id, const Policy& policy) : id_(std::move(id)), policy_(policy) {}
+
+void CallMachine::handle(Event event, const Moment& at, Actions& out) {
+  now_ = at;
+  out_ = &out;
+  std::visit([this](auto& concrete) { on(concrete); }, event);
+  settlePhase();
+  out_ = nullptr;
+}
+
+void CallMachine::on(Invited& event) {
+  if (phase_ != Phase::kNew) {
+    ignore();
+    return;
+  }
+  invited_at_ = now_.monotonic;
+  last_heartbeat_ = now_.monotonic;
+  story_.setup_at = now_.wall;
+  story_.ingress_sip_call_id = std::move(event.sip_call_id);
+  story_.caller_in = std::move(event.caller);
+  story_.called_in = std::move(event.called);
+  story_.source_address = std::move(event.source_address);
+  story_.source_port = event.source_port;
+  story_.transport = event.transport;
+  has_offer_ = event.has_offer;
+  phase_ = Phase::kIdentifying;
+  if (event.refuse != base::Reason::kUnspecified) {
+    addTrace("ingress", "invite", std::move(event.refuse_detail), false);
+    reject(event.refuse, EndedBy::kTollgate);
+    return;
+  }
+  arm(TimerKind::kSetup, policy_.setup_timeout);
+  ask(Pending::kAuth, AskAuthorize{}, Phase::kIdentifying);
+}
+
+void CallMachine::on(Authorized& event) {
+  if (!takeDecision(Pending::kAuth)) {
+    return;
+  }
+  addTrace(event.trace);
+  identified_ = std::move(event.identified);
+  story_.customer = identified_.customer;
+  story_.trunk = identified_.trunk;
+  story_.source_row = identified_.source_row;
+  story_.called_rated = identified_.called;
+  story_.caller = identified_.caller;
+  publish(Published::kStarted);
+  if (!event.has_common_codec) {
+    addTrace("ingress", "codec", "the offer has no codec of the source row", false);
+    reject(base::Reason::kNoCommonCodec, EndedBy::kTollgate);
+    return;
+  }
+  ask(Pending::kRoute, AskRoute{}, Phase::kRouting);
+}
+
+void CallMachine::on(Routed& event) {
+  if (!takeDecision(Pending::kRoute)) {
+    return;
+  }
+  addTrace(event.trace);
+  story_.rule = event.rule;
+  story_.rule_code = std::move(event.rule_code);
+  story_.dialpeer = event.dialpeer;
+  candidates_ = std::move(event.candidates);
+  if (candidates_.size() > base::limits::kCandidatesMax) {
+    candidates_.resize(base::limits::kCandidatesMax);
+  }
+  publish(Published::kRouted);
+  if (candidates_.empty()) {
+    reject(base::Reason::kNoRoute, EndedBy::kTollgate);  // 3.4
+    return;
+  }
+  chooseUsable(event.by_load);
+  if (asked_.empty()) {
+    const bool codec =
+        std::all_of(candidates_.begin(), candidates_.end(), [](const Candidate& c) { return c.unusable == base::Reason::kNoCommonCodec; });
+    reject(codec ? base::Reason::kNoCommonCodec : base::Reason::kNoTargetAvailable, EndedBy::kTollgate);
+    return;
+  }
+  ask(Pending::kReserve, AskReserve{}, Phase::kReserving);
+}
+
+void CallMachine::chooseUsable(std::uint32_t by_load) {
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    const auto& candidate = candidates_[i];
+    if (candidate.unusable != base::Reason::kUnspecified) {
+      recordSkipped(i, candidate.unusable, "");
+    } else if (candidate.endpoints.empty()) {
+      recordSkipped(i, base::Reason::kNoTargetAvailable, "no endpoint");
+    } else {
+      asked_.push_back(i);
+      asked_by_load_ += i < by_load ? 1 : 0;
+    }
+  }
+}
+
+void CallMachine::on(Reserved& event) {
+  if (!takeDecision(Pending::kReserve)) {
+    return;
+  }
+  addTrace(event.trace);
+  story_.rate = std::move(event.rate);
+  story_.held_micros = event.held_micros;
+  story_.paid_seconds = event.paid_seconds;
+  first_paid_seconds_ = event.paid_seconds;
+  heartbeat_seconds_ = event.heartbeat_seconds == 0 ? policy_.heartbeat_seconds : event.heartbeat_seconds;
+  if (!finished_) {
+    last_heartbeat_ = now_.monotonic;
+    scheduleExtend(std::chrono::milliseconds(0));
+  }
+  take(event.occupied);
+}
+
+void CallMachine::on(Refused& event) {
+  switch (event.room) {
+    case Room::kAuth:
+      refusedIn(Pending::kAuth, event);
+      break;
+    case Room::kRouting:
+      refusedIn(Pending::kRoute, event);
+      break;
+    case Room::kReserve:
+      refusedIn(Pending::kReserve, event);
+      break;
+    case Room::kOccupy:
+      refusedIn(Pending::kOccupy, event);
+      break;
+    case Room::kExtend:
+      ignore();  // a refused extension is Extended::refused
+      break;
+  }
+}
+
+void CallMachine::refusedIn(Pending expected, Refused& event) {
+  if (!takeDecision(expected)) {
+    return;
+  }
+  addTrace(event.trace);
+  if (event.identified) {
+    identified_ = std::move(*event.identified);
+    story_.customer = identified_.customer;
+    story_.trunk = identified_.trunk;
+    story_.source_row = identified_.source_row;
+    story_.called_rated = identified_.called;
+    story_.caller = identified_.caller;
+  }
+  for (auto& skipped : event.skipped) {
+    if (skipped.index < asked_.size()) {
+      recordSkipped(asked_[skipped.index], skipped.reason, std::move(skipped.detail));
+    }
+  }
+  if (finished_) {
+    publishFinal();
+    return;
+  }
+  if (expected == Pending::kOccupy) {
+    asked_.clear();
+    allFailed();  // 5.4: a carrier's code, when there is one, says more than "all others are busy"
+    return;
+  }
+  // A refusal without a reason that SIP can carry is no decision.
+  const bool known = policy_.reject_map.answer(event.reason).sip_code >= 400 && event.reason != base::Reason::kUnspecified;
+  if (event.trace.empty() && !event.detail.empty()) {
+    addTrace("ingress", "refused", std::move(event.detail), false);
+  }
+  reject(known ? event.reason : base::Reason::kDecisionUnavailable, EndedBy::kTollgate);
+}
+
+void CallMachine::on(Undecided& event) {
+  static constexpr std::array kPending = {Pending::kAuth, Pending::kRoute, Pending::kReserve, Pending::kOccupy};
+  static constexpr std::array<std::string_view, 4> kRooms = {"auth", "routing", "billing", "billing"};
+  if (event.room == Room::kExtend) {
+    extendUndecided();
+    return;
+  }
+  const auto room = static_cast<std::size_t>(event.room);
+  if (!takeDecision(kPending[room])) {
+    return;
+  }
+  addTrace(kRooms[room], "answer", std::move(event.detail), false);
+  if (finished_) {
+    publishFinal();
+    return;
+  }
+  reject(base::Reason::kDecisionUnavailable, EndedBy::kTollgate);
+}
+
+// True when the answer is the one waited for. After the call's end only reserve and occupy are still waited for (see finish).
+bool CallMachine::takeDecision(Pending expected) {
+  if (pending_ != expected) {
+    ignore();
+    return false;
+  }
+  pending_ = Pending::kNothing;
+  return true;
+}
+
+void CallMachine::ask(Pending pending, const Action& action, Phase phase) {
+  pending_ = pending;
+  phase_ = phase;
+  push(action);
+}
+
+void CallMachine::addTrace(std::vector<TraceStep>& steps) {
+  if (story_.trace.empty()) {
+    story_.trace = std::move(steps);
+    return;
+  }
+  story_.trace.insert(story_.trace.end(), std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
+}
+
+void CallMachine::addTrace(std::string_view room, std::string_view check, std::string found, bool passed) {
+  story_.trace.push_back({std::string(room), std::string(check), std::move(found), passed});
+}
+
+void CallMachine::publish(Published event, std::size_t attempt) {
+  push(Publish{event, ++sequence_, attempt});
+}
+
+void CallMachine::arm(TimerKind timer, std::chrono::milliseconds after) {
+  armed_[static_cast<std::size_t>(timer)] = true;
+  push(ArmTimer{timer, after});
+}
+
+void CallMachine::disarm(TimerKind timer) {
+  auto& armed = armed_[static_cast<std::size_t>(timer)];
+  if (armed) {
+    armed = false;
+    push(DisarmTimer{timer});
+  }
+}
+
+}  // namespace tollgate::call

@@ -1,0 +1,196 @@
+// What a call is made of, as plain values: candidates, attempts, the story that becomes the CDR. Nothing here knows SIP, the bus or
+// Protobuf. One thread owns a call and everything in it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/clock.hpp"
+#include "libs/base/ids.hpp"
+#include "libs/base/reason.hpp"
+
+namespace tollgate::call {
+
+// When an event happened. The machine has no clock: wall time stamps, monotonic time measures.
+struct Moment {
+  base::WallTime wall;
+  base::MonotonicTime monotonic;
+};
+
+// The order is that of a call's life (ARCHITECTURE "The call").
+enum class Phase : std::uint8_t {
+  kNew,
+  kIdentifying,
+  kRouting,
+  kReserving,
+  kHunting,
+  kRinging,
+  kTalking,
+  kEnding,  // the caller is done with; legs or decisions are still on their way
+  kOver,    // nothing will come any more: the owner may forget the call
+};
+
+// The rooms an INVITE walks through, as the askers of decisions name them.
+enum class Room : std::uint8_t { kAuth, kRouting, kReserve, kOccupy, kExtend };
+
+enum class Side : std::uint8_t { kCaller, kCarrier };
+
+// Numbers of tollgate.common.v1.Transport.
+enum class Transport : std::uint8_t { kUdp = 1, kTcp = 2, kTls = 3 };
+
+// Numbers of tollgate.common.v1.Codec.
+enum class Codec : std::uint8_t { kPcmu = 1, kPcma = 2, kG729 = 3 };
+
+// Numbers of tollgate.call.v1.EndedBy.
+enum class EndedBy : std::uint8_t { kNobody = 0, kCaller = 1, kCarrier = 2, kTollgate = 3, kOperator = 4 };
+
+// A rate as pinned at admission (8.3); plan 0 = none.
+struct Rate {
+  base::RatePlanId plan;
+  base::RateId rate;
+  std::string prefix;
+  std::string currency;
+  std::int64_t per_minute_micros = 0;
+  std::int64_t connection_fee_micros = 0;
+  std::uint32_t connection_seconds = 0;
+  std::uint32_t billing_block_seconds = 1;
+};
+
+// One line of the decision trace (10.3).
+struct TraceStep {
+  std::string room;
+  std::string check;
+  std::string found;
+  bool passed = false;
+};
+
+struct Endpoint {
+  base::EndpointId id;
+  std::string address;  // IP literal, no brackets
+  std::uint16_t port = 5060;
+  Transport transport = Transport::kUdp;
+};
+
+// A carrier trunk the call may go to, its endpoints in the order to try.
+struct Candidate {
+  base::TrunkId trunk;
+  base::CustomerId vendor;
+  std::uint32_t weight = 0;
+  std::vector<Endpoint> endpoints;
+  std::string unified_caller;                          // 2.12, empty = the caller's own number
+  std::string request_uri_parameter;                   // 2.13
+  std::string called_prefix;                           // digits put before the called number on the way out
+  std::chrono::milliseconds try_timeout{0};            // 0 = the policy's
+  std::chrono::milliseconds ringing_timeout{0};        // 0 = the policy's
+  std::vector<Codec> codecs;                           // allowed towards this trunk; empty = all that the source row allows
+  base::Reason unusable = base::Reason::kUnspecified;  // set: passed over without asking for room
+};
+
+// Who calls, as auth found it.
+struct Identified {
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  base::SourceRowId source_row;
+  std::string called;  // digits, + and tech prefix removed
+  std::string caller;
+  std::vector<Codec> codecs;
+};
+
+// A candidate passed over by billing; index into what was asked.
+struct Skipped {
+  std::size_t index = 0;
+  base::Reason reason = base::Reason::kUnspecified;
+  std::string detail;
+};
+
+enum class AttemptEnd : std::uint8_t {
+  kRunning,
+  kAnswered,
+  kRejected,
+  kNoResponse,
+  kTransportError,
+  kRingingTimeout,
+  kCancelled,
+  kSkipped,
+};
+
+// answered, rejected, no_response, transport_error, ringing_timeout, cancelled, skipped; "running" before its end.
+[[nodiscard]] std::string_view attemptEndWord(AttemptEnd end) noexcept;
+[[nodiscard]] std::string_view phaseWord(Phase phase) noexcept;
+
+// One line of the hunt (5.5).
+struct Attempt {
+  std::uint32_t number = 0;  // from 1
+  base::TrunkId trunk;
+  base::EndpointId endpoint;
+  std::string address;  // address:port
+  int final_code = 0;   // 0 = no final response
+  std::chrono::microseconds lasted{0};
+  AttemptEnd end = AttemptEnd::kRunning;
+  base::Reason skipped = base::Reason::kUnspecified;
+  std::string detail;
+  base::WallTime started_at;
+};
+
+// All that is known of a call so far; at its end, the whole CDR (10.1).
+struct CallStory {
+  std::string ingress_sip_call_id;
+  std::string egress_sip_call_id;
+  base::WallTime setup_at;
+  base::WallTime ringing_at;   // epoch = never
+  base::WallTime answered_at;  // epoch = never
+  base::WallTime ended_at;
+  std::string caller_in;
+  std::string called_in;
+  std::string caller_out;
+  std::string called_out;
+  std::string called_rated;  // what routing and rating saw
+  std::string caller;        // after normalisation by auth
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  std::string source_address;
+  std::uint16_t source_port = 0;
+  Transport transport = Transport::kUdp;
+  base::SourceRowId source_row;
+  base::CustomerId carrier_customer;
+  base::TrunkId carrier_trunk;
+  base::EndpointId endpoint;
+  std::string endpoint_address;
+  base::RuleId rule;
+  std::string rule_code;
+  base::DialpeerId dialpeer;
+  Rate rate;
+  Rate vendor_rate;
+  std::chrono::microseconds talked{0};  // never beyond the paid time
+  std::uint32_t paid_seconds = 0;
+  std::int64_t held_micros = 0;
+  std::chrono::microseconds pdd{0};  // INVITE in to first 18x or 200
+  int final_code = 0;
+  int q850_cause = 0;
+  base::Reason reason = base::Reason::kUnspecified;
+  EndedBy ended_by = EndedBy::kNobody;
+  std::string ended_by_user;
+  std::vector<Attempt> attempts;
+  std::vector<TraceStep> trace;
+};
+
+// What the deployment decides about every call. Outlives the machines that refer to it.
+struct Policy {
+  std::chrono::milliseconds try_timeout{4000};       // 5.2
+  std::chrono::milliseconds ringing_timeout{90000};  // 5.3
+  std::chrono::milliseconds setup_timeout{180000};   // 5.3
+  std::chrono::milliseconds max_duration{0};         // 6.7, 0 = none
+  // How long a cancelled leg may keep the call in memory before it is dropped; above SIP's 64*T1.
+  std::chrono::milliseconds linger{36000};
+  std::chrono::milliseconds rpc_timeout{500};
+  std::uint32_t quantum_seconds = 60;    // largest extension asked for at once
+  std::uint32_t heartbeat_seconds = 20;  // when billing names none
+  bool stop_after_early_media = false;   // 5.2, last sentence
+  std::vector<int> stop_codes{404, 410, 484, 486, 487, 600, 603, 604, 606};
+  base::RejectMap reject_map;
+};
+
+}  // namespace tollgate::call
