@@ -76,7 +76,9 @@ class Exchange {
     const bool has_body = message_.method() != "HEAD" && response.status != 204 && response.status != 304;
     web::http::http_response reply(static_cast<web::http::status_code>(response.status));
     if (has_body && !response.body.empty()) {
-      reply.set_body(response.body, response.content_type);
+      // As bytes: cpprest's text bodies cast between stream types that are not related.
+      reply.set_body(std::vector<unsigned char>(response.body.begin(), response.body.end()));
+      reply.headers().set_content_type(response.content_type);
     }
     for (const auto& [name, value] : response.headers) {
       reply.headers().add(name, value);
