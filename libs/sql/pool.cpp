@@ -1,0 +1,179 @@
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "libs/sql/connection.hpp"
+#include "libs/sql/sql.hpp"
+
+namespace tollgate::sql {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr int kTransactionTries = 4;  // the first and three more
+constexpr std::chrono::seconds kIdleUnchecked{20};
+
+struct Idle {
+  std::unique_ptr<Connection> connection;
+  SteadyTime since;
+  std::uint64_t losses_seen = 0;
+};
+
+}  // namespace
+
+struct Pool::State {
+  explicit State(PoolSettings pool_settings) : settings(std::move(pool_settings)) {}
+
+  const PoolSettings settings;
+  std::mutex mutex;
+  std::condition_variable freed;
+  std::vector<Idle> idle;
+  std::size_t out = 0;       // lent, or being opened
+  std::uint64_t losses = 0;  // connections found broken: the others may be, too
+
+  void giveBack(std::unique_ptr<Connection> connection) {
+    const std::lock_guard lock(mutex);
+    --out;
+    if (connection && connection->isBroken()) {
+      ++losses;
+    } else if (connection) {
+      idle.push_back({std::move(connection), std::chrono::steady_clock::now(), losses});
+    }
+    freed.notify_one();
+  }
+};
+
+Pool::Pool(PoolSettings settings) : state_(std::make_shared<State>(std::move(settings))) {}
+
+Pool::~Pool() = default;
+
+base::Result<Pool::Lease> Pool::borrow() {
+  State& state = *state_;
+  const auto give_up = std::chrono::steady_clock::now() + state.settings.timeout;
+  std::unique_ptr<Connection> connection;
+  for (;;) {
+    Idle candidate;
+    {
+      std::unique_lock lock(state.mutex);
+      if (!state.freed.wait_until(lock, give_up, [&] { return state.out < state.settings.connections_max; })) {
+        return base::fail(base::ErrorCode::kOverLimit, "all MySQL connections are in use");
+      }
+      ++state.out;
+      if (!state.idle.empty()) {
+        candidate = std::move(state.idle.back());
+        state.idle.pop_back();
+      }
+      if (candidate.connection && candidate.losses_seen == state.losses &&
+          std::chrono::steady_clock::now() - candidate.since < kIdleUnchecked) {
+        connection = std::move(candidate.connection);
+        break;
+      }
+    }
+    if (!candidate.connection) {
+      auto opened = Connection::open(state.settings);
+      if (!opened) {
+        state.giveBack(nullptr);
+        return tl::unexpected(std::move(opened.error()));
+      }
+      connection = std::move(*opened);
+      break;
+    }
+    if (candidate.connection->answers()) {
+      connection = std::move(candidate.connection);
+      break;
+    }
+    candidate.connection.reset();
+    state.giveBack(nullptr);
+  }
+  return Lease(connection.release(),
+               [shared = state_](Session* session) { shared->giveBack(std::unique_ptr<Connection>(static_cast<Connection*>(session))); });
+}
+
+namespace {
+
+// Rolls back unless told that it is over. A connection that cannot roll back is broken, and with it the transaction is gone.
+class OpenTransaction {
+ public:
+  explicit OpenTransaction(Session& session) : session_(session) {}
+  ~OpenTransaction() {
+    if (open_) {
+      (void)session_.execute("ROLLBACK", {});
+    }
+  }
+  OpenTransaction(const OpenTransaction&) = delete;
+  OpenTransaction& operator=(const OpenTransaction&) = delete;
+  void close() { open_ = false; }
+
+ private:
+  Session& session_;
+  bool open_ = true;
+};
+
+// One try. `again` tells that the server resolved a lock conflict at our cost: it has undone work, even if `work` did not mind.
+base::Result<void> tryOnce(Connection& connection, const std::function<base::Result<void>(Session&)>& work, bool& again) {
+  connection.clearRetry();
+  OpenTransaction transaction(connection);
+  auto outcome = work(connection);
+  again = connection.mustRetry() && !connection.isBroken();
+  if (again && outcome) {
+    return base::fail(base::ErrorCode::kTimeout, "the transaction lost a lock conflict");
+  }
+  TG_TRY(std::move(outcome));
+  const auto committed = connection.execute("COMMIT", {});
+  if (committed) {
+    transaction.close();
+    return {};
+  }
+  again = connection.mustRetry() && !connection.isBroken();
+  return tl::unexpected(committed.error());
+}
+
+void pauseBeforeRetry(int tried) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution<int>(1, 10 * tried)(random)));
+}
+
+}  // namespace
+
+base::Result<void> Pool::runTransaction(const std::function<base::Result<void>(Session&)>& work) {
+  for (int tried = 1;; ++tried) {
+    TG_TRY_ASSIGN(lease, borrow());
+    auto& connection = static_cast<Connection&>(*lease);
+    if (auto begun = connection.execute("START TRANSACTION", {}); !begun) {
+      if (connection.isBroken() && tried < kTransactionTries) {
+        continue;  // nothing was done yet: another connection may be well
+      }
+      return tl::unexpected(std::move(begun.error()));
+    }
+    bool again = false;
+    auto outcome = tryOnce(connection, work, again);
+    if (outcome || !again || tried >= kTransactionTries) {
+      return outcome;
+    }
+    pauseBeforeRetry(tried);
+  }
+}
+
+base::Result<void> Pool::runSnapshot(const std::function<base::Result<void>(Session&)>& work) {
+  for (int tried = 1;; ++tried) {
+    TG_TRY_ASSIGN(lease, borrow());
+    auto& connection = static_cast<Connection&>(*lease);
+    if (auto begun = connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", {}); !begun) {
+      if (connection.isBroken() && tried < kTransactionTries) {
+        continue;
+      }
+      return tl::unexpected(std::move(begun.error()));
+    }
+    const OpenTransaction transaction(connection);
+    return work(connection);
+  }
+}
+
+base::Result<void> Pool::ping() {
+  TG_TRY_ASSIGN(lease, borrow());
+  TG_TRY(lease->query("SELECT 1", {}));
+  return {};
+}
+
+}  // namespace tollgate::sql

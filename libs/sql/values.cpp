@@ -1,0 +1,87 @@
+#include <charconv>
+#include <cstdio>
+
+#include "libs/base/assert.hpp"
+#include "libs/sql/sql.hpp"
+
+namespace tollgate::sql {
+
+Value fromTime(base::WallTime time) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d.%06d", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return std::string(text);
+}
+
+namespace {
+
+// Digits [at, at + width) of the text as a number; -1 when they are not digits.
+int field(const std::string& text, std::size_t at, std::size_t width) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data() + at, text.data() + at + width, number);
+  return error == std::errc() && end == text.data() + at + width && text[at] != '-' ? number : -1;
+}
+
+}  // namespace
+
+base::Result<base::WallTime> toTime(const Value& value) {
+  using namespace std::chrono;
+  const auto* text = std::get_if<std::string>(&value);
+  constexpr std::size_t kSeconds = 19;
+  constexpr std::size_t kMicroseconds = 26;
+  if (text == nullptr || (text->size() != kSeconds && text->size() != kMicroseconds) || (*text)[4] != '-' || (*text)[7] != '-' ||
+      (*text)[10] != ' ' || (*text)[13] != ':' || (*text)[16] != ':' || (text->size() == kMicroseconds && (*text)[19] != '.')) {
+    return base::fail(base::ErrorCode::kInvalid, "not a DATETIME");
+  }
+  const int hour = field(*text, 11, 2);
+  const int minute = field(*text, 14, 2);
+  const int second = field(*text, 17, 2);
+  const int micros = text->size() == kMicroseconds ? field(*text, 20, 6) : 0;
+  const int year_number = field(*text, 0, 4);
+  const year_month_day date{year(year_number), month(static_cast<unsigned>(field(*text, 5, 2))),
+                            day(static_cast<unsigned>(field(*text, 8, 2)))};
+  if (year_number < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 || micros < 0) {
+    return base::fail(base::ErrorCode::kInvalid, "not a DATETIME: " + *text);
+  }
+  return base::WallTime(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + microseconds(micros));
+}
+
+const Value& Row::value(std::size_t column) const {
+  TG_ASSERT(column < cells_.size());
+  return cells_[column];
+}
+
+bool Row::isNull(std::size_t column) const {
+  return std::holds_alternative<std::nullptr_t>(value(column));
+}
+
+std::int64_t Row::integer(std::size_t column) const {
+  const Value& cell = value(column);
+  if (const auto* number = std::get_if<std::int64_t>(&cell)) {
+    return *number;
+  }
+  std::int64_t number = 0;
+  if (const auto* text = std::get_if<std::string>(&cell)) {
+    std::from_chars(text->data(), text->data() + text->size(), number);
+  }
+  return number;
+}
+
+const std::string& Row::text(std::size_t column) const {
+  static const std::string kEmpty;
+  const Value& cell = value(column);
+  if (const auto* text = std::get_if<std::string>(&cell)) {
+    return *text;
+  }
+  if (const auto* number = std::get_if<std::int64_t>(&cell)) {
+    return rendered_.try_emplace(column, std::to_string(*number)).first->second;
+  }
+  return kEmpty;
+}
+
+}  // namespace tollgate::sql
