@@ -17,20 +17,25 @@ namespace tollgate::bus {
 struct StreamSettings {
   std::chrono::hours max_age{24 * 7};
   std::chrono::seconds duplicate_window{120};
-  std::int64_t bytes_max = 20'000'000'000;
+  std::int64_t bytes_max =
+      20'000'000'000;  // a full stream refuses records, which then wait in the spools; more than the server's store: that is the bound
   int replicas = 1;
+  std::chrono::seconds ack_wait{30};  // a record that is not acknowledged for so long is delivered again
+  int ack_pending_max = 20'000;       // delivered and not acknowledged; then the stream waits
 };
 
 // Creates CALL_EVENTS and the durable push consumer "billing" (deliver group "billing", explicit ack, max ack pending) when missing.
-// Idempotent; several instances may do it at once. Blocks: start-up only.
+// Idempotent, and brings an existing one to these settings; several instances may do it at once. Blocks: start-up only.
+// kUnavailable while the bus is away: try again.
 [[nodiscard]] base::Result<void> ensureRecordStream(Connection& connection, const StreamSettings& settings);
 
 // Publishes records and tells when the stream has each. publish() from any thread; `done` on a bus thread.
-// An acknowledgement that does not come within the time is kTimeout: publish again with the same id, the stream drops the duplicate.
+// An acknowledgement that does not come within the time is kTimeout, a lost connection kUnavailable: publish again with the same id, the
+// stream drops the duplicate. kOverLimit: larger than the bus takes.
 class RecordPublisher {
  public:
   RecordPublisher(Connection& connection, std::chrono::milliseconds ack_timeout);
-  ~RecordPublisher();
+  ~RecordPublisher();  // completes what is pending with kUnavailable
   RecordPublisher(const RecordPublisher&) = delete;
   RecordPublisher& operator=(const RecordPublisher&) = delete;
   void publish(std::string_view subject, std::string_view message_id, std::string_view data,
@@ -38,11 +43,11 @@ class RecordPublisher {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // shared with the bus callbacks
+  std::unique_ptr<State> state_;
 };
 
 // One delivered record. Copyable handle; ack exactly once after the commit, or nak for a prompt redelivery. Neither = redelivery
-// after the consumer's ack wait.
+// after the consumer's ack wait. Any thread; may outlive the consumer and the connection (an ack then does nothing).
 class Record {
  public:
   struct State;
@@ -55,7 +60,7 @@ class Record {
   void nak() const;
 
  private:
-  std::shared_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared by the copies of the handle
 };
 
 struct ConsumerProgress {
@@ -64,7 +69,8 @@ struct ConsumerProgress {
   std::uint64_t pending = 0;               // not delivered yet, plus delivered and not acknowledged
 };
 
-// Binds to the durable consumer. The handler runs on a bus thread and must not block. Re-subscribes by itself after an outage.
+// Binds to the durable consumer, also before it exists or while the bus is away. Several instances share its records. The handler runs on
+// a bus thread, one record at a time, and must not block. Re-subscribes by itself after an outage.
 class RecordConsumer {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<RecordConsumer>> open(Connection& connection, std::string_view durable,
@@ -77,8 +83,8 @@ class RecordConsumer {
 
  private:
   struct State;
-  explicit RecordConsumer(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;  // shared with the bus callbacks
+  explicit RecordConsumer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 // The stored record with this sequence; kNotFound when it is gone. Blocks.

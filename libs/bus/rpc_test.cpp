@@ -1,0 +1,288 @@
+#include "libs/bus/rpc.hpp"
+
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "libs/bus/connection.hpp"
+#include "libs/bus/rpcs_auth.hpp"
+#include "libs/bus/subjects.hpp"
+#include "libs/testkit/servers.hpp"
+#include "libs/testkit/wait.hpp"
+#include "tollgate/bus/v1/rpc.pb.h"
+
+namespace tollgate::bus {
+namespace {
+
+using namespace std::chrono_literals;
+using base::ErrorCode;
+using testkit::waitUntil;
+using AuthorizeResult = base::Result<auth::v1::AuthorizeReply>;
+
+const Executor kInPlace = [](const std::function<void()>& completion) { completion(); };
+
+std::unique_ptr<Connection> connectTo(const testkit::NatsServer& server, ConnectionKind kind = ConnectionKind::kRequests) {
+  ConnectionSettings settings;
+  settings.url = server.url();
+  settings.name = "test";
+  auto connection = Connection::open(settings, kind);
+  EXPECT_TRUE(connection.has_value());
+  return std::move(*connection);
+}
+
+auth::v1::AuthorizeRequest requestFor(const std::string& called) {
+  auth::v1::AuthorizeRequest request;
+  request.set_called(called);
+  return request;
+}
+
+// Answers with the called number as it came.
+base::Result<void> serveEcho(RpcServer& server) {
+  return server.serve<Authorize>(
+      [](const RpcContext&, const auth::v1::AuthorizeRequest& request, Responder<auth::v1::AuthorizeReply> responder) {
+        auth::v1::AuthorizeReply reply;
+        reply.mutable_identified()->set_called(request.called());
+        responder.reply(reply);
+      });
+}
+
+class RpcTest : public ::testing::Test {
+ protected:
+  testkit::NatsServer server_;
+  std::unique_ptr<Connection> ours_ = connectTo(server_);
+  std::unique_ptr<Connection> theirs_ = connectTo(server_);
+};
+
+TEST_F(RpcTest, BringsTheReplyAndCarriesTheCallId) {
+  RpcServer service(*theirs_, "auth");
+  std::string seen_call_id;
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext& context, const auth::v1::AuthorizeRequest& request, auto responder) {
+    seen_call_id = context.call_id;
+    auth::v1::AuthorizeReply reply;
+    reply.mutable_identified()->set_called(request.called());
+    responder.reply(reply);
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  RpcClient client(*ours_, kInPlace, {});
+  const auto reply = client.wait<Authorize>("CALL1", requestFor("37410"), 2s);
+  ASSERT_TRUE(reply.has_value()) << reply.error().message;
+  EXPECT_EQ(reply->identified().called(), "37410");
+  EXPECT_EQ(seen_call_id, "CALL1");
+}
+
+TEST_F(RpcTest, SendsGatheredRequestsAsOneMessageAndAnswersEach) {
+  RpcServer service(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(service));
+  std::atomic<int> messages{0};
+  const auto spy = theirs_->subscribe("tg.rpc.auth.v1.authorize", "", [&](const Delivery&) { ++messages; });
+  ASSERT_TRUE(theirs_->flush(2s));
+
+  std::atomic<int> executor_runs{0};
+  std::atomic<int> right{0};
+  RpcClient client(*ours_,
+                   [&](const std::function<void()>& completion) {
+                     ++executor_runs;
+                     completion();
+                   },
+                   {.gather = true, .batch_max = 64, .pending_max = 1000});
+  for (int i = 0; i < 100; ++i) {
+    client.call<Authorize>("CALL", requestFor(std::to_string(i)), 2s, [&right, i](const AuthorizeResult& result) {
+      right += result && result->identified().called() == std::to_string(i) ? 1 : 0;
+    });
+  }
+  client.flush();
+  EXPECT_TRUE(waitUntil([&] { return right == 100; }));
+  EXPECT_EQ(messages, 2);  // 64 + 36
+  EXPECT_EQ(executor_runs, 2);
+}
+
+TEST_F(RpcTest, BatchReplyWaitsForTheLastResponderAndBringsErrorsPerItem) {
+  RpcServer service(*theirs_, "auth");
+  std::vector<std::jthread> pool;
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest& request, auto responder) {
+    if (request.called() == "dropped") {
+      return;
+    }
+    if (request.called() == "failed") {
+      responder.fail({ErrorCode::kConflict, "no"});
+      return;
+    }
+    pool.emplace_back([held = std::make_shared<decltype(responder)>(std::move(responder))] { held->reply({}); });
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  std::atomic<int> done{0};
+  std::optional<AuthorizeResult> results[3];
+  RpcClient client(*ours_, kInPlace, {.gather = true});
+  const char* numbers[] = {"good", "failed", "dropped"};
+  for (int i = 0; i < 3; ++i) {
+    client.call<Authorize>("CALL", requestFor(numbers[i]), 2s, [&, i](AuthorizeResult result) {
+      results[i] = std::move(result);
+      ++done;
+    });
+  }
+  client.flush();
+  ASSERT_TRUE(waitUntil([&] { return done == 3; }));
+  EXPECT_TRUE(results[0]->has_value());
+  EXPECT_EQ(results[1]->error().code, ErrorCode::kConflict);
+  EXPECT_EQ(results[1]->error().message, "no");
+  EXPECT_EQ(results[2]->error().code, ErrorCode::kInternal);
+}
+
+TEST_F(RpcTest, IsUnavailableAtOnceWhenNobodyServes) {
+  RpcClient client(*ours_, kInPlace, {});
+  const auto start = std::chrono::steady_clock::now();
+  const auto reply = client.wait<Authorize>("CALL", requestFor("1"), 10s);
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+TEST_F(RpcTest, TimesOutWhenTheServiceIsSilentAndIgnoresTheLateReply) {
+  RpcServer service(*theirs_, "auth");
+  std::mutex mutex;
+  std::vector<Responder<auth::v1::AuthorizeReply>> held;
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
+    const std::lock_guard lock(mutex);
+    held.push_back(std::move(responder));
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  RpcClient client(*ours_, kInPlace, {});
+  const auto start = std::chrono::steady_clock::now();
+  const auto reply = client.wait<Authorize>("CALL", requestFor("1"), 100ms);
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().code, ErrorCode::kTimeout);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 100ms);
+  ASSERT_TRUE(waitUntil([&] {
+    const std::lock_guard lock(mutex);
+    return held.size() == 1;
+  }));
+  std::atomic<int> replies{0};
+  const auto spy = ours_->subscribe("_INBOX.>", "", [&](const Delivery&) { ++replies; });
+  ASSERT_TRUE(ours_->flush(2s));
+  held[0].reply({});
+  EXPECT_EQ(service.lateRequests(), 1U);  // after the deadline nothing is sent
+  ASSERT_TRUE(theirs_->flush(2s));
+  ASSERT_TRUE(ours_->flush(2s));
+  EXPECT_EQ(replies, 0);
+}
+
+TEST_F(RpcTest, DropsARequestThatIsReadAfterItsDeadline) {
+  RpcServer service(*theirs_, "auth");
+  std::atomic<int> handled{0};
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto) { ++handled; }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  v1::RequestBatch stale;
+  stale.mutable_deadline()->set_seconds(
+      std::chrono::duration_cast<std::chrono::seconds>((std::chrono::system_clock::now() - 1s).time_since_epoch()).count());
+  stale.add_items()->set_call_id("CALL");
+  ASSERT_TRUE(ours_->publishRequest(subjects::rpc("auth", "authorize"), "_INBOX.test", stale.SerializeAsString()));
+  EXPECT_TRUE(waitUntil([&] { return service.lateRequests() == 1; }));
+  EXPECT_EQ(handled, 0);
+}
+
+TEST_F(RpcTest, IgnoresGarbageOnTheSubject) {
+  RpcServer service(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(service));
+  ASSERT_TRUE(theirs_->flush(2s));
+  ASSERT_TRUE(ours_->publishRequest(subjects::rpc("auth", "authorize"), "_INBOX.test", "\xff\xff garbage"));
+  ASSERT_TRUE(ours_->publishRequest(subjects::rpc("auth", "authorize"), "_INBOX.test", ""));
+  RpcClient client(*ours_, kInPlace, {});
+  EXPECT_TRUE(client.wait<Authorize>("CALL", requestFor("1"), 2s).has_value());
+}
+
+TEST_F(RpcTest, SpreadsRequestsOverTheQueueGroup) {
+  const auto third = connectTo(server_);
+  RpcServer one(*theirs_, "auth");
+  RpcServer two(*third, "auth");
+  std::atomic<int> by_one{0};
+  std::atomic<int> by_two{0};
+  ASSERT_TRUE(one.serve<Authorize>([&](const RpcContext&, const auto&, auto responder) { ++by_one, responder.reply({}); }));
+  ASSERT_TRUE(two.serve<Authorize>([&](const RpcContext&, const auto&, auto responder) { ++by_two, responder.reply({}); }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  ASSERT_TRUE(third->flush(2s));
+  RpcClient client(*ours_, kInPlace, {});
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(client.wait<Authorize>("CALL", requestFor("1"), 2s).has_value());
+  }
+  EXPECT_EQ(by_one + by_two, 100);
+  EXPECT_GT(by_one, 0);
+  EXPECT_GT(by_two, 0);
+}
+
+TEST_F(RpcTest, RefusesBeyondThePendingBound) {
+  RpcServer service(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(service));
+  std::vector<ErrorCode> errors;
+  RpcClient client(*ours_, kInPlace, {.gather = true, .batch_max = 64, .pending_max = 2});
+  for (int i = 0; i < 3; ++i) {
+    client.call<Authorize>("CALL", requestFor("1"), 2s, [&](const AuthorizeResult& result) {
+      if (!result) {
+        errors.push_back(result.error().code);
+      }
+    });
+  }
+  EXPECT_EQ(errors, std::vector{ErrorCode::kOverLimit});
+}
+
+TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientGoes) {
+  RpcServer service(*theirs_, "auth");
+  std::mutex mutex;
+  std::vector<Responder<auth::v1::AuthorizeReply>> held;
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
+    const std::lock_guard lock(mutex);
+    held.push_back(std::move(responder));
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  std::vector<ErrorCode> errors;
+  const auto note = [&](const AuthorizeResult& result) { errors.push_back(result ? ErrorCode::kInternal : result.error().code); };
+  {
+    RpcClient client(*ours_, kInPlace, {.gather = true});
+    client.call<Authorize>("SENT", requestFor("1"), 30s, note);
+    client.flush();
+    client.call<Authorize>("GATHERED", requestFor("1"), 30s, note);
+  }
+  EXPECT_EQ(errors, (std::vector{ErrorCode::kUnavailable, ErrorCode::kUnavailable}));
+}
+
+// Requirement 12.2: recovery needs no hand.
+TEST_F(RpcTest, FailsAtOnceWhileTheServerIsAwayAndRecoversWhenItIsBack) {
+  RpcServer service(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(service));
+  ASSERT_TRUE(theirs_->flush(2s));
+  std::atomic<int> changes{0};
+  ours_->onChange([&](bool) { ++changes; });
+  RpcClient client(*ours_, kInPlace, {});
+  ASSERT_TRUE(client.wait<Authorize>("CALL", requestFor("1"), 2s).has_value());
+  server_.kill();
+  ASSERT_TRUE(waitUntil([&] { return !ours_->isConnected(); }));
+  const auto start = std::chrono::steady_clock::now();
+  const auto refused = client.wait<Authorize>("CALL", requestFor("1"), 10s);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
+  server_.start();
+  ASSERT_TRUE(waitUntil([&] { return client.wait<Authorize>("CALL", requestFor("2"), 500ms).has_value(); }, 15s));
+  EXPECT_GE(changes, 2);
+  EXPECT_GE(ours_->stats().losses, 1U);
+}
+
+TEST_F(RpcTest, AnswersWhatWasReceivedBeforeTheServerObjectGoes) {
+  auto service = std::make_unique<RpcServer>(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(*service));
+  ASSERT_TRUE(theirs_->flush(2s));
+  std::atomic<int> good{0};
+  std::atomic<int> bad{0};
+  RpcClient client(*ours_, kInPlace, {});
+  for (int i = 0; i < 500; ++i) {
+    client.call<Authorize>("CALL", requestFor("1"), 10s, [&](const AuthorizeResult& result) { ++(result ? good : bad); });
+  }
+  ASSERT_TRUE(ours_->flush(2s));
+  service.reset();
+  ASSERT_TRUE(waitUntil([&] { return good + bad == 500; }));
+  EXPECT_EQ(bad, 0);
+}
+
+}  // namespace
+}  // namespace tollgate::bus
