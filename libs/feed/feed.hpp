@@ -1,9 +1,10 @@
 // The configuration feed: keeps a service's tables in step with MySQL. admin_api writes a row and a line in config_changes (versions
 // without gaps, in commit order) in one transaction and then publishes config.changed; the feed wakes on that event, and looks by itself
-// every second in case one was missed, reads config_changes beyond the version it has, and hands the changes over. One thread of its own.
+// `poll` in case one was missed, reads config_changes beyond the version it has, and hands the changes over. When lines are missing there
+// (pruned, or a backup was put back) everything is loaded anew. While MySQL is away the service goes on with what it has. One thread of
+// its own.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -25,7 +26,7 @@ struct Change {
   bool deleted = false;
 };
 
-// The service's side; called on the feed's thread only.
+// The service's side; called on the feed's thread only. What it throws counts as an Error.
 class Tables {
  public:
   virtual ~Tables() = default;
@@ -33,7 +34,7 @@ class Tables {
   [[nodiscard]] virtual base::Result<void> loadAll(sql::Session& session) = 0;
   // Brings the named rows up to date (one change per row, last wins). On an Error everything is loaded anew.
   [[nodiscard]] virtual base::Result<void> apply(sql::Session& session, const std::vector<Change>& changes) = 0;
-  // Swap in the new snapshot.
+  // Swap in what loadAll or apply has made ready.
   virtual void publish(std::uint64_t version) = 0;
 };
 
@@ -45,11 +46,15 @@ class Feed {
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
   [[nodiscard]] base::Result<void> start();  // subscribes and starts the thread; loading goes on in it, retried until it works
-  // 0 until the first load. Any thread.
+  // 0 until the first load, and after it while nothing was ever configured: for readiness ask isLoaded. Any thread.
   [[nodiscard]] std::uint64_t version() const;
+  [[nodiscard]] bool isLoaded() const;
+  // Rounds in a row that failed: 0 = in step as far as known. Any thread.
+  [[nodiscard]] std::uint64_t failures() const;
 
  private:
   struct State;
+  bus::Connection& connection_;
   std::shared_ptr<State> state_;  // shared with the bus callback
 };
 
