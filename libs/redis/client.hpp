@@ -50,6 +50,13 @@ class Script {
   std::string sha1_;
 };
 
+// Since the start. For metrics.
+struct ClientStats {
+  std::uint64_t connects = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t refused = 0;  // not connected, or beyond pending_max
+};
+
 class Client {
  public:
   // Starts the thread; the connection comes up when the server does. Scripts listed here are loaded on every (re)connect.
@@ -60,16 +67,19 @@ class Client {
 
   [[nodiscard]] bool isConnected() const;
 
-  // Any thread. While not connected: kUnavailable at once.
+  // Any thread; what all completions share: kUnavailable at once while not connected, and when the connection is lost before the answer
+  // (the command may then have been run); kTimeout likewise; kInternal with the server's words when it answers with an error.
   void command(std::vector<std::string> words, Done done);
   void run(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
 
-  // Several commands handed over together are written together. Use between `begin` work of one batch.
+  // Several commands handed over together are written together.
   struct Call {
     std::vector<std::string> words;
     Done done;
   };
   void commands(std::vector<Call> calls);
+
+  [[nodiscard]] ClientStats stats() const;
 
   // Blocking forms, for worker threads and tests; never on the client's own thread.
   [[nodiscard]] base::Result<Reply> wait(std::vector<std::string> words);

@@ -1,0 +1,234 @@
+#include "libs/redis/client.hpp"
+
+#include <array>
+#include <future>
+#include <iterator>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include <openssl/evp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "libs/base/assert.hpp"
+#include "libs/redis/session.hpp"
+
+namespace tollgate::redis {
+namespace {
+
+constexpr std::size_t kSha1Bytes = 20;
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+std::string sha1Of(const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  TG_ASSERT(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1 && size == kSha1Bytes);
+  std::string hex;
+  for (std::size_t i = 0; i < kSha1Bytes; ++i) {
+    hex.push_back(kHexDigits[digest[i] >> 4U]);
+    hex.push_back(kHexDigits[digest[i] & 0xfU]);
+  }
+  return hex;
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) { TG_ASSERT(fd >= 0); }
+  ~FileDescriptor() { ::close(fd_); }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Script::Script(std::string name, std::string source) : name_(std::move(name)), source_(std::move(source)), sha1_(sha1Of(source_)) {}
+
+struct Client::State {
+  // Passed in.
+  const ClientSettings settings;
+  const std::vector<Script> scripts;
+
+  // Owned.
+  FileDescriptor epoll{epoll_create1(EPOLL_CLOEXEC)};
+  FileDescriptor wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Session session{settings, scripts, epoll.get()};
+  std::mutex mutex;
+  std::vector<Command> queue;                                                   // guarded by mutex
+  bool stopping = false;                                                        // guarded by mutex
+  std::unordered_map<std::string, std::shared_ptr<const std::string>> sources;  // by SHA-1; guarded by mutex
+  std::thread thread;
+
+  State(ClientSettings the_settings, std::vector<Script> the_scripts)
+      : settings(std::move(the_settings)), scripts(std::move(the_scripts)) {}
+
+  void enqueue(std::vector<Command> commands);
+  void loop();
+  void stop();
+  void kick() const;
+  [[nodiscard]] std::shared_ptr<const std::string> sourceOf(const Script& script);
+  [[nodiscard]] Command make(std::vector<std::string> words, Done done) const {
+    return {std::move(words), std::move(done), std::chrono::steady_clock::now() + settings.command_timeout, nullptr};
+  }
+};
+
+void Client::State::kick() const {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(wake.get(), &one, sizeof one));
+}
+
+void Client::State::enqueue(std::vector<Command> commands) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(mutex);
+    was_empty = queue.empty();
+    for (auto& command : commands) {
+      if (session.pending.fetch_add(1, std::memory_order_relaxed) >= settings.pending_max) {
+        command.words.clear();  // taken only to be completed on the client's thread
+      }
+      queue.push_back(std::move(command));
+    }
+  }
+  if (was_empty) {
+    kick();
+  }
+}
+
+void Client::State::loop() {
+  std::vector<Command> taken;
+  for (bool run = true; run;) {
+    taken.clear();
+    {
+      const std::lock_guard lock(mutex);
+      taken.swap(queue);
+      run = !stopping;
+    }
+    for (auto& command : taken) {
+      if (command.words.empty()) {
+        session.refused.fetch_add(1, std::memory_order_relaxed);
+        session.complete(command.done, base::fail(base::ErrorCode::kOverLimit, "too many commands wait for redis"));
+      } else if (!run) {
+        session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the redis client is being closed"));
+      } else {
+        session.submit(std::move(command));
+      }
+    }
+    if (!taken.empty()) {
+      session.flush();
+    }
+    const Time now = std::chrono::steady_clock::now();
+    session.tick(now);
+    session.arm();
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(session.nextTick() - std::chrono::steady_clock::now()).count();
+    std::array<epoll_event, 2> events{};
+    const int count = run ? epoll_wait(epoll.get(), events.data(), events.size(), static_cast<int>(std::clamp<long>(wait, 0, 1000))) : 0;
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      if (event.data.fd == wake.get()) {
+        std::uint64_t drained = 0;
+        static_cast<void>(::read(wake.get(), &drained, sizeof drained));
+      } else {
+        session.onEvents(event.events);
+      }
+    }
+  }
+  session.close("the redis client is being closed");
+}
+
+void Client::State::stop() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  kick();
+  thread.join();
+  // Nobody may call any more; what a completion queued meanwhile is completed here.
+  for (auto& command : queue) {
+    session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the redis client is being closed"));
+  }
+}
+
+std::shared_ptr<const std::string> Client::State::sourceOf(const Script& script) {
+  const std::lock_guard lock(mutex);
+  auto& source = sources[script.sha1()];
+  if (!source) {
+    source = std::make_shared<const std::string>(script.source());
+  }
+  return source;
+}
+
+Client::Client(ClientSettings settings, std::vector<Script> scripts)
+    : state_(std::make_unique<State>(std::move(settings), std::move(scripts))) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = state_->wake.get();
+  TG_ASSERT(epoll_ctl(state_->epoll.get(), EPOLL_CTL_ADD, state_->wake.get(), &event) == 0);
+  state_->thread = std::thread([state = state_.get()] { state->loop(); });
+}
+
+Client::~Client() {
+  state_->stop();
+}
+
+bool Client::isConnected() const {
+  return state_->session.isReady();
+}
+
+void Client::command(std::vector<std::string> words, Done done) {
+  TG_ASSERT(!words.empty());
+  std::vector<Command> one;
+  one.push_back(state_->make(std::move(words), std::move(done)));
+  state_->enqueue(std::move(one));
+}
+
+void Client::commands(std::vector<Call> calls) {
+  std::vector<Command> all;
+  all.reserve(calls.size());
+  for (auto& call : calls) {
+    TG_ASSERT(!call.words.empty());
+    all.push_back(state_->make(std::move(call.words), std::move(call.done)));
+  }
+  state_->enqueue(std::move(all));
+}
+
+void Client::run(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done) {
+  std::vector<std::string> words;
+  words.reserve(3 + keys.size() + arguments.size());
+  words.emplace_back("EVALSHA");
+  words.push_back(script.sha1());
+  words.push_back(std::to_string(keys.size()));
+  std::move(keys.begin(), keys.end(), std::back_inserter(words));
+  std::move(arguments.begin(), arguments.end(), std::back_inserter(words));
+  std::vector<Command> one;
+  one.push_back(state_->make(std::move(words), std::move(done)));
+  one.back().source = state_->sourceOf(script);
+  state_->enqueue(std::move(one));
+}
+
+base::Result<Reply> Client::wait(std::vector<std::string> words) {
+  TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
+  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may end after this function
+  auto future = promise->get_future();
+  command(std::move(words), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
+  return future.get();
+}
+
+base::Result<Reply> Client::waitRun(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments) {
+  TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
+  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, as above
+  auto future = promise->get_future();
+  run(script, std::move(keys), std::move(arguments), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
+  return future.get();
+}
+
+ClientStats Client::stats() const {
+  return {state_->session.connects.load(), state_->session.timeouts.load(), state_->session.refused.load()};
+}
+
+}  // namespace tollgate::redis
