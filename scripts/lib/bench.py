@@ -16,7 +16,7 @@ from world import World  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 DECISION = "tollgate_ingress_decision_seconds"
-INVITE_TO_INVITE = "tollgate_ingress_invite_to_invite_seconds"
+INVITE_TO_INVITE = "tollgate_ingress_setup_seconds"
 
 
 def cpu_seconds(process):

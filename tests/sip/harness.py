@@ -24,7 +24,6 @@ def quick_settings():
     """Short timers, so that a test of minutes takes seconds; the values a test relies on are named in it."""
     return {
         "billing": {"heartbeat": "1s", "lease": "4s", "quantum": "60s"},
-        "ingress": {"spool_sync": "none"},
     }
 
 
