@@ -1,0 +1,57 @@
+// Who is calling, and may they? (REQUIREMENTS 1.7, 2.2-2.6, 2.8.) A pure function of a snapshot and what the INVITE showed. Any thread.
+//
+// Order of the checks, so that every replica and every test gives the same reason: source row, tech prefix, trunk state, customer state,
+// then the number that is left (none: address_incomplete, not digits: malformed).
+//
+// Several rows may cover one address. The tech prefix tells their trunks apart; a row that matches ports counts only for its port. A row
+// of an enabled trunk wins over one of a disabled trunk (a disabled one still identifies the call, so that the CDR can name it), then the
+// most specific network, then a row with the port over one without, then the longer tech prefix, then the older row.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/ids.hpp"
+#include "libs/base/reason.hpp"
+#include "services/auth/snapshot.hpp"
+
+namespace tollgate::auth {
+
+struct Question {
+  std::string_view source_address;  // IP literal
+  std::uint16_t source_port = 0;
+  std::string_view called;  // user part as received
+  std::string_view caller;
+  base::TrunkId test_trunk;  // set: judge as if this trunk had sent the call; the source is then not looked at
+};
+
+struct TraceLine {
+  std::string_view check;  // source_row, tech_prefix, trunk_state, customer_state, called_number
+  std::string found;
+  bool passed = false;
+};
+
+struct Refusal {
+  base::Reason reason;
+  std::string detail;
+};
+
+// What was known when the decision fell: all of it for a call let in, what the CDR can name for a refused one.
+struct Answer {
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  base::SourceRowId source_row;
+  std::string called;  // digits without + and tech prefix
+  std::string tech_prefix;
+  Codecs codecs;
+  bool relay_media = false;
+  std::optional<Refusal> refusal;
+  std::vector<TraceLine> trace;
+};
+
+[[nodiscard]] Answer authorize(const Snapshot& snapshot, const Question& question);
+
+}  // namespace tollgate::auth

@@ -1,0 +1,40 @@
+// All dialpeers, as many as a million, by calling trunk: what plans are made from. The feed's thread.
+#pragma once
+
+#include <cstddef>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "libs/base/ids.hpp"
+
+namespace tollgate::routing {
+
+struct Dialpeer {
+  base::DialpeerId id;
+  base::CustomerId customer;
+  base::RuleId rule;
+  bool active = false;
+};
+
+class Dialpeers {
+ public:
+  void clear();
+  void set(base::TrunkId trunk, const Dialpeer& dialpeer);
+  void remove(base::DialpeerId id);
+  // Marks the trunks that have a dialpeer with one of these rules. Looks at all dialpeers.
+  void touchTrunksOf(const std::unordered_set<base::RuleId>& rules);
+
+  // nullptr = the trunk has none.
+  [[nodiscard]] const std::vector<Dialpeer>* of(base::TrunkId trunk) const;
+  // The trunks whose dialpeers changed since this was last asked.
+  [[nodiscard]] std::unordered_set<base::TrunkId> takeTouched();
+  [[nodiscard]] std::size_t size() const { return trunk_of_.size(); }
+
+ private:
+  std::unordered_map<base::TrunkId, std::vector<Dialpeer>> by_trunk_;
+  std::unordered_map<base::DialpeerId, base::TrunkId> trunk_of_;
+  std::unordered_set<base::TrunkId> touched_;
+};
+
+}  // namespace tollgate::routing

@@ -1,0 +1,54 @@
+#include "services/routing/order.hpp"
+
+#include <algorithm>
+
+namespace tollgate::routing {
+namespace {
+
+void byPriority(const Rule& rule, std::vector<Usable>& usable, bool test) {
+  std::stable_sort(usable.begin(), usable.end(),
+                   [](const Usable& left, const Usable& right) { return left.target.priority < right.target.priority; });
+  const std::uint64_t turn = rule.turns->next(test);
+  for (auto first = usable.begin(); first != usable.end();) {
+    const auto last =
+        std::find_if(first, usable.end(), [first](const Usable& other) { return other.target.priority != first->target.priority; });
+    const auto count = static_cast<std::uint64_t>(last - first);
+    std::rotate(first, first + static_cast<std::ptrdiff_t>(turn % count), last);
+    first = last;
+  }
+}
+
+void byWeight(std::vector<Usable>::iterator first, std::vector<Usable>::iterator last) {
+  std::stable_sort(first, last, [](const Usable& left, const Usable& right) { return left.target.weight > right.target.weight; });
+}
+
+void byShare(const Rule& rule, std::vector<Usable>& usable, bool test) {
+  std::vector<Share> shares;
+  shares.reserve(usable.size());
+  for (const auto& one : usable) {
+    shares.push_back({one.target.trunk, one.target.weight});
+  }
+  const auto chosen = usable.begin() + static_cast<std::ptrdiff_t>(rule.turns->pick(shares, test));
+  std::rotate(usable.begin(), chosen, chosen + 1);
+  byWeight(usable.begin() + 1, usable.end());
+}
+
+}  // namespace
+
+void putInOrder(const Rule& rule, std::vector<Usable>& usable, bool test) {
+  if (usable.empty()) {
+    return;
+  }
+  switch (rule.mode) {
+    case Mode::kPriority:
+      return byPriority(rule, usable, test);
+    case Mode::kWeight:
+      return byWeight(usable.begin(), usable.end());
+    case Mode::kPercent:
+      return byShare(rule, usable, test);
+    case Mode::kUnsupported:
+      break;
+  }
+}
+
+}  // namespace tollgate::routing

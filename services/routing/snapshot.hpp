@@ -1,0 +1,87 @@
+// What routing knows, as one immutable snapshot: per calling trunk the codes of its dialpeers' rules, the rules, and the trunks that
+// calls go to. Any number of threads read the same snapshot; tables.hpp makes the next one. Plans hold ids and look rules and trunks up,
+// so that a change of one of those touches no plan. Who shares: rows and plans are shared by all snapshots in which they are the same.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/ids.hpp"
+#include "libs/digits/prefix_trie.hpp"
+#include "libs/feed/sharded_map.hpp"
+#include "services/routing/turns.hpp"
+
+namespace tollgate::routing {
+
+enum class Transport : std::uint8_t { kUdp, kTcp, kTls };
+
+struct Endpoint {
+  base::EndpointId id;
+  std::string address;  // IP literal
+  std::uint16_t port = 0;
+  Transport transport = Transport::kUdp;
+};
+
+// A trunk as the other side of a call.
+struct Trunk {
+  base::TrunkId id;
+  base::CustomerId customer;  // the vendor
+  std::string name;
+  bool enabled = false;
+  bool outgoing_allowed = false;  // max concurrent outgoing is not 0
+  std::string unified_caller;
+  std::string request_uri_parameter;
+  base::TrunkId next;  // on failure; none = release (2.15)
+  std::chrono::milliseconds try_timeout{0};
+  std::chrono::seconds ringing_timeout{0};
+  std::vector<Endpoint> endpoints;  // top down
+};
+
+struct Customer {
+  std::string name;
+  bool blocked = false;
+};
+
+enum class Mode : std::uint8_t { kUnsupported, kPriority, kWeight, kPercent };
+
+struct Target {
+  base::TrunkId trunk;
+  std::int64_t priority = 0;
+  std::uint32_t weight = 0;
+};
+
+struct Rule {
+  base::RuleId id;
+  digits::PrefixCode code;
+  std::string label;
+  Mode mode = Mode::kPriority;
+  base::TrunkId scope;  // only calls of this trunk; none = all
+  bool active = false;
+  std::optional<std::size_t> digits_min;
+  std::optional<std::size_t> digits_max;
+  std::vector<Target> targets;   // in the order of the list
+  std::shared_ptr<Turns> turns;  // shared with the later versions of the rule; never nullptr
+};
+
+// One active dialpeer as its trunk's plan has it.
+struct Way {
+  base::DialpeerId dialpeer;
+  base::RuleId rule;
+  base::CustomerId customer;  // whose calls it serves
+};
+
+using Plan = digits::PrefixTrie<Way>;
+
+struct Snapshot {
+  std::uint64_t version = 0;
+  feed::ShardedMap<base::TrunkId, std::shared_ptr<const Plan>> plans;  // by calling trunk
+  feed::ShardedMap<base::RuleId, std::shared_ptr<const Rule>> rules;
+  feed::ShardedMap<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
+  feed::ShardedMap<base::CustomerId, Customer> customers;
+};
+
+}  // namespace tollgate::routing
