@@ -1,0 +1,78 @@
+// An operation of the API declared once: who answers, what it takes and gives. Server routes and the OpenAPI document are made from the
+// same list (requirement 11.1). Mounting: start-up thread; the operations run on the HTTP server's worker threads.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/http/server.hpp"
+#include "libs/telemetry/metrics.hpp"
+#include "services/admin_api/field.hpp"
+#include "services/admin_api/outcome.hpp"
+
+namespace tollgate::admin_api {
+
+// Set by access control on every request it lets through: who asks.
+constexpr const char* kAuthorHeader = "x-tollgate-author";
+
+struct Call {
+  const http::Request& request;
+  Json body;  // null when the operation takes none
+  std::string author;
+
+  // A path parameter that is an id; refused with 400.
+  [[nodiscard]] Outcome<std::int64_t> id(const std::string& name) const;
+  // Empty when not given.
+  [[nodiscard]] std::string query(const std::string& name) const;
+  // A query parameter that is an id or count; `fallback` when not given; refused with 400.
+  [[nodiscard]] Outcome<std::int64_t> queryInteger(const std::string& name, std::int64_t fallback, std::int64_t low,
+                                                   std::int64_t high) const;
+  [[nodiscard]] std::string header(const std::string& lower_case_name) const;
+};
+
+struct QueryParameter {
+  std::string name;
+  Json schema;
+  std::string help;
+};
+
+struct Operation {
+  std::string method;
+  std::string pattern;
+  std::string id;  // operationId
+  std::string tag;
+  std::string summary;
+  std::vector<QueryParameter> query = {};
+  std::string request_schema = {};   // component; empty = no body
+  std::string response_schema = {};  // component; empty = no body
+  bool is_page = false;              // response is {items: [response_schema], next}
+  int success = 200;
+  bool also_created = false;              // PUT: 201 beside 200
+  bool is_public = false;                 // answers without credentials
+  std::vector<std::string> headers = {};  // request headers it looks at
+  std::function<Outcome<http::Response>(const Call&)> answer = nullptr;
+};
+
+// Registers every operation: parses and bounds the body (400, 415), refuses query parameters that are not declared (400), turns refusals
+// into problem documents, counts answers by route and status class.
+void mount(const std::vector<Operation>& operations, http::Server& server, telemetry::Metrics& metrics);
+
+[[nodiscard]] http::Response jsonResponse(int status, const Json& document);
+[[nodiscard]] http::Response pageResponse(const std::vector<Json>& items, const std::string& next_cursor);
+
+// Parses a body: UTF-8, no duplicate names, at most kJsonDepthMax deep. Refused with 400.
+[[nodiscard]] Outcome<Json> parseBody(const std::string& text);
+
+// Opaque to clients: base64url of any text.
+[[nodiscard]] std::string encodeCursor(const std::string& content);
+[[nodiscard]] Outcome<std::string> decodeCursor(const std::string& cursor);
+
+// What every list takes.
+[[nodiscard]] QueryParameter limitParameter();
+[[nodiscard]] QueryParameter cursorParameter();
+constexpr std::int64_t kPageRowsDefault = 100;
+
+}  // namespace tollgate::admin_api
