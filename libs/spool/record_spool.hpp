@@ -2,8 +2,9 @@
 // appends it to a segment file, publishes it, publishes it again under the same message id while no acknowledgement comes, and deletes a
 // segment once all of it is acknowledged. What an earlier process left behind, killed ones too, is published when the spool is opened.
 //
-// append() may be called from any thread and never waits for the disk or the bus. The callback of a stored record runs on a bus thread
-// and must not block. Owns: the directory (one process at a time, guarded by a lock file) and the writer thread.
+// append() may be called from any thread and never waits for the disk or the bus. The callback of a stored record runs on the writer
+// thread, some milliseconds after the acknowledgement, and must not block. Owns: the directory (one process at a time, guarded by a lock
+// file) and the writer thread. Records are published in the order they came, but one that failed comes later.
 #pragma once
 
 #include <chrono>
@@ -54,12 +55,13 @@ class RecordSpool {
   // The stream has the record with this id; each record exactly once. Replayed records are told too.
   using OnStored = std::function<void(std::string_view message_id)>;
 
-  // kConflict: another process holds the directory. kInternal: the directory cannot be used. Blocks while it reads what is there.
+  // kConflict: another process or spool holds the directory. kInternal: the directory cannot be used. Blocks while it reads what is there.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, Publish publish, OnStored on_stored);
   // The publisher must outlive the spool.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, bus::RecordPublisher& publisher,
                                                                        OnStored on_stored);
-  ~RecordSpool();  // writes what is queued; unacknowledged records wait on disk for the next open()
+  // Writes what is queued; unacknowledged records wait on disk for the next open(). Call waitUntilStored() before, to have them sent.
+  ~RecordSpool();
   RecordSpool(const RecordSpool&) = delete;
   RecordSpool& operator=(const RecordSpool&) = delete;
 
