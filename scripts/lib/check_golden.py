@@ -1,0 +1,196 @@
+"""Checks against the lists of tests/golden: messages on the bus and metrics. usage: check_golden.py CHECK [--update [--accept-wire-break]]"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from check_common import ROOT, finish, read, tracked
+
+SERVICES = ("ingress", "auth", "routing", "billing", "admin_api")
+
+
+def golden_lines(name):
+    path = os.path.join(ROOT, name)
+    return [line for line in read(name).splitlines() if line and not line.startswith("#")] if os.path.exists(path) else []
+
+
+def write_golden(name, comment, lines):
+    with open(os.path.join(ROOT, name), "w", encoding="utf-8") as file:
+        file.write(f"# {comment}\n# Written by scripts/check --update; read the difference before you commit it.\n")
+        file.writelines(line + "\n" for line in lines)
+
+
+# The descriptors of all protos, as nested lists of (key, value), from protoc's own text form.
+
+def parse_block(lines):
+    fields = []
+    for line in lines:
+        line = line.strip()
+        if line == "}":
+            return fields
+        if line.endswith("{"):
+            fields.append((line[:-1].strip(), parse_block(lines)))
+        else:
+            key, _, value = line.partition(": ")
+            fields.append((key, value.strip('"')))
+    return fields
+
+
+def descriptors():
+    protos = [name for name in tracked(".proto") if name.startswith("proto/")]
+    with tempfile.NamedTemporaryFile(suffix=".desc") as file:
+        subprocess.run(["protoc", "--proto_path=proto", f"--descriptor_set_out={file.name}"] + protos, cwd=ROOT, check=True)
+        text = subprocess.run(["protoc", "--decode=google.protobuf.FileDescriptorSet", "google/protobuf/descriptor.proto"],
+                              stdin=file, check=True, capture_output=True, text=True).stdout
+    return [value for key, value in parse_block(iter(text.splitlines())) if key == "file"]
+
+
+def one(block, key, default=""):
+    return next((value for name, value in block if name == key), default)
+
+
+def every(block, key):
+    return [value for name, value in block if name == key]
+
+
+def field_line(owner, field):
+    kind = one(field, "type_name").lstrip(".") or one(field, "type").removeprefix("TYPE_").lower()
+    label = "repeated " if one(field, "label") == "LABEL_REPEATED" else "optional " if one(field, "proto3_optional") else ""
+    return f"{owner} {one(field, 'number')} {one(field, 'name')} {label}{kind}"
+
+
+def reserved_lines(owner, block, offset):
+    for area in every(block, "reserved_range"):
+        for number in range(int(one(area, "start")), int(one(area, "end")) + offset):
+            yield f"{owner} {number} reserved"
+
+
+def enum_lines(owner, block):
+    for value in every(block, "value"):
+        yield f"{owner} {one(value, 'number', '0')} {one(value, 'name')} enum"
+    yield from reserved_lines(owner, block, 1)
+
+
+def message_lines(owner, block):
+    for field in every(block, "field"):
+        yield field_line(owner, field)
+    yield from reserved_lines(owner, block, 0)
+    for nested in every(block, "nested_type"):
+        yield from message_lines(f"{owner}.{one(nested, 'name')}", nested)
+    for nested in every(block, "enum_type"):
+        yield from enum_lines(f"{owner}.{one(nested, 'name')}", nested)
+
+
+def proto_lines(files):
+    lines = []
+    for file in files:
+        package = one(file, "package")
+        for message in every(file, "message_type"):
+            lines += message_lines(f"{package}.{one(message, 'name')}", message)
+        for enum in every(file, "enum_type"):
+            lines += enum_lines(f"{package}.{one(enum, 'name')}", enum)
+    return sorted(lines, key=lambda line: (line.split()[0], int(line.split()[1])))
+
+
+def proto_rules(files, lines):
+    findings = []
+    for file in files:
+        if not re.fullmatch(r"tollgate\.[a-z]+\.v[0-9]+", one(file, "package")):
+            findings.append(f"{one(file, 'name')}: package must be tollgate.<domain>.v<number>")
+    for line in lines:
+        owner, number, name, *kind = line.split()
+        if kind and kind[-1] in ("float", "double"):
+            findings.append(f"{owner}.{name}: no {kind[-1]} on the bus, use integers")
+        if kind == ["enum"] and number == "0" and not name.endswith("UNSPECIFIED"):
+            findings.append(f"{owner}.{name}: the zero value of an enum is UNSPECIFIED")
+    return findings
+
+
+def wire_breaks(old, new):
+    """Lines of `old` that a peer of yesterday would misread today."""
+    now = {tuple(line.split()[:2]): line.split()[2:] for line in new}
+    for line in old:
+        owner, number, *rest = line.split()
+        current = now.get((owner, number))
+        if current is None:
+            yield f"{owner} {number} ({rest[0]}) is gone: mark the number reserved"
+        elif current != rest and current != ["reserved"]:
+            yield f"{owner} {number} was '{' '.join(rest)}' and is '{' '.join(current)}': use a new number"
+
+
+def check_proto(options):
+    name = "tests/golden/proto.txt"
+    files = descriptors()
+    lines = proto_lines(files)
+    findings = proto_rules(files, lines)
+    old = golden_lines(name)
+    if "--accept-wire-break" not in options:
+        findings += wire_breaks(old, lines)
+    if not findings and "--update" in options:
+        write_golden(name, "Every field on the bus: message, number, name, type. Numbers and types never change.", lines)
+        return 0
+    if not findings and lines != old:
+        findings = [f"{name}: new: {line}" for line in lines if line not in old] or [f"{name}: not in order"]
+        return finish("proto", findings, "Run scripts/check --update proto and commit the list.")
+    return finish("proto", findings, "Field numbers and types are for ever; add, never change.")
+
+
+# Metrics: the first argument of counter(, gauge( and histogram(, which must be written out where the metric is made.
+
+METRIC = re.compile(r"(?<!\w)(counter|gauge|histogram)\(\s*((?:\"[^\"]*\"|[^,\"()]|\([^()]*\))*),")
+NAME = re.compile(r"(tollgate_(<service>|" + "|".join(SERVICES) + r")_[a-z0-9_]+|process_[a-z_]+)")
+
+
+def metric_names():
+    """(kind, name, where) of each metric made in the sources; what is not a literal in a name is its service."""
+    for name in tracked(".cpp", ".hpp"):
+        if not name.startswith(("libs/", "services/")) or name.startswith("libs/telemetry/") or name.endswith(("_test.cpp", "_probe.cpp")):
+            continue
+        text = read(name)
+        for match in METRIC.finditer(text):
+            where = f"{name}:{text.count(chr(10), 0, match.start()) + 1}"
+            parts = [part.strip() for part in re.split(r"\+", match.group(2))]
+            yield match.group(1), "".join(part.strip('"') if part.startswith('"') else "<service>" for part in parts), where
+
+
+def check_metrics(options):
+    name = "tests/golden/metrics.txt"
+    findings = []
+    found = set()
+    for kind, metric, where in metric_names():
+        owner = where.split("/")[1] if where.startswith("services/") else None
+        if not NAME.fullmatch(metric):
+            findings.append(f"{where}: '{metric}' is not tollgate_<service>_<noun>_<unit>[_total], written out")
+        elif owner and not metric.startswith(f"tollgate_{owner}_"):
+            findings.append(f"{where}: {metric} belongs to another service")
+        elif (kind == "counter") != metric.endswith("_total"):
+            findings.append(f"{where}: {kind} {metric}: _total is the ending of counters")
+        found.add(f"{metric} {kind}")
+    lines = sorted(found)
+    if not findings and "--update" in options:
+        write_golden(name, "Every metric the services make, and its kind. Dashboards and alerts use only these.", lines)
+    old = golden_lines(name)
+    findings += [f"{name}: new: {line}" for line in lines if line not in old]
+    findings += [f"{name}: no longer made: {line}" for line in old if line not in found]
+    findings += unknown_in_dashboards({line.split()[0] for line in lines})
+    return finish("metrics", findings, "Run scripts/check --update metrics; change dashboards and alerts with it.")
+
+
+def unknown_in_dashboards(known):
+    made = {name.replace("<service>", service) for name in known for service in SERVICES}
+    pattern = re.compile(r"\btollgate_(?:" + "|".join(SERVICES) + r")_[a-z0-9_]+")
+    findings = []
+    for name in tracked(".json", ".yaml", ".yml", ".rules"):
+        if not re.search(r"grafana|prometheus|dashboard|alert|rules", name):
+            continue
+        for used in sorted(set(pattern.findall(read(name)))):
+            if used not in made and re.sub(r"_(bucket|sum|count)$", "", used) not in made:
+                findings.append(f"{name}: {used} is made by nobody")
+    return findings
+
+
+CHECKS = {"proto": check_proto, "metrics": check_metrics}
+
+if __name__ == "__main__":
+    sys.exit(CHECKS[sys.argv[1]](sys.argv[2:]))

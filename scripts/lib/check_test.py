@@ -1,0 +1,103 @@
+"""Tests of the checks themselves: a check that cannot fail is none."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import check_golden
+import check_sources
+
+
+class WireBreaks(unittest.TestCase):
+    OLD = ["p.M 1 a int64", "p.M 2 b repeated p.N", "p.E 0 E_UNSPECIFIED enum"]
+
+    def breaks(self, new):
+        return list(check_golden.wire_breaks(self.OLD, new))
+
+    def test_new_fields_are_no_break(self):
+        self.assertEqual(self.breaks(self.OLD + ["p.M 3 c string"]), [])
+
+    def test_a_removed_field_is_reserved_or_a_break(self):
+        self.assertEqual(len(self.breaks([line for line in self.OLD if " a " not in line])), 1)
+        self.assertEqual(self.breaks(["p.M 1 reserved", *self.OLD[1:]]), [])
+
+    def test_another_type_label_or_name_is_a_break(self):
+        for changed in ("p.M 2 b p.N", "p.M 2 b repeated p.O", "p.M 2 other repeated p.N"):
+            self.assertEqual(len(self.breaks([self.OLD[0], changed, self.OLD[2]])), 1, changed)
+
+
+class Descriptors(unittest.TestCase):
+    TEXT = """file {
+  package: "tollgate.x.v1"
+  message_type {
+    name: "M"
+    field { 
+      name: "price"
+      number: 1
+      label: LABEL_OPTIONAL
+      type: TYPE_DOUBLE
+    }
+    reserved_range {
+      start: 4
+      end: 6
+    }
+  }
+  enum_type {
+    name: "E"
+    value {
+      name: "E_FIRST"
+      number: 0
+    }
+  }
+}
+"""
+
+    def test_fields_enums_and_reserved_numbers_are_listed_and_judged(self):
+        files = [value for key, value in check_golden.parse_block(iter(self.TEXT.splitlines())) if key == "file"]
+        lines = check_golden.proto_lines(files)
+        self.assertEqual(lines, ["tollgate.x.v1.E 0 E_FIRST enum", "tollgate.x.v1.M 1 price double",
+                                 "tollgate.x.v1.M 4 reserved", "tollgate.x.v1.M 5 reserved"])
+        rules = check_golden.proto_rules(files, lines)
+        self.assertEqual(len(rules), 2, rules)
+
+
+class MetricNames(unittest.TestCase):
+    def names(self, source):
+        return [match.group(2) for match in check_golden.METRIC.finditer(source)]
+
+    def test_first_argument_is_found_over_lines_and_with_calls_in_it(self):
+        self.assertEqual(self.names('metrics.counter(\n    "tollgate_auth_x_total", "help")'), ['"tollgate_auth_x_total"'])
+        self.assertEqual(self.names('m.gauge("tollgate_" + std::string(name) + "_ready", "h")'),
+                         ['"tollgate_" + std::string(name) + "_ready"'])
+        self.assertEqual(self.names('m.counter(name, help)'), ["name"])
+
+
+class Sources(unittest.TestCase):
+    def test_words_are_found(self):
+        for word in check_sources.UNFINISHED + ["st" + "ub"]:
+            self.assertTrue(check_sources.WORDS.search(f"// {word}: later"), word)
+        self.assertFalse(check_sources.WORDS.search("config_" + "X" * 6 + " stubborn"))
+
+    def test_anchors_are_made_as_github_makes_them(self):
+        self.assertEqual(check_sources.anchors("# The bus: what, when\ntext\n## A-b `c`\n"), {"the-bus-what-when", "a-b-c"})
+
+    def test_function_lengths_of_three_languages(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "long.cpp")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("TEST(Subject, Does) {\n" + "  int x = 1;\n" * 80 + "}\nint f() {\n  return 1;\n}\n")
+            lengths = {name: length for _, _, name, length in check_sources.cpp_functions([path])}
+            self.assertEqual(lengths, {"TEST": 82, "f": 3})
+            path = os.path.join(folder, "long.py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("def f():\n    a = 1\n    return a\n")
+            self.assertEqual([length for *_, length in check_sources.python_functions(path)], [3])
+            path = os.path.join(folder, "long.sh")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("f() {\n  true\n}\n")
+            self.assertEqual([length for *_, length in check_sources.shell_functions(path)], [3])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=0)
