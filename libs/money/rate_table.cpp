@@ -136,6 +136,14 @@ base::Result<std::shared_ptr<const PlanRates>> PlanRates::with(const std::vector
   return std::shared_ptr<const PlanRates>(new PlanRates(plan_, currency_, std::move(entries)));
 }
 
+bool PlanRates::containsAny(const std::vector<base::RateId>& ids) const {
+  std::unordered_set<std::int64_t> wanted;
+  for (const base::RateId id : ids) {
+    wanted.insert(id.value());
+  }
+  return std::any_of(rates_.begin(), rates_.end(), [&](const Entry& entry) { return wanted.contains(entry.id); });
+}
+
 Rate PlanRates::toRate(const Entry& entry) const {
   Rate rate;
   rate.plan = plan_;

@@ -43,6 +43,8 @@ class PlanRates {
   // The longest prefix of `digits` with a rate valid at `at`.
   [[nodiscard]] std::optional<Rate> find(std::string_view digits, base::WallTime at) const;
   [[nodiscard]] Currency currency() const { return currency_; }
+  // Looks at every row.
+  [[nodiscard]] bool containsAny(const std::vector<base::RateId>& ids) const;
   [[nodiscard]] std::size_t size() const { return rates_.size(); }
 
  private:

@@ -96,6 +96,8 @@ TEST(PlanRates, ChangesRowsWithoutTouchingTheOldTable) {
   EXPECT_EQ(idOf(after->find("44", at(0))), 0);
   EXPECT_EQ(idOf(after->find("15", at(0))), 4);
   EXPECT_EQ(after->size(), 3U);
+  EXPECT_TRUE(before->containsAny({RateId(8), RateId(3)}));
+  EXPECT_FALSE(after->containsAny({RateId(8), RateId(3)}));
 }
 
 TEST(PlanRates, AnEmptyPlanFindsNothing) {

@@ -1,0 +1,5 @@
+#include "services/billing/service.hpp"
+
+int main(int argc, char** argv) {
+  return tollgate::service::run(argc, argv, tollgate::billing::definition());
+}

@@ -1,0 +1,167 @@
+#include "services/billing/service.hpp"
+
+#include <string>
+
+#include "libs/bus/connection.hpp"
+#include "libs/bus/rpc.hpp"
+#include "libs/bus/rpcs_billing.hpp"
+#include "libs/feed/feed.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/billing/account_loader.hpp"
+#include "services/billing/admission.hpp"
+#include "services/billing/committer.hpp"
+#include "services/billing/extension.hpp"
+#include "services/billing/intake.hpp"
+#include "services/billing/payments.hpp"
+#include "services/billing/queries.hpp"
+#include "services/billing/sweeper.hpp"
+#include "services/billing/tables.hpp"
+
+namespace tollgate::billing {
+
+namespace {
+
+constexpr std::chrono::milliseconds kFlushOnStop{500};
+
+}  // namespace
+
+struct BillingService::Parts {
+  Parts(const Settings& settings, telemetry::Metrics& metrics, std::unique_ptr<bus::Connection> request_connection,
+        std::unique_ptr<bus::Connection> event_connection)
+      : meters(metrics),
+        requests(std::move(request_connection)),
+        events(std::move(event_connection)),
+        pool(settings.sql),
+        redis(settings.redis, scripts.all()),
+        store(redis, scripts, {settings.lease, settings.ended_mark}),
+        settler(store, meters),
+        committer({snapshots, pool, store, settler, meters, settings}),
+        intake(*events, settings.stream, [this](bus::Record record) { committer.take(std::move(record)); }),
+        loader({snapshots, redis, store, pool, *requests, intake, meters, settings}),
+        sweeper({snapshots, redis, store, *requests, intake, committer, meters, settings}),
+        tables(snapshots, meters.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
+        feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.config_poll)),
+        admission(admissionParts(settings)),
+        extension(admissionParts(settings), *events),
+        queries(admissionParts(settings)),
+        payments(std::make_unique<Payments>(pool, settler, meters, static_cast<std::size_t>(settings.workers))),
+        server(std::make_unique<bus::RpcServer>(*requests, "billing")) {}
+
+  [[nodiscard]] AdmissionParts admissionParts(const Settings& settings) {
+    return {snapshots, store, meters, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
+  }
+
+  [[nodiscard]] base::Result<void> serve() {
+    TG_TRY(server->serve<bus::Reserve>(
+        [this](const bus::RpcContext& context, const v1::ReserveRequest& request, bus::Responder<v1::ReserveReply> responder) {
+          admission.reserve(context, request, std::move(responder));
+        }));
+    TG_TRY(server->serve<bus::Occupy>(
+        [this](const bus::RpcContext& context, const v1::OccupyRequest& request, bus::Responder<v1::OccupyReply> responder) {
+          admission.occupy(context, request, std::move(responder));
+        }));
+    TG_TRY(server->serve<bus::Extend>(
+        [this](const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
+          extension.extend(context, request, std::move(responder));
+        }));
+    TG_TRY(server->serve<bus::PostPayment>(
+        [this](const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
+          payments->post(context, request, std::move(responder));
+        }));
+    TG_TRY(server->serve<bus::Balance>(
+        [this](const bus::RpcContext&, const v1::BalanceRequest& request, bus::Responder<v1::BalanceReply> responder) {
+          queries.balance(request, std::move(responder));
+        }));
+    return server->serve<bus::TrunkLoads>(
+        [this](const bus::RpcContext&, const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
+          queries.trunkLoads(request, std::move(responder));
+        });
+  }
+
+  // In the order of construction; destroyed the other way round.
+  Meters meters;
+  Scripts scripts;
+  SnapshotHolder snapshots;
+  std::unique_ptr<bus::Connection> requests;  // requests and replies, flushed at once
+  std::unique_ptr<bus::Connection> events;    // records, acknowledgements, events
+  sql::Pool pool;
+  redis::Client redis;
+  CreditStore store;
+  Settler settler;
+  Committer committer;
+  Intake intake;
+  AccountLoader loader;
+  Sweeper sweeper;
+  ConfigTables tables;
+  std::unique_ptr<feed::Feed> feed;
+  Admission admission;
+  Extension extension;
+  Queries queries;
+  std::unique_ptr<Payments> payments;
+  std::unique_ptr<bus::RpcServer> server;
+};
+
+BillingService::BillingService(Settings settings) : settings_(std::move(settings)) {}
+
+BillingService::~BillingService() {
+  stop();
+}
+
+base::Result<void> BillingService::start(service::Runtime& runtime) {
+  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
+  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents));
+  parts_ = std::make_unique<Parts>(settings_, runtime.metrics, std::move(requests), std::move(events));
+  TG_TRY(parts_->feed->start());
+  parts_->committer.start();
+  parts_->intake.start();
+  parts_->loader.start();
+  parts_->sweeper.start();
+  return parts_->serve();
+}
+
+service::Readiness BillingService::ready() const {
+  if (!parts_) {
+    return {false, "starting"};
+  }
+  if (!parts_->requests->isConnected() || !parts_->events->isConnected()) {
+    return {false, "the bus is away"};
+  }
+  if (!parts_->snapshots.get()) {
+    return {false, "no configuration from MySQL yet"};
+  }
+  if (!parts_->redis.isConnected()) {
+    return {false, "Redis is away"};
+  }
+  if (!parts_->intake.isBound()) {
+    return {false, "the record stream is not bound yet"};
+  }
+  if (!parts_->loader.isLoaded()) {
+    return {false, "accounts are being loaded"};
+  }
+  return {true, ""};
+}
+
+// First what brings work in, then what does it, the clients last.
+void BillingService::stop() {
+  if (!parts_) {
+    return;
+  }
+  parts_->server.reset();
+  parts_->payments.reset();
+  parts_->sweeper.stop();
+  parts_->loader.stop();
+  parts_->intake.stop();
+  parts_->committer.stop();
+  parts_->feed.reset();
+  if (const auto flushed = parts_->events->flush(kFlushOnStop); !flushed) {
+    telemetry::warn("events not flushed at the stop", {{"why", flushed.error().message}});
+  }
+}
+
+service::Definition definition() {
+  return {"billing", "can it be paid, is there room, what is owed?", [](config::Loader& loader) -> std::unique_ptr<service::Service> {
+            return std::make_unique<BillingService>(readSettings(loader));
+          }};
+}
+
+}  // namespace tollgate::billing

@@ -1,0 +1,30 @@
+// The billing service: puts the parts together and gives them their order of start and stop. Main thread; ready() from any thread.
+#pragma once
+
+#include <memory>
+
+#include "libs/service/service.hpp"
+#include "services/billing/settings.hpp"
+
+namespace tollgate::billing {
+
+class BillingService final : public service::Service {
+ public:
+  explicit BillingService(Settings settings);
+  ~BillingService() override;
+  [[nodiscard]] base::Result<void> start(service::Runtime& runtime) override;
+  [[nodiscard]] service::Readiness ready() const override;
+  void stop() override;
+
+ private:
+  struct Parts;
+  // Passed in.
+  const Settings settings_;
+  // Owned.
+  std::unique_ptr<Parts> parts_;
+};
+
+// For main and for tests.
+[[nodiscard]] service::Definition definition();
+
+}  // namespace tollgate::billing

@@ -1,0 +1,34 @@
+// The settings of billing. Start-up thread only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "libs/bus/connection.hpp"
+#include "libs/bus/records.hpp"
+#include "libs/config/loader.hpp"
+#include "libs/redis/client.hpp"
+#include "libs/sql/sql.hpp"
+
+namespace tollgate::billing {
+
+struct Settings {
+  bus::ConnectionSettings bus;
+  redis::ClientSettings redis;
+  sql::PoolSettings sql;
+  bus::StreamSettings stream;
+  std::chrono::milliseconds quantum{std::chrono::seconds(60)};      // talking time one hold covers
+  std::chrono::milliseconds heartbeat{std::chrono::seconds(20)};    // what the ingress is told
+  std::chrono::milliseconds lease{std::chrono::seconds(60)};        // a call not heard of for so long is lost
+  std::chrono::milliseconds ended_mark{std::chrono::seconds(120)};  // how long a late request of an ended call is recognised
+  std::chrono::milliseconds report_wait{500};                       // for every ingress to report its calls
+  std::chrono::milliseconds batch_wait{50};                         // records gathered for one commit
+  std::int64_t batch_max = 500;
+  std::chrono::milliseconds config_poll{std::chrono::seconds(1)};
+  std::chrono::milliseconds audit_interval{std::chrono::seconds(30)};  // one round of the drift check over all customers
+  std::int64_t workers = 2;                                            // threads for payments
+};
+
+[[nodiscard]] Settings readSettings(config::Loader& loader);
+
+}  // namespace tollgate::billing

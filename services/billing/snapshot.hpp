@@ -1,0 +1,64 @@
+// What billing knows of the configuration: customers, trunks, rates. A Snapshot is immutable and read by any thread; the feed swaps the
+// whole (SnapshotHolder). One lookup costs a hash and a shared pointer, no lock is held while it is used.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/ids.hpp"
+#include "libs/feed/sharded_map.hpp"
+#include "libs/money/money.hpp"
+#include "libs/money/rate_table.hpp"
+
+namespace tollgate::billing {
+
+struct CustomerView {
+  base::CustomerId id;
+  money::Currency currency;
+  bool prepaid = true;
+  // What the available balance may not fall below (1.3); nullopt = unlimited.
+  std::optional<std::int64_t> floor_micros = 0;
+};
+
+struct TrunkView {
+  base::TrunkId id;
+  base::CustomerId customer;
+  std::string name;
+  base::RatePlanId rate_plan;         // unset = none
+  base::RatePlanId vendor_rate_plan;  // unset = none
+  // 2.1: 0 = that direction is off, nullopt = no limit.
+  std::optional<std::int64_t> incoming_max, outgoing_max;
+  std::optional<std::int64_t> incoming_cps_max, outgoing_cps_max;
+  bool enabled = true;
+};
+
+struct Snapshot {
+  std::uint64_t version = 0;
+  feed::ShardedMap<base::CustomerId, CustomerView> customers;
+  feed::ShardedMap<base::TrunkId, TrunkView> trunks;
+  money::RateTable rates;
+  std::shared_ptr<const std::vector<base::CustomerId>> customer_ids;  // shared between snapshots that have the same customers
+};
+
+class SnapshotHolder {
+ public:
+  // nullptr until the first load.
+  [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
+    const std::lock_guard lock(mutex_);
+    return snapshot_;
+  }
+  void set(std::shared_ptr<const Snapshot> snapshot) {
+    const std::lock_guard lock(mutex_);
+    snapshot_.swap(snapshot);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;  // shared with the requests that are being answered from it
+};
+
+}  // namespace tollgate::billing
