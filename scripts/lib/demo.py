@@ -58,11 +58,18 @@ def place_call(stack, folder):
         carrier.stop()
 
 
+def in_force(api):
+    """True when a call to the demo number would be taken now: a change is in force everywhere within a second."""
+    test = api.call("POST", "/v1/route-tests", {"trunk_id": CUSTOMER_TRUNK, "caller": "37477", "called": CALLED})
+    return test.status == 200 and test.json["outcome"] == "accepted"
+
+
 def show_call(stack):
     api = stack.api()
     if api.call("GET", f"/v1/trunks/{CUSTOMER_TRUNK}").json.get("name") != "Acme main":
         print("  this base is not the demo's: no call is placed", flush=True)
         return
+    wait_for(lambda: in_force(api), 10, "the demo configuration in force (POST /v1/route-tests tells why not)")
     before = api.get(f"/v1/customers/{CUSTOMER}/balance")
     newest = api.get("/v1/cdrs", limit=1)["items"]
     watch = BusWatch(stack.ports["nats"], "dashboard", stack.secret("nats_dashboard"))

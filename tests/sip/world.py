@@ -81,7 +81,7 @@ class World:
         """Waits until a route test says what the newest configuration says: changes are in force within a second (3.8)."""
         def known():
             answer = self.api.call("POST", "/v1/route-tests", {"trunk_id": made.trunk, "caller": "37477", "called": made.number})
-            return answer.status == 200 and answer.json.get("outcome") in ("routed", "accepted", "ok")
+            return answer.status == 200 and answer.json.get("outcome") == "accepted"
 
         try:
             wait_for(known, 3, "configuration in force")
