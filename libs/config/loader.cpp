@@ -148,9 +148,12 @@ const std::string* Loader::find(std::string_view name) const {
   return found == file_values_.end() ? nullptr : &found->second.value;
 }
 
+bool Loader::isDeclared(std::string_view name) const {
+  return std::any_of(declared_.begin(), declared_.end(), [&](const SettingHelp& known) { return known.name == name; });
+}
+
 void Loader::declare(std::string_view name, std::string_view fallback, std::string_view help) {
-  const bool is_known = std::any_of(declared_.begin(), declared_.end(), [&](const SettingHelp& known) { return known.name == name; });
-  if (!is_known) {
+  if (!isDeclared(name)) {
     declared_.push_back({std::string(name), environmentName(name, true), std::string(fallback), std::string(help)});
   }
 }
@@ -257,8 +260,7 @@ void Loader::refuse(std::string_view name, std::string_view why) {
 std::vector<std::string> Loader::problems() const {
   std::vector<std::string> all = errors_;
   for (const auto& [name, given] : file_values_) {
-    const bool is_known = std::any_of(declared_.begin(), declared_.end(), [&](const SettingHelp& known) { return known.name == name; });
-    if (!is_known) {
+    if (!isDeclared(name)) {
       all.push_back(given.where + ": there is no setting '" + name + "'");
     }
   }

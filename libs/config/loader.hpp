@@ -55,6 +55,7 @@ class Loader {
   [[nodiscard]] const std::string* find(std::string_view name) const;
   [[nodiscard]] std::string environmentName(std::string_view name, bool with_service) const;
   void readLine(std::string_view line, const std::string& where);
+  [[nodiscard]] bool isDeclared(std::string_view name) const;
   void declare(std::string_view name, std::string_view fallback, std::string_view help);
 
   // Passed in.

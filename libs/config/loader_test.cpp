@@ -24,7 +24,7 @@ class LoaderTest : public testing::Test {
   ~LoaderTest() override { std::filesystem::remove_all(folder_); }
 
   std::string write(const std::string& name, const std::string& content) {
-    const std::string path = folder_ / name;
+    std::string path = folder_ / name;
     std::ofstream(path) << content;
     return path;
   }

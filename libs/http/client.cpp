@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ base::Result<void> waitFor(const Socket& socket, short events, Deadline deadline
 }
 
 tl::unexpected<base::Error> failed(std::string_view what) {
-  return base::fail(base::ErrorCode::kUnavailable, std::string(what) + ": " + std::strerror(errno));
+  return base::fail(base::ErrorCode::kUnavailable, std::string(what) + ": " + std::generic_category().message(errno));
 }
 
 base::Result<void> connectTo(const Socket& socket, const std::string& host, std::uint16_t port, Deadline deadline) {

@@ -61,7 +61,7 @@ std::uint16_t pickFreePort(const std::string& address) {
 // One request and its only answer. Shared by the worker that answers, the body's continuation and the body timer.
 class Exchange {
  public:
-  explicit Exchange(web::http::http_request request) : message_(std::move(request)), arrived_(std::chrono::steady_clock::now()) {}
+  explicit Exchange(const web::http::http_request& request) : message_(request), arrived_(std::chrono::steady_clock::now()) {}
 
   [[nodiscard]] web::http::http_request& message() { return message_; }
   [[nodiscard]] SteadyTime arrived() const { return arrived_; }

@@ -55,7 +55,7 @@ class Gate {
 
 class ServerTest : public testing::Test {
  protected:
-  void start(ServerSettings settings = {}) {
+  void start(const ServerSettings& settings = {}) {
     server_ = std::make_unique<Server>(settings);
     server_->route("GET", "/things/{name}", [](const Request& request) {
       return text(request.parameters.at("name") + "|" + (request.query.contains("q") ? request.query.at("q") : ""));
