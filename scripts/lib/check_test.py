@@ -7,6 +7,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check_golden
 import check_sources
+import wrap_docs
 
 
 class WireBreaks(unittest.TestCase):
@@ -97,6 +98,18 @@ class Sources(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write("f() {\n  true\n}\n")
             self.assertEqual([length for *_, length in check_sources.shell_functions(path)], [3])
+
+
+class Wrapping(unittest.TestCase):
+    def test_long_lines_flow_into_their_paragraph_only(self):
+        word = "abcdefghi "
+        text = "- " + word * 20 + "\n  tail\n- next\n\n| " + word * 20 + "|\n"
+        lines = wrap_docs.wrapped(text).split("\n")
+        self.assertLessEqual(max(len(line) for line in lines[:3]), check_sources.COLUMNS_MAX)
+        self.assertEqual(lines[1][:3], "  a")
+        self.assertTrue(lines[1].endswith("tail"), lines[1])
+        self.assertEqual(lines[2], "- next")
+        self.assertEqual(" ".join(wrap_docs.wrapped(text).split()), " ".join(text.split()))
 
 
 if __name__ == "__main__":
