@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/reason.hpp"
 #include "libs/base/result.hpp"
 #include "libs/sofia/handles.hpp"
 #include "libs/sofia/key.hpp"
@@ -54,17 +55,18 @@ class SipEvents {
 };
 
 struct Listener {
-  std::string address;        // IP literal to bind
+  std::string address{};      // IP literal to bind
   std::uint16_t port = 5060;  // 0 = any free one (tests)
-  std::string advertised;     // IP literal written into Via and Contact; "" = the bound address
+  std::string advertised{};   // IP literal written into Via and Contact; "" = the bound address
 };
 
 struct AgentOptions {
-  std::vector<Listener> listeners;       // at least one, at most 8
+  std::vector<Listener> listeners{};     // at least one, at most 8
   std::string server_name = "Tollgate";  // Server and User-Agent; "" = none
   std::size_t incoming_max = 40'000;     // server transactions held by the owner of calls; beyond: 503 overloaded
+  base::RejectMap reject_map{};          // codes of the stateless answers
   int retry_after_seconds = 3;           // of stateless 503
-  std::string hop_marker;                // value of the header X-Tollgate-Hop sent with every INVITE; "" = none
+  std::string hop_marker{};              // value of the header X-Tollgate-Hop sent with every INVITE; "" = none
   std::uint32_t socket_receive_bytes = 8U << 20U;
   std::uint32_t socket_send_bytes = 4U << 20U;
   std::uint32_t t1_milliseconds = 500;  // tests may shorten
@@ -104,6 +106,7 @@ class Agent {
   struct OutgoingCall {
     Leg leg;
     ClientTransaction invite;
+    std::string sip_call_id;  // of the new dialog, for the CDR
   };
   // Sends an INVITE in a new dialog; `key` serves leg and transaction (setKey on either to tell them apart). kInvalid for anything that
   // could not be written safely: a host name, a header with a line break, a body too large.

@@ -59,10 +59,10 @@ class Loop {
   [[nodiscard]] TimerHandle arm(std::chrono::milliseconds delay, Key key);
   bool cancel(TimerHandle handle);  // false and counted when it has fired or was cancelled before
   void setTimerHandler(std::function<void(Key)> handler);
-  // Called at the end of every turn, after packets, tasks and timers were handled (and never when nothing could have happened).
+  // Called at the end of every turn, after packets, tasks and timers were handled. Neither handler may replace itself.
   void setTurnEndHandler(Task handler);
 
-  // Time at the beginning of this turn's handlers; cheaper than asking the clock.
+  // The clock's monotonic time.
   [[nodiscard]] base::MonotonicTime now() const;
   [[nodiscard]] const base::Clock& clock() const;
   [[nodiscard]] LoopStats stats();

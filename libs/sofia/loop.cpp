@@ -1,0 +1,272 @@
+#include "libs/sofia/loop.hpp"
+
+#include <cstring>
+#include <exception>
+#include <future>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "libs/base/assert.hpp"
+#include "libs/sofia/loop_impl.hpp"
+#include "libs/sofia/process.hpp"
+#include "libs/telemetry/log.hpp"
+
+namespace tollgate::sofia {
+namespace {
+
+constexpr std::size_t kWheelSlots = 4096;
+constexpr int kStepsPerTurn = 16;  // Sofia takes about one packet a step; a turn gathers what is waiting
+constexpr su_duration_t kIdleMilliseconds = 200;
+
+template <class Function>
+void guarded(const char* what, const Function& function) noexcept {
+  try {
+    function();
+  } catch (const std::exception& error) {
+    telemetry::error("exception on the loop thread", {{"where", what}, {"what", std::string_view(error.what())}});
+  } catch (...) {
+    telemetry::error("exception on the loop thread", {{"where", what}});
+  }
+}
+
+int onWakeup(su_root_magic_t* /*magic*/, su_wait_t* /*wait*/, Inbox* inbox) noexcept {
+  inbox->drainWakeups();
+  return 0;
+}
+
+}  // namespace
+
+Inbox::Inbox(std::size_t tasks_max) : tasks_max_(tasks_max), fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  TG_ASSERT(fd_ >= 0);
+}
+
+Inbox::~Inbox() {
+  ::close(fd_);
+}
+
+base::Result<void> Inbox::post(Loop::Task task) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) {
+      return base::fail(base::ErrorCode::kUnavailable, "the loop has stopped");
+    }
+    if (tasks_.size() >= tasks_max_) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+      return base::fail(base::ErrorCode::kOverLimit, "the inbox of the loop is full");
+    }
+    was_empty = tasks_.empty();
+    tasks_.push_back(std::move(task));
+  }
+  if (was_empty) {
+    wake();
+  }
+  return {};
+}
+
+void Inbox::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);  // only fails when already readable
+}
+
+void Inbox::close() {
+  std::vector<Loop::Task> dropped;
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  dropped.swap(tasks_);
+}
+
+void Inbox::take(std::vector<Loop::Task>& tasks) {
+  const std::lock_guard lock(mutex_);
+  tasks_.swap(tasks);
+}
+
+void Inbox::drainWakeups() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(fd_, &count, sizeof count);
+}
+
+Loop::Impl::Impl(const base::Clock& clock_in, LoopOptions options_in)
+    : clock(clock_in), options(options_in), inbox(options_in.inbox_max), wheel(options_in.tick, kWheelSlots, clock_in.monotonic()) {}
+
+base::Result<void> Loop::Impl::open() {
+  root = su_root_create(nullptr);
+  if (root == nullptr) {
+    return base::fail(base::ErrorCode::kInternal, std::string("cannot create the SIP event loop: ") + std::strerror(errno));
+  }
+  su_root_threading(root, 0);
+  su_wait_t wait[1];
+  su_wait_init(wait);
+  if (su_wait_create(wait, inbox.fd(), SU_WAIT_IN) < 0 || (wait_index_ = su_root_register(root, wait, onWakeup, &inbox, 0)) < 0) {
+    return base::fail(base::ErrorCode::kInternal, "cannot watch the inbox of the SIP event loop");
+  }
+  return {};
+}
+
+void Loop::Impl::close() {
+  if (root == nullptr) {
+    return;
+  }
+  if (wait_index_ >= 0) {
+    su_root_deregister(root, wait_index_);
+    wait_index_ = -1;
+  }
+  su_root_destroy(root);
+  root = nullptr;
+}
+
+base::Result<void> Loop::Impl::run(const Setup& setup, const Task& teardown, const std::function<void(base::Result<void>)>& ready) {
+  owner.store(std::this_thread::get_id());
+  base::Result<void> outcome = open();
+  if (outcome && setup) {
+    try {
+      outcome = setup();
+    } catch (const std::exception& error) {
+      outcome = base::fail(base::ErrorCode::kInternal, error.what());
+    }
+  }
+  const bool is_running = outcome.has_value();
+  if (ready) {
+    ready(outcome);
+  }
+  while (is_running && !stopping.load(std::memory_order_acquire)) {
+    turn();
+  }
+  inbox.close();
+  if (teardown && is_running) {
+    guarded("teardown", teardown);
+  }
+  timer_handler = nullptr;
+  turn_end_handler = nullptr;
+  close();
+  owner.store(std::thread::id());
+  return outcome;
+}
+
+void Loop::Impl::turn() {
+  const su_duration_t patience = wheel.armed() > 0 ? static_cast<su_duration_t>(options.tick.count()) : kIdleMilliseconds;
+  su_duration_t left = su_root_step(root, patience);
+  const auto begin = clock.monotonic();
+  for (int step = 1; step < kStepsPerTurn && left == 0; ++step) {
+    left = su_root_step(root, 0);
+  }
+  handleTurn();
+  const auto took = static_cast<std::uint64_t>((clock.monotonic() - begin).count());
+  if (took > longest_turn_micros.load(std::memory_order_relaxed)) {
+    longest_turn_micros.store(took, std::memory_order_relaxed);
+  }
+  turns.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Loop::Impl::handleTurn() {
+  batch_.clear();
+  inbox.take(batch_);
+  for (Task& task : batch_) {
+    guarded("task", task);
+  }
+  tasks_run.fetch_add(batch_.size(), std::memory_order_relaxed);
+  batch_.clear();
+  wheel.advance(clock.monotonic(), [this](Key key) {
+    if (timer_handler) {
+      guarded("timer", [&] { timer_handler(key); });
+    }
+  });
+  armed.store(wheel.armed(), std::memory_order_relaxed);
+  stale.store(wheel.stale(), std::memory_order_relaxed);
+  if (turn_end_handler) {
+    guarded("turn end", turn_end_handler);
+  }
+}
+
+base::Result<void> Loop::Impl::start(Setup setup, Task teardown) {
+  std::promise<base::Result<void>> started;
+  auto outcome = started.get_future();
+  thread = std::thread([this, &started, setup = std::move(setup), teardown = std::move(teardown)] {
+    (void)run(setup, teardown, [&started](base::Result<void> result) { started.set_value(std::move(result)); });
+  });
+  auto result = outcome.get();
+  if (!result) {
+    thread.join();
+  }
+  return result;
+}
+
+void Loop::Impl::stop() {
+  stopping.store(true, std::memory_order_release);
+  inbox.wake();
+  if (thread.joinable() && thread.get_id() != std::this_thread::get_id()) {
+    thread.join();
+  }
+}
+
+Loop::Loop(const base::Clock& clock, LoopOptions options) : impl_(std::make_unique<Impl>(clock, options)) {}
+
+Loop::~Loop() {
+  TG_ASSERT(!isLoopThread());
+  impl_->stop();
+}
+
+base::Result<void> Loop::start(Setup setup, Task teardown) {
+  TG_ASSERT(!impl_->used.exchange(true));
+  TG_TRY(prepareProcess());
+  return impl_->start(std::move(setup), std::move(teardown));
+}
+
+base::Result<void> Loop::runHere(Setup setup, Task teardown) {
+  TG_ASSERT(!impl_->used.exchange(true));
+  TG_TRY(prepareProcess());
+  return impl_->run(setup, teardown, nullptr);
+}
+
+void Loop::stop() {
+  impl_->stop();
+}
+
+base::Result<void> Loop::post(Task task) {
+  return impl_->inbox.post(std::move(task));
+}
+
+bool Loop::isLoopThread() const {
+  return impl_->owner.load() == std::this_thread::get_id();
+}
+
+TimerHandle Loop::arm(std::chrono::milliseconds delay, Key key) {
+  TG_ASSERT(isLoopThread());
+  return impl_->wheel.arm(impl_->clock.monotonic() + delay, key);
+}
+
+bool Loop::cancel(TimerHandle handle) {
+  TG_ASSERT(isLoopThread());
+  return impl_->wheel.cancel(handle);
+}
+
+void Loop::setTimerHandler(std::function<void(Key)> handler) {
+  impl_->timer_handler = std::move(handler);
+}
+
+void Loop::setTurnEndHandler(Task handler) {
+  impl_->turn_end_handler = std::move(handler);
+}
+
+base::MonotonicTime Loop::now() const {
+  return impl_->clock.monotonic();
+}
+
+const base::Clock& Loop::clock() const {
+  return impl_->clock;
+}
+
+LoopStats Loop::stats() {
+  LoopStats stats;
+  stats.turns = impl_->turns.load(std::memory_order_relaxed);
+  stats.tasks = impl_->tasks_run.load(std::memory_order_relaxed);
+  stats.tasks_refused = impl_->inbox.refused();
+  stats.timers_armed = impl_->armed.load(std::memory_order_relaxed);
+  stats.timers_stale = impl_->stale.load(std::memory_order_relaxed);
+  stats.longest_turn_micros = impl_->longest_turn_micros.exchange(0, std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace tollgate::sofia

@@ -1,0 +1,93 @@
+#include "libs/sofia/process.hpp"
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+
+#include <dlfcn.h>
+
+#include "libs/sofia/sofia_api.hpp"
+#include "libs/telemetry/log.hpp"
+
+struct sres_resolver_s;
+
+// These two definitions win over libsofia's own, because it calls them through its PLT and the executable comes first in the lookup.
+extern "C" {
+
+// nta yields from inside its timer after every fifth retransmission; packets handled there reset the clock the timer is using, and server
+// transactions of live calls expire early (LIBRARIES 1.3). It also makes callbacks re-entrant. So it does nothing here.
+__attribute__((used, visibility("default"))) int su_root_yield(su_root_t* /*root*/) {
+  return 0;
+}
+
+// nta must never resolve a name (aborts on odd DNS answers, LIBRARIES 1.5). Our API takes IP literals only, but nta itself sends ACK and
+// BYE to the Contact of a forked 2xx. Without a resolver such a request fails inside nta.
+__attribute__((used, visibility("default"))) sres_resolver_s* sres_resolver_create(su_root_t* /*root*/, const char* /*conf*/,
+                                                                                   tag_type_t /*tag*/, tag_value_t /*value*/, ...) {
+  return nullptr;
+}
+
+}  // extern "C"
+
+namespace tollgate::sofia {
+namespace {
+
+// What the library's getenv calls and its log levels look for.
+constexpr std::array kVariables = {
+    "SU_DEBUG",    "NTA_DEBUG",         "TPORT_DEBUG", "NUA_DEBUG",         "SOA_DEBUG",    "NEA_DEBUG",  "NTH_DEBUG",
+    "STUN_DEBUG",  "SRESOLV_DEBUG",     "SRES_DEBUG",  "IPTSEC_DEBUG",      "SOFIA_DEBUG",  "SHOW_DEBUG", "TPORT_LOG",
+    "TPORT_DUMP",  "TPORT_DUMP_IMPORT", "TPORT_SSL",   "MSG_STREAM_LOG",    "MSG_DUMP",     "SIPCOMPACT", "SIP_UDP_CONNECT",
+    "STUN_SERVER", "HOSTADDRESS",       "HOSTADDR6",   "SIGCOMP_ALGORITHM", "SRESOLV_CONF", "SU_PORT",    "PIMIW_HACK",
+};
+
+void toOurLog(void* /*stream*/, const char* format, va_list arguments) noexcept {
+  std::array<char, 512> text{};
+  const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
+  if (length <= 0) {
+    return;
+  }
+  std::string_view line(text.data());
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
+    line.remove_suffix(1);
+  }
+  try {
+    telemetry::warn("sofia says", {{"text", line}});
+  } catch (...) {
+  }
+}
+
+base::Result<void> proveOverride(const char* name, const void* ours) {
+  if (dlsym(RTLD_DEFAULT, name) != ours) {
+    return base::fail(base::ErrorCode::kInternal, std::string("this executable does not override ") + name +
+                                                      " of libsofia-sip-ua: link libs/sofia before it and do not hide the symbol");
+  }
+  return {};
+}
+
+base::Result<void> prepareOnce() {
+  scrubEnvironment();
+  TG_TRY(proveOverride("su_root_yield", reinterpret_cast<const void*>(&su_root_yield)));
+  TG_TRY(proveOverride("sres_resolver_create", reinterpret_cast<const void*>(&sres_resolver_create)));
+  su_init();
+  su_log_redirect(nullptr, toOurLog, nullptr);
+  su_log_set_level(nullptr, 1);
+  return {};
+}
+
+}  // namespace
+
+void scrubEnvironment() {
+  for (const char* name : kVariables) {
+    ::unsetenv(name);
+  }
+}
+
+base::Result<void> prepareProcess() {
+  static const base::Result<void> outcome = prepareOnce();  // su_init has no safe second life
+  return outcome;
+}
+
+}  // namespace tollgate::sofia
