@@ -84,8 +84,8 @@ class Writer {
     stop_changed_.notify_all();
     summary_thread_.join();
     writeSuppressed(true);
+    pool_.reset();  // writes what is queued and joins
     logger_.reset();
-    pool_.reset();  // writes what is queued
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -163,8 +163,9 @@ std::unique_ptr<Writer>& writer() {
 
 void startLogging(std::string_view service, Level level, LogOptions options) {
   stopLogging();
+  auto fresh = std::make_unique<Writer>(service, std::move(options));
   const std::unique_lock lock(writerMutex());
-  writer() = std::make_unique<Writer>(service, std::move(options));
+  writer() = std::move(fresh);
   setLevel(level);
 }
 
