@@ -320,8 +320,7 @@ base::Result<std::uint64_t> Connection::insertChunk(std::string_view head, const
   }
   sql.append(" ").append(tail);
   return withPrepared<std::uint64_t>(sql, [&](::sql::PreparedStatement& statement) {
-    statement.clearParameters();
-    unsigned index = 0;
+    unsigned index = 0;  // every parameter is bound anew, so none needs clearing
     for (std::size_t i = first; i < first + count; ++i) {
       for (const auto& value : rows[i]) {
         bind(statement, ++index, value);
