@@ -21,6 +21,7 @@
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
 #include "libs/http/worker_pool.hpp"
+#include "libs/telemetry/log.hpp"
 
 namespace tollgate::http {
 
@@ -214,8 +215,12 @@ void Server::State::answer(const ExchangePtr& exchange, const Response& response
 }
 
 void Server::State::refuse(const ExchangePtr& exchange, const Response& response) {
-  answer(exchange, response, true);
-  abandonBody(exchange);
+  const BodyHeaders body = bodyHeaders(exchange->message().headers());
+  const bool has_body = body.transfer_encoding || (body.content_length && *body.content_length != "0");
+  answer(exchange, response, has_body);
+  if (has_body) {
+    abandonBody(exchange);
+  }
 }
 
 // Runs on cpprest's threads: nothing here may block.
@@ -288,8 +293,9 @@ void Server::State::work(const ExchangePtr& exchange, Request& request, const Ha
       }
     }
     answer(exchange, handler(request));
-  } catch (const std::exception&) {
-    // What went wrong is for the log of the handler's owner, not for the client.
+  } catch (const std::exception& error) {
+    // What went wrong is for the log, not for the client.
+    telemetry::error("HTTP handler failed", {{"method", request.method}, {"pattern", exchange->pattern()}, {"what", error.what()}});
     answer(exchange, problem(500, "Internal Server Error", "the request could not be carried out"));
   }
 }

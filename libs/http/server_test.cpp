@@ -282,6 +282,11 @@ TEST_F(ServerTest, KeepsConnectionsOpenForTheNextRequest) {
   const auto answer = sendRaw(port(), once + last);  // gives the first answer; the second is counted by the server
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->body, "x|");
+  // A refusal of a request without a body leaves the connection open too.
+  const auto refused = sendRaw(port(), "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(refused) << refused.error().message;
+  EXPECT_EQ(refused->status, 404);
+  EXPECT_FALSE(refused->headers.contains("connection"));
 }
 
 TEST_F(ServerTest, ListsItsRoutes) {
