@@ -41,10 +41,15 @@ class RpcClient {
   using RawDone = std::function<void(base::Result<std::string>)>;
 
   // With `gather`, requests wait for flush(), which sends one message per subject; without it each call() sends at once.
+  // A message costs the bus and the service far more than a request in it. So while one kind of request comes faster than
+  // `spacing_from_per_second`, its messages are sent no more often than every `spacing`, by a thread of the client; one call alone is
+  // never delayed.
   struct Options {
     bool gather = false;
     std::size_t batch_max = 64;        // items per message
     std::size_t pending_max = 100000;  // beyond: kOverLimit at once
+    std::chrono::milliseconds spacing{5};
+    std::size_t spacing_from_per_second = 700;
   };
 
   RpcClient(Connection& connection, Executor executor, Options options);

@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <mutex>
 #include <span>
+#include <thread>
 #include <utility>
 
 #include "libs/base/assert.hpp"
@@ -32,7 +35,25 @@ struct Group {
   std::string subject;
   Time deadline{};
   std::vector<Item> items;
+  // How fast requests of this kind come, and when the last message left.
+  Time window_began{};
+  std::size_t window_count = 0;
+  bool busy = false;
+  Time last_sent{};
+
+  void noteArrival(Time now, std::size_t busy_from_per_second);
 };
+
+constexpr std::chrono::milliseconds kRateWindow{100};
+
+void Group::noteArrival(Time now, std::size_t busy_from_per_second) {
+  if (const auto elapsed = now - window_began; elapsed >= kRateWindow) {
+    busy = static_cast<double>(window_count) >= static_cast<double>(busy_from_per_second) * std::chrono::duration<double>(elapsed).count();
+    window_began = now;
+    window_count = 0;
+  }
+  ++window_count;
+}
 
 // The completions of the requests that travel in one message.
 using Sent = std::shared_ptr<std::vector<RawDone>>;  // shared by the copies of the std::function that carries it
@@ -80,8 +101,12 @@ struct RpcClient::State {
 
   // Owned.
   std::shared_ptr<ReplyInbox> inbox;
-  std::mutex mutex;  // groups; never held while a completion may run
+  std::mutex mutex;  // the rest; never held while a completion may run
   std::vector<Group> groups;
+  std::condition_variable spacer_wake;
+  Time held_until = Time::max();  // when requests that flush() held back are due
+  bool stopping = false;
+  std::thread spacer;
 
   // Derived.
   std::atomic<std::size_t> pending{0};
@@ -90,6 +115,9 @@ struct RpcClient::State {
       : connection(the_connection), executor(std::move(the_executor)), options(the_options), inbox(ReplyInbox::make(the_connection)) {}
 
   Group& groupFor(std::string_view service, std::string_view verb, std::chrono::milliseconds timeout);
+  void flush();
+  void space();
+  void stopSpacing();
   void send(const std::string& subject, Time deadline, std::span<Item> items, const Executor& run);
   void sendAll(const std::string& subject, Time deadline, std::vector<Item> items);
   void onReply(Sent sent, base::Result<std::string_view> data, const Executor& run);
@@ -161,9 +189,13 @@ void RpcClient::State::sendAll(const std::string& subject, Time deadline, std::v
 RpcClient::RpcClient(Connection& connection, Executor executor, Options options)
     : state_(std::make_unique<State>(connection, std::move(executor), options)) {
   TG_ASSERT(options.batch_max > 0);
+  if (options.gather && options.spacing.count() > 0) {
+    state_->spacer = std::thread([state = state_.get()] { state->space(); });
+  }
 }
 
 RpcClient::~RpcClient() {
+  state_->stopSpacing();
   state_->inbox->close();
   for (auto& group : state_->groups) {
     auto sent = std::make_shared<std::vector<RawDone>>();
@@ -190,6 +222,7 @@ void RpcClient::callRaw(std::string_view service, std::string_view verb, std::st
     if (group.items.empty()) {
       group.deadline = deadline;
     }
+    group.noteArrival(deadline - timeout, state_->options.spacing_from_per_second);
     group.items.push_back(std::move(item));
     return;
   }
@@ -198,20 +231,62 @@ void RpcClient::callRaw(std::string_view service, std::string_view verb, std::st
   state_->send(subject, deadline, {&item, 1}, state_->executor);
 }
 
-void RpcClient::flush() {
-  std::unique_lock lock(state_->mutex);
-  for (std::size_t i = 0; i < state_->groups.size(); ++i) {
-    if (state_->groups[i].items.empty()) {
+void RpcClient::State::flush() {
+  const Time now = std::chrono::steady_clock::now();
+  Time held = Time::max();
+  std::unique_lock lock(mutex);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    Group& group = groups[i];
+    if (group.items.empty()) {
       continue;
     }
+    if (const Time due = group.last_sent + options.spacing;
+        spacer.joinable() && group.busy && due > now && group.items.size() < options.batch_max) {
+      held = std::min(held, due);
+      continue;
+    }
+    group.last_sent = now;
     std::vector<Item> items;
-    items.swap(state_->groups[i].items);
-    const std::string subject = state_->groups[i].subject;
-    const Time deadline = state_->groups[i].deadline;
+    items.swap(group.items);
+    const std::string subject = group.subject;
+    const Time deadline = group.deadline;
     lock.unlock();  // a completion that runs in place may call again
-    state_->sendAll(subject, deadline, std::move(items));
+    sendAll(subject, deadline, std::move(items));
     lock.lock();
   }
+  if (held < held_until) {
+    held_until = held;
+    spacer_wake.notify_one();
+  }
+}
+
+void RpcClient::State::space() {
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    if (held_until == Time::max()) {
+      spacer_wake.wait(lock);
+    } else if (spacer_wake.wait_until(lock, held_until) == std::cv_status::timeout) {
+      held_until = Time::max();
+      lock.unlock();
+      flush();
+      lock.lock();
+    }
+  }
+}
+
+void RpcClient::State::stopSpacing() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    spacer_wake.notify_one();
+  }
+  if (spacer.joinable()) {
+    spacer.join();
+  }
+}
+
+void RpcClient::flush() {
+  state_->flush();
 }
 
 base::Result<std::string> RpcClient::waitRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,

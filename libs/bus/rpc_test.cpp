@@ -98,6 +98,33 @@ TEST_F(RpcTest, SendsGatheredRequestsAsOneMessageAndAnswersEach) {
   EXPECT_EQ(executor_runs, 2);
 }
 
+TEST_F(RpcTest, SendsFewerMessagesWhenRequestsComeFast) {
+  RpcServer service(*theirs_, "auth");
+  ASSERT_TRUE(serveEcho(service));
+  std::atomic<int> messages{0};
+  const auto spy = theirs_->subscribe("tg.rpc.auth.v1.authorize", "", [&](const Delivery&) { ++messages; });
+  ASSERT_TRUE(theirs_->flush(2s));
+  std::atomic<int> good{0};
+  RpcClient client(*ours_, kInPlace, {.gather = true, .spacing = 20ms, .spacing_from_per_second = 100});
+  const auto ask = [&] {
+    client.call<Authorize>("CALL", requestFor("1"), 5s, [&](const AuthorizeResult& result) { good += result ? 1 : 0; });
+    client.flush();
+  };
+  ask();  // alone: at once, however long the spacing
+  ASSERT_TRUE(waitUntil([&] { return good == 1 && messages == 1; }));
+  int asked = 1;
+  const auto end = std::chrono::steady_clock::now() + 400ms;
+  while (std::chrono::steady_clock::now() < end) {
+    ask();
+    ++asked;
+    const auto next = std::chrono::steady_clock::now() + 1ms;
+    ASSERT_TRUE(waitUntil([&] { return std::chrono::steady_clock::now() >= next; }));
+  }
+  // The first 100 ms measure the rate; after them a message leaves every 20 ms.
+  EXPECT_TRUE(waitUntil([&] { return good == asked; }));
+  EXPECT_LT(messages, asked / 2 + 10);
+}
+
 TEST_F(RpcTest, BatchReplyWaitsForTheLastResponderAndBringsErrorsPerItem) {
   RpcServer service(*theirs_, "auth");
   std::vector<std::jthread> pool;
