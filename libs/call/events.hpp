@@ -32,7 +32,8 @@ struct Invited {
 struct Authorized {
   Identified identified;
   std::vector<TraceStep> trace;
-  bool has_common_codec = true;  // the offer still holds a codec of the source row (6.4)
+  // Set: the offer cannot be used for this source row (6.4): no codec left, or not SDP at all.
+  base::Reason offer_refused = base::Reason::kUnspecified;
 };
 
 struct Routed {

@@ -55,9 +55,10 @@ void CallMachine::on(Authorized& event) {
   story_.called_rated = identified_.called;
   story_.caller = identified_.caller;
   publish(Published::kStarted);
-  if (!event.has_common_codec) {
-    addTrace("ingress", "codec", "the offer has no codec of the source row", false);
-    reject(base::Reason::kNoCommonCodec, EndedBy::kTollgate);
+  if (event.offer_refused != base::Reason::kUnspecified) {
+    const bool codec = event.offer_refused == base::Reason::kNoCommonCodec;
+    addTrace("ingress", "offer", codec ? "no codec of the source row" : "unreadable SDP", false);
+    reject(event.offer_refused, EndedBy::kTollgate);
     return;
   }
   ask(Pending::kRoute, AskRoute{}, Phase::kRouting);

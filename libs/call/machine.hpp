@@ -28,6 +28,8 @@ class CallMachine {
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool isOver() const { return phase_ == Phase::kOver; }
   [[nodiscard]] bool isAnswered() const { return answered_; }
+  // Its final record was published.
+  [[nodiscard]] bool isRecorded() const { return final_published_; }
   [[nodiscard]] bool hasOffer() const { return has_offer_; }
   [[nodiscard]] bool hasEarlyMedia() const { return early_media_; }
   [[nodiscard]] const CallStory& story() const { return story_; }

@@ -110,7 +110,7 @@ TEST(CallSetup, RejectsWithoutAskingRoutingWhenNoCodecIsLeft) {
   Driver driver;
   driver.toIdentifying();
   auto authorized = Driver::authorized();
-  authorized.has_common_codec = false;
+  authorized.offer_refused = Reason::kNoCommonCodec;
   driver.feed(authorized);
   EXPECT_TRUE(driver.all<AskRoute>().empty());
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 488);

@@ -1,0 +1,47 @@
+// One call as the ingress holds it: the machine, the SIP handles of both sides, its timers. Loop thread only. The handles go with the call:
+// what the stack has still to carry to its end (BYE, late answers) it does without them.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "libs/call/machine.hpp"
+#include "libs/sdp/sdp.hpp"
+#include "libs/sofia/handles.hpp"
+#include "libs/sofia/messages.hpp"
+#include "libs/sofia/timer_wheel.hpp"
+
+namespace tollgate::ingress {
+
+struct CarrierLeg {
+  sofia::Leg leg;
+  sofia::ClientTransaction invite;
+};
+
+struct Call {
+  Call(base::CallId id, const call::Policy& policy) : machine(std::move(id), policy) {}
+
+  call::CallMachine machine;
+  // The caller's side.
+  sofia::ServerTransaction invite;
+  sofia::Leg dialog;
+  sofia::Body offer;        // as received, until a carrier has answered
+  std::string unsupported;  // option tags the caller required and we have not: the refusal is 420
+  std::size_t listener = 0;
+  int max_forwards = 70;
+  bool ack_expected = false;       // a 2xx is out
+  bool bye_waits_for_ack = false;  // RFC 3261 15: no BYE to the caller before its ACK
+  // The carriers' side; LegId - 1 is the index.
+  std::vector<CarrierLeg> legs;
+  std::string row_offer;  // for carriers without a codec list of their own
+  sofia::Body ack_body;   // the caller's answer to a delayed offer
+  sdp::Origin origin_to_carrier;
+  sdp::Origin origin_to_caller;
+
+  std::array<sofia::TimerHandle, call::kTimerKinds> timers{};
+  base::MonotonicTime invited_at;
+  bool leg_started = false;
+};
+
+}  // namespace tollgate::ingress

@@ -1,0 +1,255 @@
+#include "services/ingress/service.hpp"
+
+#include <atomic>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "libs/base/assert.hpp"
+#include "libs/bus/records.hpp"
+#include "libs/spool/record_spool.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/ingress/calls.hpp"
+#include "services/ingress/control.hpp"
+#include "services/ingress/network_watch.hpp"
+
+namespace tollgate::ingress {
+namespace {
+
+constexpr std::chrono::seconds kHousekeeping{1};
+constexpr int kSummaryEvery = 10;  // turns of housekeeping
+constexpr std::chrono::milliseconds kShutdownLimit{2000};
+constexpr std::chrono::milliseconds kStoreLimit{1000};
+// Role of the housekeeping timer; calls use roles below.
+constexpr sofia::Key kHousekeepingKey = PackedKey::pack({0, 1}, 255);
+
+sofia::AgentOptions agentOptions(const Settings& settings, const std::string& hop_marker) {
+  sofia::AgentOptions options;
+  for (const auto& listen : settings.listen) {
+    const bool same_family =
+        (settings.advertised_address.find(':') != std::string::npos) == (listen.address.find(':') != std::string::npos);
+    options.listeners.push_back({listen.address, listen.port, same_family ? settings.advertised_address : std::string()});
+  }
+  options.server_name = settings.server_name;
+  options.incoming_max = 2 * settings.max_calls + 1000;  // room to refuse with a record before the stack refuses without
+  options.retry_after_seconds = settings.retry_after_seconds;
+  options.hop_marker = hop_marker;
+  return options;
+}
+
+}  // namespace
+
+struct IngressService::Parts {
+  Parts(const Settings& settings, service::Runtime& runtime)
+      : metrics(runtime.metrics),
+        instance(runtime.instance),
+        guard({settings.drop_unknown_sources, settings.stranger_answers_per_second}),
+        loop(clock) {}
+
+  base::SystemClock clock;
+  base::SystemRandom random;
+  IngressMetrics metrics;
+  const std::string instance;
+  // The bus, from which everything below takes.
+  std::unique_ptr<bus::Connection> requests;
+  std::unique_ptr<bus::Connection> events;
+  std::unique_ptr<bus::RecordPublisher> record_publisher;
+  std::mutex stored_mutex;
+  std::vector<std::string> stored_ids;  // under stored_mutex; told to the report by the housekeeping
+  std::unique_ptr<spool::RecordSpool> spool;
+  // The loop's.
+  Guard guard;
+  sofia::Loop loop;
+  std::unique_ptr<EventPublisher> publisher;
+  std::unique_ptr<Calls> calls;
+  std::unique_ptr<CallReport> report;
+  std::unique_ptr<Decisions> decisions;
+  std::unique_ptr<sofia::Agent> agent;
+  std::uint64_t retransmitted = 0;
+  int turns_of_housekeeping = 0;
+  // Beside the loop.
+  std::unique_ptr<NetworkWatch> watch;
+  std::unique_ptr<Control> control;
+  // Seen from other threads.
+  std::atomic<bool> networks_known{false};
+  std::atomic<bool> loop_runs{false};
+  std::atomic<std::size_t> live_calls{0};
+  std::uint16_t sip_port = 0;
+};
+
+IngressService::IngressService(Settings settings) : settings_(std::move(settings)) {}
+
+IngressService::~IngressService() {
+  stop();
+}
+
+base::Result<void> IngressService::start(service::Runtime& runtime) {
+  parts_ = std::make_unique<Parts>(settings_, runtime);
+  auto& parts = *parts_;
+  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
+  parts.requests = std::move(requests);
+  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents));
+  parts.events = std::move(events);
+  parts.record_publisher = std::make_unique<bus::RecordPublisher>(*parts.events, settings_.record_ack_timeout);
+  TG_TRY(openSpool());
+  TG_TRY(parts.loop.start([this] { return setUpLoop(); }, [this] { tearDownLoop(); }));
+  parts.loop_runs = true;
+  parts.watch = std::make_unique<NetworkWatch>(*parts.requests, settings_.networks_poll, settings_.auth_timeout, [this](auto networks) {
+    (void)parts_->loop.post([this, networks = std::move(networks)] {
+      parts_->guard.setNetworks(networks);
+      parts_->networks_known = true;
+    });
+  });
+  TG_TRY(parts.watch->start());
+  parts.control = std::make_unique<Control>(*parts.requests, parts.loop, *parts.calls, *parts.report, parts.instance);
+  TG_TRY(parts.control->start());
+  return {};
+}
+
+base::Result<void> IngressService::openSpool() {
+  auto& parts = *parts_;
+  spool::SpoolSettings settings;
+  settings.directory = settings_.spool_dir;
+  settings.disk_bytes_max = settings_.spool_bytes_max;
+  TG_TRY_ASSIGN(opened, spool::RecordSpool::open(settings, *parts.record_publisher, [&parts](std::string_view id) {
+                  const std::lock_guard lock(parts.stored_mutex);
+                  parts.stored_ids.emplace_back(id);
+                }));
+  parts.spool = std::move(opened);
+  return {};
+}
+
+// Loop thread, before its first turn.
+base::Result<void> IngressService::setUpLoop() {
+  auto& parts = *parts_;
+  parts.publisher = std::make_unique<EventPublisher>(
+      *parts.events,
+      [&parts](std::string subject, std::string id, std::string data) {
+        if (const auto kept = parts.spool->append(subject, id, std::move(data)); !kept) {
+          telemetry::error("record not kept", {{"id", id}, {"error", kept.error().message}});
+        }
+      },
+      [&parts](const call::CallMachine& machine, const std::string& id) { parts.report->over(machine, id); }, parts.instance,
+      parts.metrics);
+  parts.calls = std::make_unique<Calls>(Calls::Options{settings_.policy, settings_.max_calls, settings_.retry_after_seconds},
+                                        Calls::Parts{parts.loop, parts.guard, *parts.publisher, parts.metrics, parts.random});
+  parts.report = std::make_unique<CallReport>(parts.calls->table(), parts.instance);
+  parts.decisions = std::make_unique<Decisions>(
+      *parts.requests,
+      [&parts](std::function<void()> task) {
+        if (!parts.loop.post(std::move(task))) {
+          parts.metrics.inbox_refused.add();
+        }
+      },
+      Decisions::Timeouts{settings_.auth_timeout, settings_.routing_timeout, settings_.billing_timeout}, parts.instance, parts.metrics,
+      [&parts](CallRef ref, call::Event event) { parts.calls->onDecision(ref, std::move(event)); });
+  TG_TRY_ASSIGN(agent, sofia::Agent::create(parts.loop, agentOptions(settings_, base::randomHex(parts.random, 8)), *parts.calls));
+  parts.agent = std::move(agent);
+  parts.sip_port = parts.agent->listeners().front().port;
+  parts.calls->connect(*parts.agent, *parts.decisions);
+  parts.loop.setTimerHandler([this, &parts](sofia::Key key) {
+    if (key == kHousekeepingKey) {
+      everySecond();
+    } else {
+      parts.calls->onTimer(key);
+    }
+  });
+  parts.loop.setTurnEndHandler([&parts] {
+    parts.decisions->flush();
+    parts.live_calls = parts.calls->table().size();
+  });
+  (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);
+  return {};
+}
+
+// Loop thread, after its last turn.
+void IngressService::tearDownLoop() {
+  auto& parts = *parts_;
+  if (parts.calls) {
+    parts.calls->clear();
+  }
+  parts.agent.reset();
+  parts.decisions.reset();
+}
+
+void IngressService::everySecond() {
+  auto& parts = *parts_;
+  (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);
+  std::vector<std::string> stored;
+  {
+    const std::lock_guard lock(parts.stored_mutex);
+    stored.swap(parts.stored_ids);
+  }
+  parts.report->forgetStored(stored);
+  parts.metrics.calls.set(static_cast<double>(parts.calls->table().size()));
+  parts.metrics.spool_unsent.set(static_cast<double>(parts.spool->unsentCount()));
+  const auto sip = parts.agent->stats();
+  parts.metrics.sip_transactions.set(static_cast<double>(sip.stack_incoming + sip.stack_outgoing));
+  parts.metrics.sip_retransmissions.add(static_cast<double>(sip.retransmitted - parts.retransmitted));
+  parts.retransmitted = sip.retransmitted;
+  parts.metrics.loop_longest_turn.set(static_cast<double>(parts.loop.stats().longest_turn_micros) / 1e6);
+  if (++parts.turns_of_housekeeping % kSummaryEvery == 0) {
+    if (const auto strangers = parts.guard.takeSummary(); !strangers.empty()) {
+      parts.publisher->publishUnknownSources(strangers, parts.clock.wall(), parts.random);
+    }
+  }
+}
+
+service::Readiness IngressService::ready() const {
+  if (!parts_ || !parts_->loop_runs) {
+    return {false, "not listening"};
+  }
+  if (!parts_->requests->isConnected() || !parts_->events->isConnected()) {
+    return {false, "the bus is away"};
+  }
+  if (!parts_->networks_known) {
+    return {false, "the authorised networks are not known yet"};
+  }
+  return {true, ""};
+}
+
+void IngressService::drain() {
+  (void)parts_->loop.post([this] { parts_->calls->startDraining(); });
+}
+
+bool IngressService::drained() const {
+  return parts_->live_calls == 0 && parts_->spool->unsentCount() == 0;
+}
+
+void IngressService::stop() {
+  if (!parts_ || !parts_->loop_runs.exchange(false)) {
+    parts_.reset();
+    return;
+  }
+  auto& parts = *parts_;
+  if (parts.control) {
+    parts.control->stop();
+  }
+  if (parts.watch) {
+    parts.watch->stop();
+  }
+  const auto done = std::make_shared<std::promise<void>>();  // shared with the task, which may run after we gave up waiting
+  if (parts.loop.post([&parts, done] {
+        parts.calls->shutDown();
+        done->set_value();
+      })) {
+    (void)done->get_future().wait_for(kShutdownLimit);
+  }
+  parts.loop.stop();
+  (void)parts.spool->waitUntilStored(kStoreLimit);  // what is not stored by then waits on disk for the next start
+  parts_.reset();
+}
+
+std::uint16_t IngressService::sipPort() const {
+  return parts_->sip_port;
+}
+
+service::Definition definition() {
+  return {
+      "ingress", "takes calls from customers' switches and places them with carriers",
+      [](config::Loader& loader) -> std::unique_ptr<service::Service> { return std::make_unique<IngressService>(readSettings(loader)); }};
+}
+
+}  // namespace tollgate::ingress

@@ -1,0 +1,45 @@
+// The ingress's settings, declared once. Start-up thread only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "libs/base/reason.hpp"
+#include "libs/bus/connection.hpp"
+#include "libs/call/types.hpp"
+#include "libs/config/loader.hpp"
+
+namespace tollgate::ingress {
+
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 5060;
+};
+
+// "udp:127.0.0.1:5060", "udp:[::1]:5060". kInvalid names what is wrong.
+[[nodiscard]] base::Result<ListenAddress> parseListen(const std::string& text);
+
+struct Settings {
+  bus::ConnectionSettings bus;
+  std::vector<ListenAddress> listen;
+  std::string advertised_address;  // "" = as bound
+  std::string server_name;         // "" = no Server or User-Agent header (6.1)
+  call::Policy policy;
+  std::chrono::milliseconds auth_timeout{500};
+  std::chrono::milliseconds routing_timeout{500};
+  std::chrono::milliseconds billing_timeout{500};
+  std::chrono::milliseconds networks_poll{500};
+  bool drop_unknown_sources = false;
+  std::uint32_t stranger_answers_per_second = 100;
+  std::size_t max_calls = 20'000;
+  int retry_after_seconds = 3;
+  std::string spool_dir;
+  std::chrono::milliseconds record_ack_timeout{2000};
+  std::int64_t spool_bytes_max = 0;
+};
+
+[[nodiscard]] Settings readSettings(config::Loader& loader);
+
+}  // namespace tollgate::ingress
