@@ -254,6 +254,22 @@ TEST_F(Pins, NamesNeverReachTheResolver) {
   roundTrip(peer);
 }
 
+// libsofia's transport answers STUN on the SIP port and prints every such packet to stderr. Ours is silent.
+TEST_F(Pins, StunIsIgnoredInSilence) {
+  start();
+  std::string request(20, '\0');
+  request[1] = 1;  // binding request
+  ::testing::internal::CaptureStderr();
+  for (const char second : {'\0', '\1', '\2'}) {
+    request[0] = second == '\2' ? '\2' : '\0';
+    request[1] = second;
+    peer.send(request, port);
+  }
+  roundTrip(peer);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr().find("stun"), std::string::npos);
+  EXPECT_FALSE(peer.receive(std::chrono::milliseconds(0)));
+}
+
 // 1.6: what nta leaves to us is passed up.
 TEST_F(Pins, MaxForwardsZeroAndOwnHopsArePassedUp) {
   start({.hop_marker = "m1"});

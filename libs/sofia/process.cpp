@@ -13,8 +13,9 @@
 #include "libs/telemetry/log.hpp"
 
 struct sres_resolver_s;
+struct stun_mini_s;
 
-// These two definitions win over libsofia's own, because it calls them through its PLT and the executable comes first in the lookup.
+// These definitions win over libsofia's own, because it calls them through its PLT and the executable comes first in the lookup.
 extern "C" {
 
 // nta yields from inside its timer after every fifth retransmission; packets handled there reset the clock the timer is using, and server
@@ -29,6 +30,10 @@ __attribute__((used, visibility("default"))) sres_resolver_s* sres_resolver_crea
                                                                                    tag_type_t /*tag*/, tag_value_t /*value*/, ...) {
   return nullptr;
 }
+
+// The tport layer answers STUN from anybody on the SIP port, and prints a line to stderr for each packet. Nobody needs that: silence.
+__attribute__((used, visibility("default"))) void stun_mini_request(stun_mini_s* /*mini*/, su_socket_t /*socket*/, void* /*message*/,
+                                                                    ssize_t /*size*/, void* /*from*/, socklen_t /*from_size*/) {}
 
 }  // extern "C"
 
@@ -71,6 +76,7 @@ base::Result<void> prepareOnce() {
   scrubEnvironment();
   TG_TRY(proveOverride("su_root_yield", reinterpret_cast<const void*>(&su_root_yield)));
   TG_TRY(proveOverride("sres_resolver_create", reinterpret_cast<const void*>(&sres_resolver_create)));
+  TG_TRY(proveOverride("stun_mini_request", reinterpret_cast<const void*>(&stun_mini_request)));
   su_init();
   su_log_redirect(nullptr, toOurLog, nullptr);
   su_log_set_level(nullptr, 1);
