@@ -266,6 +266,11 @@ TEST(DeployMySql, EachServiceMayDoItsWorkAndNoMore) {
   const std::string users = render("mysql/users.sql.template", {{"MYSQL_DATABASE", "tollgate"}});
   server.runSql(users);
   server.runSql(users);  // again: nothing changes, nothing fails
+  // A table of a new migration must be granted, too.
+  EXPECT_EQ(server.runSql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'tollgate' "
+                          "AND table_name <> 'schema_migrations' AND table_name NOT IN "
+                          "(SELECT table_name FROM information_schema.table_privileges WHERE grantee LIKE '\\'admin\\_api\\'%')"),
+            "");
   struct Case {
     std::string user;
     std::string statement;
