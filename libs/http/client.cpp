@@ -11,7 +11,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "libs/http/handle.hpp"
 
 namespace tollgate::http {
 
@@ -20,21 +21,9 @@ namespace {
 using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::size_t kAnswerBytesMax = 64U << 20U;
 
-class Socket {
- public:
-  explicit Socket(int handle) : handle_(handle) {}
-  ~Socket() { ::close(handle_); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  [[nodiscard]] int handle() const { return handle_; }
-
- private:
-  int handle_;
-};
-
-base::Result<void> waitFor(const Socket& socket, short events, Deadline deadline) {
+base::Result<void> waitFor(const Handle& socket, short events, Deadline deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-  pollfd entry = {socket.handle(), events, 0};
+  pollfd entry = {socket.value(), events, 0};
   const int ready = left > 0 ? ::poll(&entry, 1, static_cast<int>(left)) : 0;
   if (ready <= 0) {
     return base::fail(base::ErrorCode::kTimeout, "no HTTP answer in time");
@@ -46,14 +35,14 @@ tl::unexpected<base::Error> failed(std::string_view what) {
   return base::fail(base::ErrorCode::kUnavailable, std::string(what) + ": " + std::generic_category().message(errno));
 }
 
-base::Result<void> connectTo(const Socket& socket, const std::string& host, std::uint16_t port, Deadline deadline) {
+base::Result<void> connectTo(const Handle& socket, const std::string& host, std::uint16_t port, Deadline deadline) {
   sockaddr_in name = {};
   name.sin_family = AF_INET;
   name.sin_port = htons(port);
   if (::inet_pton(AF_INET, host.c_str(), &name.sin_addr) != 1) {
     return base::fail(base::ErrorCode::kInvalid, "not an IPv4 address: " + host);
   }
-  if (::connect(socket.handle(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) {
+  if (::connect(socket.value(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) {
     return {};
   }
   if (errno != EINPROGRESS) {
@@ -61,17 +50,17 @@ base::Result<void> connectTo(const Socket& socket, const std::string& host, std:
   }
   TG_TRY(waitFor(socket, POLLOUT, deadline));
   socklen_t length = sizeof errno;
-  if (::getsockopt(socket.handle(), SOL_SOCKET, SO_ERROR, &errno, &length) != 0 || errno != 0) {
+  if (::getsockopt(socket.value(), SOL_SOCKET, SO_ERROR, &errno, &length) != 0 || errno != 0) {
     return failed("connect");
   }
   return {};
 }
 
 // A server that refuses early may close while we still send: then its answer counts, not the failure to send.
-base::Result<void> sendAll(const Socket& socket, std::string_view bytes, Deadline deadline) {
+base::Result<void> sendAll(const Handle& socket, std::string_view bytes, Deadline deadline) {
   while (!bytes.empty()) {
     TG_TRY(waitFor(socket, POLLOUT, deadline));
-    const auto sent = ::send(socket.handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto sent = ::send(socket.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) {
       return {};
     }
@@ -165,12 +154,12 @@ std::optional<ClientResponse> parseWhole(std::string_view bytes, bool has_no_bod
   return response;
 }
 
-base::Result<ClientResponse> receive(const Socket& socket, bool has_no_body, Deadline deadline) {
+base::Result<ClientResponse> receive(const Handle& socket, bool has_no_body, Deadline deadline) {
   std::string bytes;
   char buffer[16384];
   while (bytes.size() < kAnswerBytesMax) {
     TG_TRY(waitFor(socket, POLLIN, deadline));
-    const auto got = ::recv(socket.handle(), buffer, sizeof buffer, 0);
+    const auto got = ::recv(socket.value(), buffer, sizeof buffer, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
       continue;
     }
@@ -191,11 +180,10 @@ base::Result<ClientResponse> receive(const Socket& socket, bool has_no_body, Dea
 base::Result<ClientResponse> exchange(const std::string& host, std::uint16_t port, std::string_view bytes, bool has_no_body,
                                       std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
-  const int handle = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (handle < 0) {
+  const Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.isOpen()) {
     return failed("socket");
   }
-  const Socket socket(handle);
   TG_TRY(connectTo(socket, host, port, deadline));
   TG_TRY(sendAll(socket, bytes, deadline));
   return receive(socket, has_no_body, deadline);

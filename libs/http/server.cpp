@@ -5,19 +5,18 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <cpprest/http_listener.h>
 #include <netinet/in.h>
 #include <pplx/threadpool.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "libs/base/assert.hpp"
-#include "libs/http/body.hpp"
+#include "libs/base/random.hpp"
+#include "libs/http/gate.hpp"
+#include "libs/http/handle.hpp"
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
 #include "libs/http/worker_pool.hpp"
@@ -32,8 +31,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr int kIoThreads = 4;
 constexpr int kPortTriesMax = 8;
-constexpr std::chrono::milliseconds kBodyCheckInterval{100};
-constexpr std::chrono::seconds kStopExtraWait{5};
+constexpr std::chrono::seconds kStopWait{30};
+constexpr std::size_t kSecretBytes = 16;
 
 // cpprest's own threads only move bytes, so a few are enough for every server of the process.
 void startIoThreads() {
@@ -41,25 +40,40 @@ void startIoThreads() {
   std::call_once(once, [] { crossplat::threadpool::initialize_with_threads(kIoThreads); });
 }
 
-// A port nobody listens on, chosen by the kernel; 0 when there is none. cpprest cannot tell which port it was given.
-std::uint16_t pickFreePort(const std::string& address) {
-  const int handle = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// A loopback port nobody listens on; 0 when there is none. cpprest cannot tell which port the kernel gave it.
+std::uint16_t pickFreePort() {
+  const Handle handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name = {};
   name.sin_family = AF_INET;
-  if (::inet_pton(AF_INET, address.c_str(), &name.sin_addr) != 1) {
-    name.sin_addr.s_addr = htonl(INADDR_ANY);
-  }
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof name;
-  std::uint16_t port = 0;
-  if (::bind(handle, reinterpret_cast<sockaddr*>(&name), length) == 0 &&
-      ::getsockname(handle, reinterpret_cast<sockaddr*>(&name), &length) == 0) {
-    port = ntohs(name.sin_port);
-  }
-  ::close(handle);
-  return port;
+  const bool is_bound = ::bind(handle.value(), reinterpret_cast<sockaddr*>(&name), length) == 0 &&
+                        ::getsockname(handle.value(), reinterpret_cast<sockaddr*>(&name), &length) == 0;
+  return is_bound ? ntohs(name.sin_port) : std::uint16_t{0};
 }
 
-// One request and its only answer. Shared by the worker that answers, the body's continuation and the body timer.
+// Answers that are not written yet. Shared with the continuations of the answers, which may outlive the server.
+struct InFlight {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t count = 0;
+
+  void add() {
+    const std::lock_guard lock(mutex);
+    ++count;
+  }
+  void remove() {
+    const std::lock_guard lock(mutex);
+    --count;
+    changed.notify_all();
+  }
+  void waitNone(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, limit, [this] { return count == 0; });
+  }
+};
+
+// One request and its only answer. Shared by the continuation of its body and the worker that answers.
 class Exchange {
  public:
   explicit Exchange(const web::http::http_request& request) : message_(request), arrived_(std::chrono::steady_clock::now()) {}
@@ -70,7 +84,7 @@ class Exchange {
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
 
   // False when it was answered before. `done` runs when the answer is written or the client has gone.
-  bool answer(const Response& response, bool is_last, const std::function<void()>& done) {
+  bool answer(const Response& response, const std::function<void()>& done) {
     if (is_answered_.exchange(true)) {
       return false;
     }
@@ -84,7 +98,7 @@ class Exchange {
     for (const auto& [name, value] : response.headers) {
       reply.headers().add(name, value);
     }
-    if (is_last) {
+    if (message_.headers().has(std::string(kGateLastHeader))) {
       reply.headers().add("Connection", "close");
     }
     // A client that went away shows as an exception of this task; it must be looked at, else the process ends.
@@ -109,30 +123,21 @@ class Exchange {
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-// Ends the reading of a body that is not wanted. Without it cpprest buffers all of it before it sends the answer.
-void abandonBody(const ExchangePtr& exchange) {
-  exchange->message()._get_impl()->_complete(0, std::make_exception_ptr(web::http::http_exception("body refused")));
-}
-
-BodyHeaders bodyHeaders(const web::http::http_headers& headers) {
-  BodyHeaders found;
-  if (const auto header = headers.find("Content-Length"); header != headers.end()) {
-    found.content_length = header->second;
-  }
-  if (const auto header = headers.find("Transfer-Encoding"); header != headers.end()) {
-    found.transfer_encoding = header->second;
-  }
-  return found;
-}
-
 std::map<std::string, std::string> lowerHeaders(const web::http::http_headers& headers) {
   std::map<std::string, std::string> lower;
   for (const auto& [name, value] : headers) {
     std::string key = name;
     std::transform(key.begin(), key.end(), key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    lower[std::move(key)] = value;
+    if (!key.starts_with("tollgate-gate-")) {
+      lower[std::move(key)] = value;
+    }
   }
   return lower;
+}
+
+std::string headerOr(const web::http::http_headers& headers, std::string_view name, std::string fallback) {
+  const auto found = headers.find(std::string(name));
+  return found == headers.end() ? fallback : found->second;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -149,26 +154,14 @@ Response overloaded() {
   return response;
 }
 
-// Exchanges whose answer is not written yet. Shared with the continuations of their answers, which may outlive the server.
-struct InFlight {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t count = 0;
-
-  void add() {
-    const std::lock_guard lock(mutex);
-    ++count;
+Response notAllowed(const std::string& method, const std::vector<std::string>& allowed) {
+  Response response = problem(405, "Method Not Allowed", method + " is not possible here");
+  if (method == "OPTIONS") {
+    response = Response{204, "", "", {}};
   }
-  void remove() {
-    const std::lock_guard lock(mutex);
-    --count;
-    changed.notify_all();
-  }
-  void waitNone(std::chrono::milliseconds limit) {
-    std::unique_lock lock(mutex);
-    changed.wait_for(lock, limit, [this] { return count == 0; });
-  }
-};
+  response.headers["Allow"] = joined(allowed);
+  return response;
+}
 
 }  // namespace
 
@@ -179,10 +172,9 @@ struct Server::State {
   void onBody(const ExchangePtr& exchange, const std::shared_ptr<Request>& request, const Match& match,
               const pplx::task<std::vector<unsigned char>>& body);
   void work(const ExchangePtr& exchange, Request& request, const Handler& handler);
-  void answer(const ExchangePtr& exchange, const Response& response, bool is_last = false);
-  void refuse(const ExchangePtr& exchange, const Response& response);
-  void watchBodies();
-  [[nodiscard]] base::Result<void> listen(std::uint16_t at);
+  void answer(const ExchangePtr& exchange, const Response& response);
+  [[nodiscard]] base::Result<void> startInner();
+  [[nodiscard]] base::Result<void> startGate();
   void stop();
 
   // Passed in.
@@ -192,21 +184,17 @@ struct Server::State {
   std::function<void(const Observation&)> observer;
   // Owned.
   std::unique_ptr<http_listener> listener;
+  std::unique_ptr<Gate> gate;
   std::unique_ptr<WorkerPool> workers;
-  std::thread body_watch;
   std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
   // Derived.
-  std::uint16_t port = 0;
+  std::string secret;
+  std::uint16_t inner_port = 0;
   bool is_started = false;
-  std::atomic<bool> is_stopping{false};
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::set<ExchangePtr> reading;  // whose bodies are awaited
-  bool is_watch_ending = false;
 };
 
-void Server::State::answer(const ExchangePtr& exchange, const Response& response, bool is_last) {
-  const bool is_first = exchange->answer(response, is_last || is_stopping, [in_flight = in_flight] { in_flight->remove(); });
+void Server::State::answer(const ExchangePtr& exchange, const Response& response) {
+  const bool is_first = exchange->answer(response, [in_flight = in_flight] { in_flight->remove(); });
   if (is_first && observer) {
     const auto took = std::chrono::steady_clock::now() - exchange->arrived();
     observer(
@@ -214,42 +202,25 @@ void Server::State::answer(const ExchangePtr& exchange, const Response& response
   }
 }
 
-void Server::State::refuse(const ExchangePtr& exchange, const Response& response) {
-  const BodyHeaders body = bodyHeaders(exchange->message().headers());
-  const bool has_body = body.transfer_encoding || (body.content_length && *body.content_length != "0");
-  answer(exchange, response, has_body);
-  if (has_body) {
-    abandonBody(exchange);
-  }
-}
-
 // Runs on cpprest's threads: nothing here may block.
 void Server::State::onRequest(const web::http::http_request& message) {
   const auto exchange = std::make_shared<Exchange>(message);
   in_flight->add();
-  if (is_stopping) {
-    return refuse(exchange, problem(503, "Service Unavailable", "the server is stopping"));
-  }
-  if (const auto refusal = judgeBody(bodyHeaders(message.headers()), settings.body_bytes_max)) {
-    return refuse(exchange, *refusal);
+  if (headerOr(message.headers(), kGateSecretHeader, "") != secret) {
+    return answer(exchange, problem(403, "Forbidden", "this port is not for you"));
   }
   const auto segments = splitPath(message.request_uri().path());
   auto query = parseQuery(message.request_uri().query());
   auto path = percentDecode(message.request_uri().path(), false);
   if (!segments || !query || !path) {
-    return refuse(exchange, problem(400, "Bad Request", "the path or query has a broken percent escape"));
+    return answer(exchange, problem(400, "Bad Request", "the path or query has a broken percent escape"));
   }
   Match match = router.find(message.method(), *segments);
   if (match.allowed.empty()) {
-    return refuse(exchange, problem(404, "Not Found", "there is nothing at " + *path));
+    return answer(exchange, problem(404, "Not Found", "there is nothing at " + *path));
   }
   if (match.route == nullptr) {
-    Response response = problem(405, "Method Not Allowed", message.method() + " is not possible here");
-    if (message.method() == "OPTIONS") {
-      response = Response{204, "", "", {}};
-    }
-    response.headers["Allow"] = joined(match.allowed);
-    return refuse(exchange, response);
+    return answer(exchange, notAllowed(message.method(), match.allowed));
   }
   exchange->setPattern(match.route->pattern);
   const auto request = std::make_shared<Request>();  // shared by the continuation and the worker, one after the other
@@ -258,26 +229,18 @@ void Server::State::onRequest(const web::http::http_request& message) {
   request->query = std::move(*query);
   request->parameters = std::move(match.parameters);
   request->headers = lowerHeaders(message.headers());
-  request->remote_address = message.remote_address();
-  {
-    const std::lock_guard lock(mutex);
-    reading.insert(exchange);
-  }
+  request->remote_address = headerOr(message.headers(), kGateRemoteHeader, "");
   exchange->message().extract_vector().then(
       [this, exchange, request, match](const pplx::task<std::vector<unsigned char>>& body) { onBody(exchange, request, match, body); });
 }
 
 void Server::State::onBody(const ExchangePtr& exchange, const std::shared_ptr<Request>& request, const Match& match,
                            const pplx::task<std::vector<unsigned char>>& body) {
-  {
-    const std::lock_guard lock(mutex);
-    reading.erase(exchange);
-  }
   try {
     const auto bytes = body.get();
     request->body.assign(bytes.begin(), bytes.end());
   } catch (const std::exception&) {
-    return answer(exchange, problem(400, "Bad Request", "the body did not arrive"), true);
+    return answer(exchange, problem(400, "Bad Request", "the body did not arrive"));
   }
   const bool is_queued = workers->submit([this, exchange, request, match] { work(exchange, *request, match.route->handler); });
   if (!is_queued) {
@@ -300,64 +263,61 @@ void Server::State::work(const ExchangePtr& exchange, Request& request, const Ha
   }
 }
 
-void Server::State::watchBodies() {
-  std::unique_lock lock(mutex);
-  while (!is_watch_ending) {
-    changed.wait_for(lock, kBodyCheckInterval, [this] { return is_watch_ending; });
-    std::vector<ExchangePtr> late;
-    const auto oldest = std::chrono::steady_clock::now() - settings.body_timeout;
-    for (const ExchangePtr& exchange : reading) {
-      if (exchange->arrived() < oldest) {
-        late.push_back(exchange);
-      }
+base::Result<void> Server::State::startInner() {
+  startIoThreads();
+  std::string why = "no free port";
+  for (int i = 0; i < kPortTriesMax; ++i) {
+    try {
+      inner_port = pickFreePort();
+      auto fresh = std::make_unique<http_listener>(web::uri("http://127.0.0.1:" + std::to_string(inner_port) + "/"));
+      const auto take = [this](const web::http::http_request& message) { onRequest(message); };
+      fresh->support(take);
+      fresh->support(web::http::methods::OPTIONS, take);  // else cpprest answers these two itself
+      fresh->support(web::http::methods::TRCE, take);
+      fresh->open().get();
+      listener = std::move(fresh);
+      return {};
+    } catch (const std::exception& error) {
+      why = error.what();  // another process took the port in between
     }
-    lock.unlock();
-    for (const ExchangePtr& exchange : late) {
-      refuse(exchange, problem(408, "Request Timeout", "the body did not arrive in time"));
-    }
-    lock.lock();
   }
+  return base::fail(base::ErrorCode::kUnavailable, "cannot listen for HTTP on loopback: " + why);
 }
 
-base::Result<void> Server::State::listen(std::uint16_t at) {
-  const std::string place = settings.address + ":" + std::to_string(at);
-  try {
-    startIoThreads();
-    auto fresh = std::make_unique<http_listener>(web::uri("http://" + place + "/"));
-    const auto take = [this](const web::http::http_request& message) { onRequest(message); };
-    fresh->support(take);
-    fresh->support(web::http::methods::OPTIONS, take);  // else cpprest answers these two itself
-    fresh->support(web::http::methods::TRCE, take);
-    fresh->open().get();
-    listener = std::move(fresh);
-    port = at;
-    return {};
-  } catch (const std::exception& error) {
-    return base::fail(base::ErrorCode::kUnavailable,
-                      "cannot listen for HTTP on " + place + ": " + error.what() + " (is the port taken by another process?)");
-  }
+base::Result<void> Server::State::startGate() {
+  GateSettings wanted;
+  wanted.address = settings.address;
+  wanted.port = settings.port;
+  wanted.inner_port = inner_port;
+  wanted.secret = secret;
+  wanted.connections_max = settings.connections_max;
+  wanted.body_bytes_max = settings.body_bytes_max;
+  wanted.head_timeout = settings.head_timeout;
+  wanted.body_timeout = settings.body_timeout;
+  wanted.idle_timeout = settings.idle_timeout;
+  gate = std::make_unique<Gate>(wanted, [this](std::string_view method, int status) {
+    if (observer) {
+      observer({method, "", status, {}});
+    }
+  });
+  return gate->start();
 }
 
 void Server::State::stop() {
-  if (!is_started) {
-    return;
+  if (gate) {
+    gate->stop(kStopWait);
   }
-  is_started = false;
-  is_stopping = true;
-  in_flight->waitNone(settings.body_timeout + kStopExtraWait);
+  in_flight->waitNone(kStopWait);
   try {
-    listener->close().get();
+    if (listener) {
+      listener->close().get();
+    }
   } catch (const std::exception&) {
     // It is closed either way.
   }
   workers.reset();
-  {
-    const std::lock_guard lock(mutex);
-    is_watch_ending = true;
-  }
-  changed.notify_all();
-  body_watch.join();
   listener.reset();
+  is_started = false;
 }
 
 Server::Server(ServerSettings settings) : state_(std::make_unique<State>(std::move(settings))) {}
@@ -386,23 +346,22 @@ std::vector<std::string> Server::routes() const {
 
 base::Result<void> Server::start() {
   TG_ASSERT(!state_->is_started);
+  base::SystemRandom random;
+  state_->secret = base::randomHex(random, kSecretBytes);
   state_->workers = std::make_unique<WorkerPool>(state_->settings.threads, state_->settings.queue_max);
-  base::Result<void> outcome = base::fail(base::ErrorCode::kUnavailable, "no free port on " + state_->settings.address);
-  const bool is_any_port = state_->settings.port == 0;
-  for (int i = 0; i < (is_any_port ? kPortTriesMax : 1) && !outcome; ++i) {
-    outcome = state_->listen(is_any_port ? pickFreePort(state_->settings.address) : state_->settings.port);
+  base::Result<void> outcome = state_->startInner();
+  if (outcome) {
+    outcome = state_->startGate();
   }
+  state_->is_started = outcome.has_value();
   if (!outcome) {
-    state_->workers.reset();
-    return outcome;
+    state_->stop();
   }
-  state_->body_watch = std::thread([state = state_.get()] { state->watchBodies(); });
-  state_->is_started = true;
-  return {};
+  return outcome;
 }
 
 std::uint16_t Server::port() const {
-  return state_->port;
+  return state_->gate ? state_->gate->port() : std::uint16_t{0};
 }
 
 void Server::stop() {

@@ -1,4 +1,4 @@
-// HTTP/1.1 server for JSON APIs and the operations endpoints, behind a proxy or on loopback. Handlers run on a bounded pool of worker
+// HTTP/1.1 server for JSON APIs and the operations endpoints; no TLS, that is the proxy's. Handlers run on a bounded pool of worker
 // threads and may block there. A body over the limit is refused by its Content-Length before it is read (413), one without a length (411)
 // or with two interpretations (400) likewise, and the connection is closed. Wrong requests are answered with problem documents.
 #pragma once
@@ -44,15 +44,18 @@ struct ServerSettings {
   std::size_t threads = 4;
   std::size_t queue_max = 256;  // beyond: 503 at once
   std::size_t body_bytes_max = 1U << 20U;
-  std::chrono::milliseconds body_timeout{10000};  // a body that takes longer to arrive: 408
+  std::size_t connections_max = 256;              // beyond: 503 and closed
+  std::chrono::milliseconds head_timeout{10000};  // a head or a body that takes longer to arrive: 408
+  std::chrono::milliseconds body_timeout{10000};
+  std::chrono::milliseconds idle_timeout{60000};  // a connection without a request is closed
 };
 
-// What became of one request, for metrics. `pattern` is "" when no route was found.
+// What became of one request, for metrics. `pattern` is "" when no route was found or looked for; then `method` may be "" too.
 struct Observation {
   std::string_view method;
   std::string_view pattern;
   int status = 0;
-  std::chrono::microseconds duration{0};  // from the head's arrival to the answer
+  std::chrono::microseconds duration{0};  // from the request's arrival to the answer; 0 for what was refused unread
 };
 
 // 415 unless the request says its body is application/json (or a +json type). For handlers that take a body.
@@ -69,7 +72,7 @@ class Server {
 
   // Pattern: "/v1/trunks/{id}". Before start() only. An unknown path answers 404, a known one with another method 405 with Allow.
   void route(std::string method, std::string pattern, Handler handler);
-  // Told of every answer, on the thread that made it. Before start() only.
+  // Told of every answer, on the thread that made it; must not block. Before start() only.
   void observe(std::function<void(const Observation&)> observer);
   // Runs before every handler (not for 404, 405 and OPTIONS); a response it returns ends the request (authentication).
   void before(std::function<std::optional<Response>(Request&)> filter);
