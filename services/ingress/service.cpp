@@ -19,7 +19,6 @@ namespace tollgate::ingress {
 namespace {
 
 constexpr std::chrono::seconds kHousekeeping{1};
-constexpr int kSummaryEvery = 10;  // turns of housekeeping
 constexpr std::chrono::milliseconds kShutdownLimit{2000};
 constexpr std::chrono::milliseconds kStoreLimit{1000};
 // Role of the housekeeping timer; calls use roles below.
@@ -68,7 +67,7 @@ struct IngressService::Parts {
   std::unique_ptr<Decisions> decisions;
   std::unique_ptr<sofia::Agent> agent;
   std::uint64_t retransmitted = 0;
-  int turns_of_housekeeping = 0;
+  base::MonotonicTime next_summary;
   // Beside the loop.
   std::unique_ptr<NetworkWatch> watch;
   std::unique_ptr<Control> control;
@@ -190,7 +189,8 @@ void IngressService::everySecond() {
   parts.metrics.sip_retransmissions.add(static_cast<double>(sip.retransmitted - parts.retransmitted));
   parts.retransmitted = sip.retransmitted;
   parts.metrics.loop_longest_turn.set(static_cast<double>(parts.loop.stats().longest_turn_micros) / 1e6);
-  if (++parts.turns_of_housekeeping % kSummaryEvery == 0) {
+  if (parts.loop.now() >= parts.next_summary) {
+    parts.next_summary = parts.loop.now() + settings_.stranger_summary;
     if (const auto strangers = parts.guard.takeSummary(); !strangers.empty()) {
       parts.publisher->publishUnknownSources(strangers, parts.clock.wall(), parts.random);
     }

@@ -1,0 +1,147 @@
+// The ingress and strangers, an absent bus, operators, and its own end.
+#include "tests/component/ingress_world.hpp"
+
+namespace tollgate::component {
+namespace {
+
+using IngressOutageTest = IngressWorld;
+constexpr const char* kNumber = "55447700900123";
+
+// Requirement 2.4: a stranger gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
+TEST_F(IngressOutageTest, RefusesStrangersUntilTheirNetworkIsAuthorised) {
+  authorizeNetworks({"192.0.2.0/24"});
+  ASSERT_TRUE(testkit::waitUntil([&] {
+    caller_.newCall("s" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+    caller_.send(caller_.request("OPTIONS", kNumber, 1, "", ""));
+    const auto reply = caller_.receive(std::chrono::seconds(5));
+    return reply && reply->starts_with("SIP/2.0 403");
+  }));
+  const int asked = authorized_;
+  caller_.newCall("stranger");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 403"), "Reason"), "Q.850;cause=21;text=\"unknown_source\"");
+  EXPECT_EQ(authorized_, asked);
+  EXPECT_EQ(count("rejected"), 0);
+  authorizeNetworks({"127.0.0.1/32"});
+  ASSERT_TRUE(testkit::waitUntil([&] {
+    caller_.newCall("k" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+    caller_.send(caller_.request("OPTIONS", kNumber, 1, "", ""));
+    const auto reply = caller_.receive(std::chrono::seconds(5));
+    return reply && reply->starts_with("SIP/2.0 200");
+  }));
+  // Requirement 10.1: strangers are counted summaries.
+  const auto summary = record<call::v1::UnknownSources>("unknown_sources");
+  ASSERT_EQ(summary.sources_size(), 1);
+  EXPECT_EQ(summary.sources(0).address(), "127.0.0.1");
+  EXPECT_GE(summary.sources(0).messages(), 2U);
+}
+
+// Requirements 12.2, 12.3: without the bus the call goes on, new ones get 503; its record is there when the bus is.
+TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItself) {
+  const auto made = talk();
+  nats_.stop();
+  ASSERT_TRUE(testkit::waitUntil([&] { return !ingress_->ready().ready; }));
+  hangUp(made);
+  caller_.newCall("refused");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  const auto refusal = caller_.expect("SIP/2.0 503");
+  EXPECT_EQ(headerOf(refusal, "Reason"), "Q.850;cause=41;text=\"decision_unavailable\"");
+  EXPECT_NE(headerOf(refusal, "Retry-After"), "");
+  EXPECT_FALSE(ingress_->drained());
+  nats_.start();
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().reason(), common::v1::REASON_NORMAL);
+  EXPECT_EQ(record<call::v1::CallRejected>("rejected").story().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
+  ASSERT_TRUE(testkit::waitUntil([&] { return ingress_->ready().ready && ingress_->drained(); }));
+  caller_.newCall("again");
+  forgetEvents();
+  hangUp(talk());
+  (void)record<call::v1::CallEnded>("ended");
+}
+
+TEST_F(IngressOutageTest, RejectsWhenARoomIsSilent) {
+  answer(on_route_, [](const auto&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));  // longer than the question may take
+    return routing::v1::RouteReply();
+  });
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 503"), "Reason"), "Q.850;cause=41;text=\"decision_unavailable\"");
+  EXPECT_EQ(record<call::v1::CallRejected>("rejected").story().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
+}
+
+// Requirement 6.8: hung up by an operator, whom the record names.
+TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
+  (void)talk();
+  const auto reports = control<control::v1::ReportCallsReply>("report_calls", control::v1::ReportCallsRequest());
+  ASSERT_EQ(reports.size(), 1U);
+  ASSERT_EQ(reports[0].calls_size(), 1);
+  EXPECT_EQ(reports[0].instance(), "ingress-test");
+  EXPECT_EQ(reports[0].calls(0).phase(), control::v1::CALL_PHASE_TALKING);
+  control::v1::HangupRequest request;
+  request.set_call_id(reports[0].calls(0).call_id());
+  request.set_author("anna");
+  const auto replies = control<control::v1::HangupReply>("hangup", request);
+  ASSERT_EQ(replies.size(), 1U);
+  EXPECT_TRUE(replies[0].done());
+  EXPECT_EQ(headerOf(caller_.expect("BYE"), "Reason"), "Q.850;cause=16;text=\"hangup_by_operator\"");
+  (void)carrier_.expect("BYE");
+  const auto ended = record<call::v1::CallEnded>("ended").story();
+  EXPECT_EQ(ended.ended_by(), call::v1::ENDED_BY_OPERATOR);
+  EXPECT_EQ(ended.ended_by_user(), "anna");
+}
+
+// Requirement 6.9.
+TEST_F(IngressOutageTest, DrainsByRefusingNewCallsUntilTheLastHasEnded) {
+  const auto made = talk();
+  ingress_->drain();
+  ASSERT_TRUE(testkit::waitUntil([&] {
+    caller_.newCall("o" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+    caller_.send(caller_.request("OPTIONS", kNumber, 1, "", ""));
+    const auto reply = caller_.receive(std::chrono::seconds(5));
+    return reply && reply->starts_with("SIP/2.0 503");
+  }));
+  caller_.newCall("late");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  const auto refusal = caller_.expect("SIP/2.0 503");
+  EXPECT_EQ(headerOf(refusal, "Reason"), "Q.850;cause=42;text=\"draining\"");
+  EXPECT_NE(headerOf(refusal, "Retry-After"), "");
+  EXPECT_FALSE(ingress_->drained());
+  caller_.newCall("1");
+  hangUp(made);
+  EXPECT_TRUE(testkit::waitUntil([&] { return ingress_->drained(); }));
+}
+
+TEST_F(IngressOutageTest, EndsItsCallsWithAByeWhenStopped) {
+  (void)talk();
+  ingress_->stop();
+  (void)caller_.expect("BYE");
+  (void)carrier_.expect("BYE");
+  // The record is on disk, and published by the next start.
+  startIngress();
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().reason(), common::v1::REASON_DRAINING);
+}
+
+// Security: noise is answered or dropped, and the next call works.
+TEST_F(IngressOutageTest, SurvivesNoiseAndSdpBombs) {
+  caller_.send(std::string(60'000, 'x'));
+  std::string many;
+  for (int i = 0; i < 100; ++i) {
+    many += "X-Header-" + std::to_string(i) + ": value\r\n";
+  }
+  caller_.newCall("headers");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", "", many));
+  (void)caller_.expect("SIP/2.0 100");
+  (void)carrier_.expect("INVITE");
+  caller_.send(caller_.request("CANCEL", kNumber, 1, "", ""));
+  (void)caller_.expect("SIP/2.0 487");
+  caller_.newCall("bomb");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\nm=image 4000 udptl (\r\n"));
+  EXPECT_TRUE(caller_.expect("SIP/2.0 4").starts_with("SIP/2.0 4"));
+  caller_.newCall("offerless-garbage");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", "\x01\x02garbage"));
+  (void)caller_.expect("SIP/2.0 400");
+  caller_.newCall("after");
+  hangUp(talk());
+}
+
+}  // namespace
+}  // namespace tollgate::component
