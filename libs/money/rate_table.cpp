@@ -63,11 +63,12 @@ base::Result<PlanRates::Entry> PlanRates::toEntry(const RateRow& row) {
   return entry;
 }
 
-PlanRates::PlanRates(base::RatePlanId plan, Currency currency, std::vector<Entry> rates)
-    : plan_(plan), currency_(currency), rates_(std::move(rates)) {
-  std::sort(rates_.begin(), rates_.end(), [](const Entry& left, const Entry& right) {
-    return left.key != right.key ? left.key < right.key : left.from_us < right.from_us;
-  });
+bool PlanRates::Entry::operator<(const Entry& other) const {
+  return key != other.key ? key < other.key : from_us < other.from_us;
+}
+
+PlanRates::PlanRates(base::RatePlanId plan, Currency currency, std::vector<Entry> sorted_rates)
+    : plan_(plan), currency_(currency), rates_(std::move(sorted_rates)) {
   buildNodes();
 }
 
@@ -114,6 +115,7 @@ base::Result<std::shared_ptr<const PlanRates>> PlanRates::build(base::RatePlanId
     TG_TRY_ASSIGN(entry, toEntry(row));
     entries.push_back(entry);
   }
+  std::sort(entries.begin(), entries.end());
   return std::shared_ptr<const PlanRates>(new PlanRates(plan, currency, std::move(entries)));
 }
 
@@ -129,10 +131,14 @@ base::Result<std::shared_ptr<const PlanRates>> PlanRates::with(const std::vector
   std::vector<Entry> entries;
   entries.reserve(rates_.size() + rows.size());
   std::copy_if(rates_.begin(), rates_.end(), std::back_inserter(entries), [&](const Entry& entry) { return !replaced.contains(entry.id); });
+  const auto kept = static_cast<std::ptrdiff_t>(entries.size());
   for (const RateRow& row : rows) {
     TG_TRY_ASSIGN(entry, toEntry(row));
     entries.push_back(entry);
   }
+  // What was there is in order: a change of one rate does not sort a million.
+  std::sort(entries.begin() + kept, entries.end());
+  std::inplace_merge(entries.begin(), entries.begin() + kept, entries.end());
   return std::shared_ptr<const PlanRates>(new PlanRates(plan_, currency_, std::move(entries)));
 }
 

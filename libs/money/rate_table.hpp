@@ -57,6 +57,7 @@ class PlanRates {
     std::int64_t connection_fee_micros = 0;
     std::int32_t connection_seconds = 0;
     std::int32_t billing_block_seconds = 1;
+    [[nodiscard]] bool operator<(const Entry& other) const;  // by prefix, then by start
   };
   struct Node {
     std::uint32_t first_child = 0;
@@ -64,7 +65,7 @@ class PlanRates {
     std::uint32_t rate_count = 0;
     std::uint16_t children = 0;  // bit d = there is a child for digit d
   };
-  PlanRates(base::RatePlanId plan, Currency currency, std::vector<Entry> rates);
+  PlanRates(base::RatePlanId plan, Currency currency, std::vector<Entry> sorted_rates);
   [[nodiscard]] static base::Result<Entry> toEntry(const RateRow& row);
   void buildNodes();
   [[nodiscard]] Rate toRate(const Entry& entry) const;

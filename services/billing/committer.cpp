@@ -251,6 +251,11 @@ void Committer::splitOrBury(Items items, const base::Error& error) {
                    {{"call_id", item.call ? std::string_view(item.call->header.call_id()) : ""},
                     {"stream_sequence", item.record ? static_cast<std::int64_t>(item.record->streamSequence()) : 0},
                     {"why", error.message}});
+  if (item.call && item.call->story.customer_id() != 0) {
+    // Its charge will not come, so nothing is held for it.
+    const call::v1::CallStory& story = item.call->story;
+    parts_.store.release(item.call->header.call_id(), base::CustomerId(story.customer_id()), base::TrunkId(story.trunk_id()), 0);
+  }
   if (item.dead || !item.record) {
     acknowledge(items);
     return;

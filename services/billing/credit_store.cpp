@@ -242,7 +242,8 @@ void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
               {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
                keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
               {order.call, msText(leases_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
-               std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.story},
+               std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.story,
+               std::to_string(order.wanted_if_lost_micros)},
               std::move(finish));
 }
 

@@ -65,6 +65,7 @@ struct ExtendOrder {
   std::int64_t confirmed_seconds = 0;
   std::int64_t confirmed_micros = 0;  // their cost
   std::string story;
+  std::int64_t wanted_if_lost_micros = 0;  // in all, when Redis lost the hold and it is made again
 };
 
 enum class ExtendStatus { kHeld, kEnded, kMissing };

@@ -76,8 +76,9 @@ class CreditStoreTest : public testing::Test {
   OccupyOutcome occupy(const std::string& call, std::optional<std::int64_t> limit, std::optional<std::int64_t> cps = std::nullopt) {
     return await<OccupyOutcome>([&](auto then) { store_->occupy(call, kCarrier, kCarrierTrunk, limit, cps, then); }).value();
   }
-  ExtendOutcome extend(const std::string& call, std::int64_t wanted, std::int64_t confirmed_seconds = 0, std::int64_t cost = 0) {
-    ExtendOrder made{call, kCustomer, kTrunk, std::int64_t{0}, wanted, confirmed_seconds, cost, "again"};
+  ExtendOutcome extend(const std::string& call, std::int64_t wanted, std::int64_t confirmed_seconds = 0, std::int64_t cost = 0,
+                       std::int64_t if_lost = 0) {
+    ExtendOrder made{call, kCustomer, kTrunk, std::int64_t{0}, wanted, confirmed_seconds, cost, "again", if_lost};
     return await<ExtendOutcome>([&](auto then) { store_->extend(made, then); }).value();
   }
   void release(const std::string& call, std::int64_t charge) {
@@ -224,7 +225,8 @@ TEST_F(CreditStoreTest, ExtendRaisesTheHoldToATotal) {
 // Requirement 9.5: what Redis lost of a living call is made again by its heartbeat.
 TEST_F(CreditStoreTest, ExtendMakesALostHoldAgain) {
   load(100);
-  EXPECT_EQ(extend("a", 0, 5, 30).held_micros, 30);
+  EXPECT_EQ(extend("a", 0, 5, 20, 30).held_micros, 30);
+  EXPECT_EQ(extend("a", 0, 6, 21, 99).held_micros, 30);  // it is there now
   EXPECT_EQ(look().held_micros, 30);
   EXPECT_EQ(look().slots_in_use, 1);
   // What was talked is held even beyond the balance.

@@ -48,6 +48,8 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
     order.confirmed_micros = money::charge(rate, std::chrono::seconds(request.confirmed_seconds()));
   }
   order.story = knownStory(context.call_id, request);
+  order.wanted_if_lost_micros = money::charge(
+      rate, std::chrono::seconds(request.confirmed_seconds()) + std::chrono::ceil<std::chrono::seconds>(parts_.settings.quantum));
   const TrunkView* carrier = snapshot->trunks.find(base::TrunkId(request.carrier_trunk_id()));
   // std::function wants copyable captures; the responder is move-only, so it travels in a shared pointer to this one completion.
   auto shared = std::make_shared<bus::Responder<v1::ExtendReply>>(std::move(responder));

@@ -32,13 +32,13 @@ struct BillingService::Parts {
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
         pool(settings.sql),
-        redis(settings.redis, scripts.all()),
-        store(redis, scripts, {settings.lease, settings.ended_mark}),
+        redis(std::make_unique<redis::Client>(settings.redis, scripts.all())),
+        store(*redis, scripts, {settings.lease, settings.ended_mark}),
         settler(store, meters),
         committer({snapshots, pool, store, settler, meters, settings}),
         intake(*events, settings.stream, [this](bus::Record record) { committer.take(std::move(record)); }),
-        loader({snapshots, redis, store, pool, *requests, intake, meters, settings}),
-        sweeper({snapshots, redis, store, *requests, intake, committer, meters, settings}),
+        loader({snapshots, *redis, store, pool, *requests, intake, meters, settings}),
+        sweeper({snapshots, *redis, store, *requests, intake, committer, meters, settings}),
         tables(snapshots, meters.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.config_poll)),
         admission(admissionParts(settings)),
@@ -78,14 +78,14 @@ struct BillingService::Parts {
         });
   }
 
-  // In the order of construction; destroyed the other way round.
+  // In the order of construction; stop() says in which order they end.
   Meters meters;
   Scripts scripts;
   SnapshotHolder snapshots;
   std::unique_ptr<bus::Connection> requests;  // requests and replies, flushed at once
   std::unique_ptr<bus::Connection> events;    // records, acknowledgements, events
   sql::Pool pool;
-  redis::Client redis;
+  std::unique_ptr<redis::Client> redis;
   CreditStore store;
   Settler settler;
   Committer committer;
@@ -116,12 +116,16 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   parts_->intake.start();
   parts_->loader.start();
   parts_->sweeper.start();
-  return parts_->serve();
+  TG_TRY(parts_->serve());
+  const std::lock_guard lock(mutex_);
+  serving_ = true;
+  return {};
 }
 
 service::Readiness BillingService::ready() const {
-  if (!parts_) {
-    return {false, "starting"};
+  const std::lock_guard lock(mutex_);
+  if (!serving_) {
+    return {false, "starting or stopping"};
   }
   if (!parts_->requests->isConnected() || !parts_->events->isConnected()) {
     return {false, "the bus is away"};
@@ -129,7 +133,7 @@ service::Readiness BillingService::ready() const {
   if (!parts_->snapshots.get()) {
     return {false, "no configuration from MySQL yet"};
   }
-  if (!parts_->redis.isConnected()) {
+  if (!parts_->redis->isConnected()) {
     return {false, "Redis is away"};
   }
   if (!parts_->intake.isBound()) {
@@ -143,6 +147,10 @@ service::Readiness BillingService::ready() const {
 
 // First what brings work in, then what does it, the clients last.
 void BillingService::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    serving_ = false;
+  }
   if (!parts_) {
     return;
   }
@@ -156,6 +164,9 @@ void BillingService::stop() {
   if (const auto flushed = parts_->events->flush(kFlushOnStop); !flushed) {
     telemetry::warn("events not flushed at the stop", {{"why", flushed.error().message}});
   }
+  // Completes what is still under way, so while those who wait for it exist.
+  parts_->redis.reset();
+  parts_.reset();
 }
 
 service::Definition definition() {

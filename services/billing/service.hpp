@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "libs/service/service.hpp"
 #include "services/billing/settings.hpp"
@@ -22,6 +23,9 @@ class BillingService final : public service::Service {
   const Settings settings_;
   // Owned.
   std::unique_ptr<Parts> parts_;
+  // Derived.
+  mutable std::mutex mutex_;  // ready() is asked by other threads while stop() runs
+  bool serving_ = false;
 };
 
 // For main and for tests.

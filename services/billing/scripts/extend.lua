@@ -1,7 +1,8 @@
 -- Heartbeat and extension of a hold. The wanted amount is a total, so a replay changes nothing. A hold that is not there although its call
 -- lives (Redis lost it) is made again: what is confirmed was talked already and is held whatever the balance.
 -- KEYS: account, holds, hold of the call, ended mark of the call, slots of the trunk
--- ARGV: call, lease ms, floor ('' none), wanted in all, confirmed seconds, cost of the confirmed seconds, story of the call
+-- ARGV: call, lease ms, floor ('' none), wanted in all, confirmed seconds, cost of the confirmed seconds, story of the call, wanted in all
+--       should the hold have to be made again
 -- -> status, amount held, made again (1/0)
 local account, holds, hold, ended, slots = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, lease, floor, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -24,6 +25,7 @@ local made_again = 0
 if not state[1] then
   made_again = 1
   amount = tonumber(ARGV[6])
+  wanted = math.max(wanted, tonumber(ARGV[8]))
   redis.call('HSET', hold, 'story', ARGV[7])
 end
 if wanted > amount then

@@ -1,0 +1,124 @@
+// tollgate-billing with its real stores, an ingress that reports the calls the test says live, and the words of the field: pay, reserve,
+// extend, end. Money in micro-units; the plans: 1 = customers 0.060000 USD a minute (1,000 micro-units a second), 2 = carriers half of it.
+// One thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.hpp"
+#include "libs/base/ids.hpp"
+#include "libs/base/random.hpp"
+#include "libs/bus/records.hpp"
+#include "libs/bus/rpcs_billing.hpp"
+#include "libs/redis/client.hpp"
+#include "libs/testkit/wait.hpp"
+#include "tests/component/decision_world.hpp"
+#include "tollgate/call/v1/call.pb.h"
+#include "tollgate/control/v1/control.pb.h"
+
+namespace tollgate::component {
+
+// A customer with one trunk, made for one test.
+struct Party {
+  std::int64_t customer = 0;
+  std::int64_t trunk = 0;
+};
+
+struct PartyOptions {
+  std::string billing_type = "prepaid";
+  std::int64_t credit_line = 0;
+  bool unlimited = false;
+  std::string incoming_max = "NULL";
+  std::string outgoing_max = "0";
+  std::string incoming_cps = "NULL";
+  std::string rate_plan = "1";
+};
+
+class BillingWorld {
+ public:
+  BillingWorld();
+
+  // Servers and the service.
+  [[nodiscard]] testkit::ServiceProcess& billing() { return *billing_; }
+  [[nodiscard]] testkit::RedisServer& redis() { return redis_; }
+  [[nodiscard]] testkit::MariaDb& maria() { return config_.maria(); }
+  [[nodiscard]] testkit::NatsServer& nats() { return config_.nats(); }
+  [[nodiscard]] bus::Connection& events() { return *events_; }
+  [[nodiscard]] redis::Client& redisClient() { return *redis_client_; }
+  void stop();
+
+  // Configuration: in force, and the account loaded, when these return.
+  Party makeParty(const PartyOptions& options = {});
+  Party makeCarrier(const std::string& outgoing_max = "NULL");
+  [[nodiscard]] bool isInForce();
+
+  // Requests.
+  [[nodiscard]] std::string newCall();
+  template <class Def>
+  [[nodiscard]] base::Result<typename Def::Reply> ask(const std::string& call, const typename Def::Request& request,
+                                                      std::chrono::milliseconds limit = std::chrono::seconds(3)) {
+    return client_->template wait<Def>(call, request, limit);
+  }
+  [[nodiscard]] base::Result<billing::v1::PostPaymentReply> pay(const Party& party, std::int64_t micros, const std::string& key,
+                                                                billing::v1::MovementKind kind = billing::v1::MOVEMENT_KIND_PAYMENT);
+  [[nodiscard]] static billing::v1::ReserveRequest reserveRequest(const Party& party, const std::vector<Party>& carriers,
+                                                                  const std::string& called = "37410123456");
+  [[nodiscard]] base::Result<billing::v1::ReserveReply> reserve(const std::string& call, const Party& party,
+                                                                const std::vector<Party>& carriers) {
+    return ask<bus::Reserve>(call, reserveRequest(party, carriers));
+  }
+  [[nodiscard]] base::Result<billing::v1::ExtendReply> extend(const std::string& call, const Party& party, const Party& carrier,
+                                                              const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want);
+  [[nodiscard]] base::Result<billing::v1::BalanceReply> balance(const Party& party);
+  [[nodiscard]] billing::v1::TrunkLoad load(const Party& party);
+
+  // Records. The story is that of a call of `seconds` talk that was paid for; not answered when `seconds` is empty.
+  [[nodiscard]] static call::v1::CallStory story(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
+                                                 std::optional<std::int64_t> seconds);
+  // Waits until the stream has it; gives its sequence there.
+  std::uint64_t publish(const std::string& verb, const std::string& message_id, const std::string& data);
+  std::uint64_t publishEnded(const std::string& call, const call::v1::CallStory& story, const std::string& message_id = "");
+  std::uint64_t publishRejected(const std::string& call, const call::v1::CallStory& story);
+  std::uint64_t publishAnswered(const std::string& call, const call::v1::CallStory& story);
+
+  // What the ingress of this world reports as live.
+  void setLive(const std::string& call, const call::v1::CallStory& story, std::int64_t held_micros);
+  void clearLive();
+
+  // The books.
+  [[nodiscard]] std::int64_t number(const std::string& query);
+  [[nodiscard]] std::string cdr(const std::string& call, const std::string& column);
+  [[nodiscard]] std::int64_t cdrCount(const std::string& call);
+  [[nodiscard]] bool waitCdr(const std::string& call, std::chrono::milliseconds limit = std::chrono::seconds(10));
+  // Settled: no hold, no slot left.
+  [[nodiscard]] bool waitIdle(const Party& party, std::chrono::milliseconds limit = std::chrono::seconds(10));
+  // Empty, or what does not agree: entries against sums, charges against CDRs, Redis against the ledger.
+  [[nodiscard]] std::string disagreement();
+
+ private:
+  void makeConfiguration();
+  void answerReports();
+
+  // Owned.
+  DecisionWorld config_;
+  testkit::RedisServer redis_;
+  std::unique_ptr<testkit::ServiceProcess> billing_;
+  std::unique_ptr<bus::Connection> events_;
+  std::unique_ptr<bus::RpcClient> client_;
+  std::unique_ptr<bus::RecordPublisher> publisher_;
+  std::unique_ptr<redis::Client> redis_client_;
+  std::optional<bus::Subscription> reports_;
+  // Derived.
+  base::SeededRandom random_{20261121};
+  std::int64_t next_id_ = 100;
+  std::mutex live_mutex_;  // the subscription answers on a bus thread
+  std::map<std::string, control::v1::LiveCall> live_;
+};
+
+}  // namespace tollgate::component
