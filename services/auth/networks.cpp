@@ -18,12 +18,17 @@ struct Step {
 // How far networks are widened, step by step, when the list is too long. /8 for all of IPv4 is 256 networks.
 constexpr Step kSteps[] = {{32, 64}, {30, 56}, {28, 48}, {24, 40}, {20, 32}, {16, 24}, {12, 16}, {8, 8}};
 
-std::size_t encodedBytes(const std::vector<digits::Network>& networks) {
+constexpr std::size_t kTextMax = 43;  // of an IPv6 network
+
+bool fits(const std::vector<digits::Network>& networks, std::size_t bytes_max) {
+  if (networks.size() * (kTextMax + kTagsAndLengths) <= bytes_max) {
+    return true;
+  }
   std::size_t bytes = 0;
   for (const auto& network : networks) {
     bytes += network.text().size() + kTagsAndLengths;
   }
-  return bytes;
+  return bytes <= bytes_max;
 }
 
 std::vector<digits::Network> widen(std::vector<digits::Network> networks, const Step& step) {
@@ -56,7 +61,7 @@ NetworkList makeNetworkList(std::vector<digits::Network> networks, std::size_t b
   NetworkList list;
   list.networks = digits::aggregate(std::move(networks));
   for (const Step& step : kSteps) {
-    if (encodedBytes(list.networks) <= bytes_max) {
+    if (fits(list.networks, bytes_max)) {
       break;
     }
     list.networks = widen(std::move(list.networks), step);

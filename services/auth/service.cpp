@@ -1,5 +1,8 @@
 #include "services/auth/service.hpp"
 
+#include <array>
+
+#include "libs/base/reason.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/auth/wire.hpp"
 
@@ -61,19 +64,26 @@ AuthService::~AuthService() {
 
 base::Result<void> AuthService::start(service::Runtime& runtime) {
   metrics_ = std::make_unique<Metrics>(runtime.metrics);
-  tables_.onPublished([this](const Snapshot& snapshot, const TableSizes& sizes) {
-    metrics_->show(snapshot, sizes);
-    if (snapshot.networks->widened) {
-      telemetry::warn("list of networks too long, near networks joined",
-                      {{"networks", static_cast<std::int64_t>(snapshot.networks->networks.size())}});
-    }
-  });
+  tables_.onPublished([this](const Snapshot& snapshot, const TableSizes& sizes) { onPublished(snapshot, sizes); });
   pool_ = std::make_unique<sql::Pool>(settings_.sql);
   TG_TRY_ASSIGN(connection, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
   connection_ = std::move(connection);
   feed_ = std::make_unique<feed::Feed>(*pool_, *connection_, tables_, settings_.feed_poll);
   TG_TRY(feed_->start());
   return serve();
+}
+
+void AuthService::onPublished(const Snapshot& snapshot, const TableSizes& sizes) {
+  metrics_->show(snapshot, sizes);
+  const auto last = networks_reply_.load();
+  if (last != nullptr && last->version() == snapshot.networks->version) {
+    return;
+  }
+  networks_reply_ = std::make_shared<const auth::v1::ListNetworksReply>(toReply(*snapshot.networks));
+  if (snapshot.networks->widened) {
+    telemetry::warn("list of networks too long, near networks joined",
+                    {{"networks", static_cast<std::int64_t>(snapshot.networks->networks.size())}});
+  }
 }
 
 base::Result<void> AuthService::serve() {
@@ -102,17 +112,18 @@ void AuthService::answer(const auth::v1::AuthorizeRequest& request, bus::Respond
 }
 
 void AuthService::answer(const auth::v1::ListNetworksRequest& request, bus::Responder<auth::v1::ListNetworksReply> responder) {
-  const auto snapshot = tables_.current();
-  if (snapshot == nullptr) {
+  const auto whole = networks_reply_.load();
+  if (whole == nullptr) {
     metrics_->unready.add();
     responder.fail({base::ErrorCode::kUnavailable, "the tables are not loaded yet"});
     return;
   }
-  const auto reply = toReply(*snapshot->networks, request.known_version());
-  if (!reply.unchanged()) {
-    metrics_->lists.add();
+  if (request.known_version() == whole->version()) {
+    responder.reply(unchangedReply(whole->version()));
+    return;
   }
-  responder.reply(reply);
+  metrics_->lists.add();
+  responder.reply(*whole);
 }
 
 service::Readiness AuthService::ready() const {

@@ -1,12 +1,9 @@
 // The auth service: the feed keeps its tables, the bus's threads answer from the snapshot. Stateless; any number of replicas.
 #pragma once
 
-#include <array>
-#include <chrono>
+#include <atomic>
 #include <memory>
-#include <optional>
 
-#include "libs/base/reason.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
 #include "libs/bus/rpcs_auth.hpp"
@@ -31,6 +28,7 @@ class AuthService final : public service::Service {
   struct Metrics;
 
   [[nodiscard]] base::Result<void> serve();
+  void onPublished(const Snapshot& snapshot, const TableSizes& sizes);
   void answer(const auth::v1::AuthorizeRequest& request, bus::Responder<auth::v1::AuthorizeReply> responder);
   void answer(const auth::v1::ListNetworksRequest& request, bus::Responder<auth::v1::ListNetworksReply> responder);
 
@@ -38,6 +36,8 @@ class AuthService final : public service::Service {
   const Settings settings_;
   // Owned, in the order of making; taken apart the other way round.
   Tables tables_;
+  // The answer to list_networks, made on the feed's thread because it may be megabytes. Shared with the requests being answered.
+  std::atomic<std::shared_ptr<const auth::v1::ListNetworksReply>> networks_reply_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<sql::Pool> pool_;
   std::unique_ptr<bus::Connection> connection_;

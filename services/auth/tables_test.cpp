@@ -96,11 +96,11 @@ TEST(NetworkList, HasTheSameVersionForTheSameContentOnly) {
   EXPECT_EQ(one.version, same.version);
   EXPECT_NE(one.version, other.version);
   EXPECT_NE(makeNetworkList({}, 1000).version, 0U);
-  EXPECT_TRUE(toReply(one, one.version).unchanged());
-  EXPECT_EQ(toReply(one, one.version).networks_size(), 0);
-  EXPECT_FALSE(toReply(one, 0).unchanged());
-  ASSERT_EQ(toReply(one, 0).networks_size(), 1);
-  EXPECT_EQ(toReply(one, 0).networks(0).cidr(), "10.0.0.0/8");
+  const auto reply = toReply(one);
+  EXPECT_EQ(reply.version(), one.version);
+  EXPECT_FALSE(reply.unchanged());
+  ASSERT_EQ(reply.networks_size(), 1);
+  EXPECT_EQ(reply.networks(0).cidr(), "10.0.0.0/8");
 }
 
 TEST(NetworkList, WidensUntilItFitsAndNeverShutsOutAKnownAddress) {
@@ -120,7 +120,7 @@ TEST(NetworkList, WidensUntilItFitsAndNeverShutsOutAKnownAddress) {
   for (const std::size_t bytes_max : {300'000U, 100'000U, 10'000U}) {
     const auto list = makeNetworkList(networks, bytes_max);
     EXPECT_TRUE(list.widened);
-    EXPECT_LE(toReply(list, 0).ByteSizeLong(), bytes_max);
+    EXPECT_LE(toReply(list).ByteSizeLong(), bytes_max);
     const auto set = digits::makeCidrSet(list.networks);
     for (const auto& network : networks) {
       ASSERT_TRUE(set.matches(network.address())) << network.text();

@@ -54,16 +54,19 @@ auth::v1::AuthorizeReply toReply(const Question& question, const Answer& answer)
   return reply;
 }
 
-auth::v1::ListNetworksReply toReply(const NetworkList& list, std::uint64_t known_version) {
+auth::v1::ListNetworksReply toReply(const NetworkList& list) {
   auth::v1::ListNetworksReply reply;
   reply.set_version(list.version);
-  if (list.version == known_version) {
-    reply.set_unchanged(true);
-    return reply;
-  }
   for (const auto& network : list.networks) {
     reply.add_networks()->set_cidr(network.text());
   }
+  return reply;
+}
+
+auth::v1::ListNetworksReply unchangedReply(std::uint64_t version) {
+  auth::v1::ListNetworksReply reply;
+  reply.set_version(version);
+  reply.set_unchanged(true);
   return reply;
 }
 

@@ -10,6 +10,9 @@ namespace tollgate::auth {
 // The views point into the request.
 [[nodiscard]] Question toQuestion(const auth::v1::AuthorizeRequest& request);
 [[nodiscard]] auth::v1::AuthorizeReply toReply(const Question& question, const Answer& answer);
-[[nodiscard]] auth::v1::ListNetworksReply toReply(const NetworkList& list, std::uint64_t known_version);
+// The whole list; made once a list, as it may be long.
+[[nodiscard]] auth::v1::ListNetworksReply toReply(const NetworkList& list);
+// Nothing changed since that version.
+[[nodiscard]] auth::v1::ListNetworksReply unchangedReply(std::uint64_t version);
 
 }  // namespace tollgate::auth
