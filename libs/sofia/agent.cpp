@@ -132,7 +132,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
     msg_destroy(message);
   }
   const std::string cseq = std::to_string(invite.state_->cseq) + " ACK";
-  const std::string route = core_->dialogRoute(state);
+  TG_TRY_ASSIGN(route, core_->dialogRoute(state));
   const std::string lines = core_->nameLine("User-Agent");
   // With the branch nta does not look the INVITE up, and cannot abort when it is not there (LIBRARIES 1.5).
   nta_outgoing_t* ack = nta_outgoing_tcreate(
@@ -159,8 +159,8 @@ base::Result<ClientTransaction> Agent::request(Leg& leg, const RequestOut& reque
     lines += "Contact: " + core_->contact(leg.state_->listener) + "\r\nAllow: " + std::string(kAllowedMethods) + "\r\n";
   }
   lines += core_->nameLine("User-Agent");
-  return core_->send(leg.state_->leg, core_->dialogRoute(*leg.state_), nullptr, request.method, leg.state_->listener, lines, request.body,
-                     key);
+  TG_TRY_ASSIGN(route, core_->dialogRoute(*leg.state_));
+  return core_->send(leg.state_->leg, route, nullptr, request.method, leg.state_->listener, lines, request.body, key);
 }
 
 base::Result<void> Agent::bye(Leg& leg, const Headers& headers) {

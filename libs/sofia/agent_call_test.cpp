@@ -69,6 +69,16 @@ TEST_F(IncomingCall, IsDescribedInPlainTerms) {
   });
 }
 
+TEST_F(IncomingCall, MayAskForATelephoneNumber) {
+  start();
+  answerWith({reply(486)});
+  invite.uri = "tel:+5512345;phone-context=x";
+  peer.send(invite.text(peer), port);
+  (void)peer.expect("SIP/2.0 486");
+  EXPECT_EQ(onLoop([&] { return invite_in.request_uri.scheme; }), "tel");
+  EXPECT_EQ(onLoop([&] { return invite_in.request_uri.user; }), "+5512345");
+}
+
 TEST_F(IncomingCall, IsAnsweredAcknowledgedAndEndedByTheCaller) {
   start();
   answerWith({reply(100), reply(180), reply(200, {}, kSdp)});

@@ -116,7 +116,7 @@ base::Result<std::string> AgentCore::route(const HostPort& hop, std::size_t list
   return uri;
 }
 
-std::string AgentCore::dialogRoute(const LegState& leg) const {
+base::Result<std::string> AgentCore::dialogRoute(const LegState& leg) const {
   const sip_route_t* first = nullptr;
   const sip_contact_t* target = nullptr;
   nta_leg_get_route(leg.leg, &first, &target);
@@ -127,11 +127,9 @@ std::string AgentCore::dialogRoute(const LegState& leg) const {
     hop = hopOf(*target->m_url);
   }
   if (auto uri = route(hop, leg.listener)) {
-    return *uri;
+    return uri;
   }
-  auto fallback = route(leg.peer, leg.listener);
-  TG_ASSERT(fallback.has_value());
-  return *fallback;
+  return route(leg.peer, leg.listener);
 }
 
 std::string AgentCore::newTag() const {
@@ -215,7 +213,9 @@ void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   }
   const Source source = sourceOf(msg_addr(message), listenerOf(message));
   Admission admission = Admission::kDrop;
-  guarded("admit", [&] { admission = events.admit(source, method); });
+  if (source.port != 0) {  // nobody could be answered there
+    guarded("admit", [&] { admission = events.admit(source, method); });
+  }
   if (admission == Admission::kAccept && counts.server_transactions >= options.incoming_max) {
     admission = Admission::kOverloaded;
   }

@@ -59,7 +59,7 @@ class AgentCore {
   // kInvalid: no such listener, not a literal, other address family than the listener's.
   [[nodiscard]] base::Result<std::string> route(const HostPort& hop, std::size_t listener) const;
   // Next hop inside a dialog: its route or target when that is an IP literal, else where the dialog began.
-  [[nodiscard]] std::string dialogRoute(const LegState& leg) const;
+  [[nodiscard]] base::Result<std::string> dialogRoute(const LegState& leg) const;
   [[nodiscard]] std::string newTag() const;
   // Server or User-Agent line, "" when there is no name.
   [[nodiscard]] std::string nameLine(std::string_view header) const;
