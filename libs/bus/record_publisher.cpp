@@ -1,4 +1,5 @@
 #include <charconv>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -8,8 +9,24 @@
 namespace tollgate::bus {
 namespace {
 
+// {"stream":"CALL_EVENTS", "seq":42} or with "duplicate": true, or {"error":{...}}. The first form needs no parser.
+std::optional<std::uint64_t> readPlainAck(std::string_view data) {
+  constexpr std::string_view kStart = R"({"stream":"CALL_EVENTS", "seq":)";
+  if (!data.starts_with(kStart)) {
+    return std::nullopt;
+  }
+  std::uint64_t sequence = 0;
+  const auto [end, error] = std::from_chars(data.data() + kStart.size(), data.data() + data.size(), sequence);
+  if (error != std::errc{} || end == data.data() + data.size() || (*end != '}' && *end != ',')) {
+    return std::nullopt;
+  }
+  return sequence;
+}
+
 base::Result<std::uint64_t> readAck(std::string_view data) {
-  // {"stream":"CALL_EVENTS","seq":42} or with "duplicate":true, or {"error":{...}}
+  if (const auto sequence = readPlainAck(data)) {
+    return *sequence;
+  }
   const auto ack = nlohmann::json::parse(data, nullptr, false);
   if (!ack.is_object()) {
     return base::fail(base::ErrorCode::kInternal, "unreadable acknowledgement of a record");

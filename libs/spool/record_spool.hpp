@@ -26,7 +26,9 @@ struct SpoolSettings {
   enum class Sync { kNone, kBatch };
   Sync sync = Sync::kBatch;
   std::chrono::milliseconds sync_interval{10};
-  std::chrono::milliseconds linger{1};  // how long a first record waits for company before it is written
+  // While records come fast, how long the first waits for company before all are written and published in one go: wakes and writes are
+  // what a record costs. After a pause of twice this a record is written at once.
+  std::chrono::milliseconds linger{5};
   std::int64_t segment_bytes = 16'000'000;
   std::int64_t disk_bytes_max = 4'000'000'000;  // beyond: append() refuses
   std::int64_t memory_bytes_max = 64'000'000;   // data kept in memory; the rest of a backlog is read back from disk when its turn comes

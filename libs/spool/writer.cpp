@@ -114,6 +114,7 @@ bool RecordSpool::State::waitUntilStored(std::chrono::milliseconds timeout) cons
 void RecordSpool::State::run() {
   bool last_turn = false;
   bool urgent = false;  // outcomes free the window
+  Time last_batch{};
   Time wake_at = std::chrono::steady_clock::now();
   while (!last_turn) {
     std::vector<std::string> payloads;
@@ -121,8 +122,8 @@ void RecordSpool::State::run() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, wake_at, [&] { return !queue_.empty() || stopping_ || (urgent && !outcomes_.empty()); });
-      if (!queue_.empty() && !stopping_) {
-        wake_.wait_for(lock, settings.linger, [this] { return stopping_; });  // for company: one write, fewer wakes
+      if (!queue_.empty() && std::chrono::steady_clock::now() < last_batch + 2 * settings.linger) {
+        wake_.wait_until(lock, last_batch + settings.linger, [this] { return stopping_; });
       }
       payloads.swap(queue_);
       outcomes.swap(outcomes_);
@@ -131,6 +132,7 @@ void RecordSpool::State::run() {
     const Time now = std::chrono::steady_clock::now();
     takeOutcomes(outcomes, now);
     if (!payloads.empty()) {
+      last_batch = now;
       writeBatch(std::move(payloads), now);
     }
     if (!last_turn) {
