@@ -48,7 +48,7 @@ Outcome<void> judgeDialpeer(Change& change, const Json* /*before*/, Json& after)
                                 {customer, rule, trunk, integerOf(after, "id")}));
   if (!twins.empty()) {
     return conflict(
-        "rule_id", "3.2",
+        "routing_rule_id", "3.2",
         "dialpeer " + std::to_string(twins[0].integer(0)) + " (\"" + twins[0].text(1) + "\") joins the same customer, rule and trunk");
   }
   return {};

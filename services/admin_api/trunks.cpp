@@ -233,8 +233,8 @@ Outcome<void> judgeNextTrunk(Change& change, const Json& after) {
   std::string chain;
   for (int hops = 0; next != 0; ++hops) {
     if (next == own && own != 0) {
-      return invalid("next_trunk_id", "2.15",
-                     "makes a cycle" + (chain.empty() ? std::string(": the trunk itself") : " over trunk" + chain));
+      return conflict("next_trunk_id", "2.15",
+                      "makes a cycle" + (chain.empty() ? std::string(": the trunk itself") : " over trunk" + chain));
     }
     if (hops == kChainMax) {
       return invalid("next_trunk_id", "2.15", "makes a chain of more than " + std::to_string(kChainMax) + " trunks");

@@ -1,0 +1,251 @@
+// What is no plain resource: money, live calls, records, route tests, and the loss of what the API leans on.
+#include "tests/component/admin_api_world.hpp"
+
+namespace tollgate::admin_api {
+namespace {
+
+using nlohmann::json;
+
+TEST_F(AdminApi, PaymentsGoThroughBillingOncePerKey) {
+  // Requirement 1.8: amount, reference, author, idempotency key.
+  const auto id = customer();
+  const auto path = "/v1/customers/" + std::to_string(id) + "/payments";
+  const auto first = call("POST", path, {{"amount", "12.5"}, {"reference", "wire 1"}}, {{"Idempotency-Key", "k-1"}});
+  EXPECT_EQ(first.status, 201) << first.body.dump();
+  EXPECT_EQ(first.body["balance"], "12.500000");
+  const auto second = call("POST", path, {{"amount", "12.5"}, {"reference", "wire 1"}}, {{"Idempotency-Key", "k-1"}});
+  EXPECT_EQ(second.status, 200);
+  EXPECT_EQ(second.body["balance"], "12.500000");
+  EXPECT_EQ(second.body["transfer_id"], first.body["transfer_id"]);
+  const auto refund = call("POST", path, {{"kind", "refund"}, {"amount", "2"}, {"reference", "back"}}, {{"Idempotency-Key", "k-2"}});
+  EXPECT_EQ(refund.body["balance"], "10.500000");
+  const std::lock_guard lock(neighbours().mutex);
+  EXPECT_EQ(neighbours().payments.back().author(), "admin");
+  EXPECT_EQ(neighbours().payments.back().amount().currency(), "USD");
+  EXPECT_EQ(neighbours().payments.back().kind(), billing::v1::MOVEMENT_KIND_REFUND);
+}
+
+TEST_F(AdminApi, PaymentsAreJudgedBeforeTheyAreAsked) {
+  // Requirement 1.8.
+  const auto path = "/v1/customers/" + std::to_string(customer()) + "/payments";
+  const auto told_of = [&](const json& body) { return told(call("POST", path, body, {{"Idempotency-Key", "judged"}})); };
+  EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}})), "400 Idempotency-Key 1.8");
+  EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "a b"}})), "400 Idempotency-Key 1.8");
+  EXPECT_EQ(told_of({{"amount", "0"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(told_of({{"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(told_of({{"kind", "refund"}, {"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(told_of({{"amount", 1}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(told_of({{"amount", "1"}}), "422 reference 1.8");
+  EXPECT_EQ(told_of({{"kind", "gift"}, {"amount", "1"}, {"reference", "r"}}), "422 kind 1.8");
+  EXPECT_EQ(told_of({{"kind", "adjustment"}, {"amount", "-1"}, {"reference", "r"}}), "201");
+  EXPECT_EQ(call("POST", "/v1/customers/999999/payments", {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "x"}}).status, 404);
+}
+
+TEST_F(AdminApi, AKeyUsedForAnotherMovementIsRefused) {
+  // Requirement 1.8: the same key twice is one movement.
+  const auto id = customer();
+  const auto account = "customer:" + std::to_string(id);
+  execute(
+      "INSERT INTO ledger_entries (transfer_id, line, account, amount_micros, currency, kind, reference, at) VALUES (?, 1, ?, 1000000, "
+      "'USD', "
+      "'payment', 'r', NOW(6))",
+      {"pay:" + std::to_string(id) + ":key", account});
+  const auto path = "/v1/customers/" + std::to_string(id) + "/payments";
+  const auto pay = [&](const char* amount) {
+    return call("POST", path, {{"amount", amount}, {"reference", "r"}}, {{"Idempotency-Key", "key"}}).status;
+  };
+  EXPECT_EQ(pay("1"), 201);
+  EXPECT_EQ(pay("1"), 200);
+  EXPECT_EQ(pay("2"), 409);
+  const auto ledger = get("/v1/customers/" + std::to_string(id) + "/ledger").body["items"];
+  ASSERT_EQ(ledger.size(), 1U);
+  EXPECT_EQ(ledger[0]["amount"], "1.000000");
+}
+
+TEST_F(AdminApi, BalanceShowsHoldsAndWhatIsAvailable) {
+  const auto id = customer();
+  const auto balance = get("/v1/customers/" + std::to_string(id) + "/balance").body;
+  EXPECT_EQ(balance["balance"], std::to_string(id) + ".000000");
+  EXPECT_EQ(balance["held"], "0.250000");
+  EXPECT_EQ(balance["available"], std::to_string(id - 1) + ".750000");
+  EXPECT_EQ(balance["currency"], "USD");
+  EXPECT_EQ(get("/v1/customers/999999/balance").status, 404);
+}
+
+TEST_F(AdminApi, LedgerPagesNewestFirst) {
+  const auto id = customer();
+  for (int i = 0; i < 5; ++i) {
+    execute(
+        "INSERT INTO ledger_entries (transfer_id, line, account, amount_micros, currency, kind, at) VALUES (?, 1, ?, ?, 'USD', 'payment', "
+        "NOW(6))",
+        {"page:" + std::to_string(id) + ":" + std::to_string(i), "customer:" + std::to_string(id), static_cast<std::int64_t>(i + 1)});
+  }
+  const auto path = "/v1/customers/" + std::to_string(id) + "/ledger?limit=3";
+  const auto first = get(path);
+  ASSERT_EQ(first.body["items"].size(), 3U);
+  EXPECT_EQ(first.body["items"][0]["amount"], "0.000005");
+  const auto second = get(path + "&cursor=" + first.body["next"].get<std::string>());
+  ASSERT_EQ(second.body["items"].size(), 2U);
+  EXPECT_EQ(second.body["items"][1]["amount"], "0.000001");
+  EXPECT_TRUE(second.body["next"].is_null());
+}
+
+TEST_F(AdminApi, LiveCallsAreListedReadAndHungUp) {
+  // Requirements 10.3, 10.4, 6.8.
+  const std::string id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  {
+    const std::lock_guard lock(neighbours().mutex);
+    control::v1::LiveCall live;
+    live.set_call_id(id);
+    live.set_phase(control::v1::CALL_PHASE_TALKING);
+    live.set_customer_id(4242);
+    live.set_called("44770");
+    auto* step = live.add_trace();
+    step->set_room("auth");
+    step->set_check("source_row");
+    step->set_passed(true);
+    neighbours().calls = {live};
+  }
+  const auto list = get("/v1/calls?customer=4242&prefix=447").body;
+  ASSERT_EQ(list["items"].size(), 1U) << list.dump();
+  EXPECT_EQ(list["items"][0]["phase"], "talking");
+  EXPECT_EQ(list["total"], 1);
+  EXPECT_EQ(list["instances"], 1);
+  EXPECT_EQ(get("/v1/calls?customer=1").body["items"].size(), 0U);
+  EXPECT_EQ(told(get("/v1/calls?prefix=abc")), "400 prefix 10.4");
+  EXPECT_EQ(get("/v1/calls/" + id).body["trace"][0]["check"], "source_row");
+  EXPECT_EQ(get("/v1/calls/01ARZ3NDEKTSV4RRFFQ69G5FAA").status, 404);
+  EXPECT_EQ(told(get("/v1/calls/none")), "400 id 11.1");
+  EXPECT_EQ(call("DELETE", "/v1/calls/" + id).status, 204);
+  EXPECT_EQ(call("DELETE", "/v1/calls/01ARZ3NDEKTSV4RRFFQ69G5FAA").status, 404);
+  const std::lock_guard lock(neighbours().mutex);
+  EXPECT_EQ(neighbours().hung_up, std::vector<std::string>{id + " admin"});
+  neighbours().calls.clear();
+}
+
+TEST_F(AdminApi, CdrsAreFilteredAndPagedNewestFirst) {
+  // Requirement 10.1.
+  const auto owner = customer();
+  const auto in = trunk(owner);
+  const auto old = cdr(owner, in, {{"age_seconds", 7200}, {"called", "5537411"}, {"reason", "no_credit"}});
+  const auto middle = cdr(owner, in, {{"age_seconds", 600}, {"caller", "15551"}});
+  const auto newest = cdr(owner, in, {{"charge_micros", 12000}});
+  const auto ids = [&](const std::string& filter) {
+    std::vector<std::string> found;
+    const auto page = get("/v1/cdrs?customer=" + std::to_string(owner) + filter);
+    EXPECT_EQ(page.status, 200) << page.body.dump();
+    for (const auto& item : page.body.value("items", json::array())) {
+      found.push_back(item["call_id"]);
+    }
+    return found;
+  };
+  using Ids = std::vector<std::string>;
+  EXPECT_EQ(ids(""), (Ids{newest, middle, old}));
+  EXPECT_EQ(ids("&reason=no_credit"), Ids{old});
+  EXPECT_EQ(ids("&number=374"), (Ids{newest, old})) << "called or caller";
+  EXPECT_EQ(ids("&number=1555"), Ids{middle});
+  EXPECT_EQ(ids("&trunk=" + std::to_string(in + 1000)), Ids{});
+  const auto hour_ago = base::formatRfc3339(base::SystemClock().wall() - std::chrono::hours(1));
+  EXPECT_EQ(ids("&from=" + hour_ago), (Ids{newest, middle}));
+  EXPECT_EQ(ids("&to=" + hour_ago), Ids{old});
+  const auto page = get("/v1/cdrs?limit=2&customer=" + std::to_string(owner));
+  EXPECT_EQ(page.body["items"][0]["charge"], "0.012000");
+  EXPECT_EQ(ids("&cursor=" + page.body["next"].get<std::string>()), Ids{old});
+  EXPECT_EQ(told(get("/v1/cdrs?reason=bored")), "400 reason 7");
+  EXPECT_EQ(told(get("/v1/cdrs?from=today")), "400 from 11.1");
+}
+
+TEST_F(AdminApi, ACdrTellsItsAttemptsAndTrace) {
+  // Requirement 10.3.
+  const auto owner = customer();
+  const auto id = cdr(owner, trunk(owner));
+  execute(
+      "INSERT INTO cdr_attempts (call_id, number, trunk_id, endpoint, final_code, ended_because) VALUES (?, 1, 9, '192.0.2.1:5060', 503, "
+      "'rejected')",
+      {id});
+  execute("INSERT INTO cdr_traces (call_id, trace) VALUES (?, ?)",
+          {id, std::string(R"([{"room":"auth","check":"source_row","found":"row 1","passed":true}])")});
+  const auto shown = get("/v1/cdrs/" + id).body;
+  EXPECT_EQ(shown["attempts"][0]["final_code"], 503);
+  EXPECT_EQ(shown["trace"][0]["found"], "row 1");
+  EXPECT_EQ(get("/v1/cdrs/01ARZ3NDEKTSV4RRFFQ69G5FAV").status, 404);
+}
+
+TEST_F(AdminApi, RouteTestTellsTheAnswerOfARealCall) {
+  // Requirement 10.6.
+  const auto id = trunk(customer());
+  const json body = {{"trunk_id", id}, {"caller", "37411"}, {"called", "5544123"}};
+  {
+    const std::lock_guard lock(neighbours().mutex);
+    auto& known = *neighbours().authorize.mutable_identified();
+    known.set_customer_id(1);
+    known.set_trunk_id(id);
+    known.set_called("44123");
+    neighbours().authorize.add_trace()->set_room("auth");
+    auto& routed = *neighbours().route.mutable_routed();
+    routed.set_rule_code("44");
+    routed.add_candidates()->set_trunk_id(11);
+    routed.add_candidates()->set_trunk_id(12);
+    neighbours().route.add_trace()->set_room("routing");
+    auto& occupied = *neighbours().reserve.mutable_reserved()->mutable_occupied();
+    occupied.set_index(1);
+    occupied.add_skipped()->set_reason(common::v1::REASON_CONCURRENT_LIMIT);
+    neighbours().reserve.add_trace()->set_room("billing");
+  }
+  auto answer = call("POST", "/v1/route-tests", body);
+  EXPECT_EQ(answer.body["outcome"], "accepted") << answer.body.dump();
+  EXPECT_EQ(answer.body["trace"].size(), 3U);
+  EXPECT_EQ(answer.body["called"], "44123");
+  EXPECT_EQ(answer.body["candidates"][0]["skipped"], "concurrent_limit");
+  EXPECT_EQ(answer.body["candidates"][1]["taken"], true);
+  {
+    const std::lock_guard lock(neighbours().mutex);
+    neighbours().reserve.Clear();
+    neighbours().reserve.mutable_refusal()->set_reason(common::v1::REASON_NO_CREDIT);
+  }
+  answer = call("POST", "/v1/route-tests", body);
+  EXPECT_EQ(answer.body["outcome"], "refused");
+  EXPECT_EQ(answer.body["reason"], "no_credit");
+  EXPECT_EQ(answer.body["sip_code"], 402);
+  {
+    const std::lock_guard lock(neighbours().mutex);
+    neighbours().authorize.mutable_refusal()->set_reason(common::v1::REASON_TECH_PREFIX_MISMATCH);
+  }
+  answer = call("POST", "/v1/route-tests", body);
+  EXPECT_EQ(answer.body["reason"], "tech_prefix_mismatch");
+  EXPECT_EQ(answer.body["candidates"].size(), 0U);
+  EXPECT_EQ(told(call("POST", "/v1/route-tests", {{"trunk_id", 999999}, {"called", "1"}})), "422 trunk_id 10.6");
+}
+
+TEST_F(AdminApi, RejectMapIsPublished) {
+  // Requirement 7.
+  const auto rows = get("/v1/reject-map").body["items"];
+  const auto found = std::find_if(rows.begin(), rows.end(), [](const json& row) { return row["reason"] == "no_credit"; });
+  ASSERT_NE(found, rows.end());
+  EXPECT_EQ((*found)["sip_code"], 402);
+  EXPECT_EQ((*found)["q850_cause"], 21);
+}
+
+TEST_F(AdminApi, RequestsAreCountedByRouteAndClass) {
+  // Requirement 12.1.
+  const std::string series = R"(tollgate_admin_api_requests_total{route="GET /v1/whoami",status="2xx"})";
+  const auto before = process().metric(series).value_or(-1);
+  EXPECT_EQ(get("/v1/whoami").status, 200);
+  EXPECT_EQ(process().metric(series).value_or(-1), before + 1);
+}
+
+TEST_F(AdminApi, LosingTheStoreIsACleanRefusalAndHealsByItself) {
+  // Requirement 12.2.
+  const auto id = customer();
+  stopMySql();
+  const auto lost = call("PATCH", "/v1/customers/" + std::to_string(id), {{"name", "Lost"}});
+  EXPECT_EQ(lost.status, 503);
+  EXPECT_TRUE(lost.headers.contains("retry-after"));
+  EXPECT_FALSE(process().isReady());
+  startMySql();
+  EXPECT_EQ(get("/v1/customers/" + std::to_string(id)).body["name"], "Acme");
+  EXPECT_TRUE(process().isReady());
+}
+
+}  // namespace
+}  // namespace tollgate::admin_api
