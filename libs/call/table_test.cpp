@@ -80,9 +80,10 @@ struct Row {
   milliseconds later{0};
 };
 
-const std::vector<Row>& table() {
-  static const auto reason = base::Reason::kNoCredit;
-  static const std::vector<Row> rows = {
+// What the rooms answer.
+std::vector<Row> decisions() {
+  constexpr auto reason = base::Reason::kNoCredit;
+  return {
       {"invited", "I........", [] { return Driver::invited(); }},
       {"authorized", ".T.......", [] { return Driver::authorized(); }},
       {"routed", "..S......", [] { return Driver::routed({Driver::candidate(20, 1)}); }},
@@ -118,6 +119,12 @@ const std::vector<Row>& table() {
        [] {
          return Undecided{Room::kExtend, ""};
        }},
+  };
+}
+
+// What carriers do.
+std::vector<Row> legs() {
+  return {
       {"leg started", "....HRK..",
        [] {
          return LegStarted{1, "b"};
@@ -151,6 +158,12 @@ const std::vector<Row>& table() {
          return LegFailed{1, LegFailure::kTransportError, 0};
        }},
       {"no leg failed", ".........", [] { return Driver::response(2, 503); }},
+  };
+}
+
+// What the caller, the clock and operators do.
+std::vector<Row> others() {
+  return {
       {"caller cancels", ".OOEEE...", [] { return CallerCancelled{}; }},
       {"caller acks", "......K..", [] { return CallerAcked{}; }},
       {"caller never acks", "......O..", [] { return CallerNoAck{}; }},
@@ -176,6 +189,13 @@ const std::vector<Row>& table() {
       {"operator hangs up", ".OOEEEO..", [] { return OperatorHangup{"anna"}; }},
       {"shutdown", ".OOEEEO..", [] { return Shutdown{}; }},
   };
+}
+
+std::vector<Row> table() {
+  auto rows = decisions();
+  for (const auto& more : {legs(), others()}) {
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
   return rows;
 }
 

@@ -46,6 +46,9 @@ bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::L
 }  // namespace
 
 void CallReport::over(const call::CallMachine& machine, const std::string& message_id) {
+  if (machine.candidates().empty()) {
+    return;  // billing was never asked, so nothing is held; and while the bus is away there are many of these
+  }
   auto& kept = over_[message_id];
   fillCall(kept, machine);
   kept.set_phase(control::v1::CALL_PHASE_ENDING);

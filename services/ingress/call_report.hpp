@@ -21,7 +21,7 @@ class CallReport {
  public:
   explicit CallReport(const CallTable<Call>& table, std::string instance) : table_(table), instance_(std::move(instance)) {}
 
-  // A call whose last record is now in the spool under this id.
+  // A call whose last record is now in the spool under this id. Only calls that may hold something are kept.
   void over(const call::CallMachine& machine, const std::string& message_id);
   // The stream has these records.
   void forgetStored(const std::vector<std::string>& message_ids);

@@ -34,6 +34,7 @@ sofia::AgentOptions agentOptions(const Settings& settings, const std::string& ho
   options.server_name = settings.server_name;
   options.incoming_max = 2 * settings.max_calls + 1000;  // room to refuse with a record before the stack refuses without
   options.retry_after_seconds = settings.retry_after_seconds;
+  options.reject_map = settings.policy.reject_map;
   options.hop_marker = hop_marker;
   return options;
 }
@@ -144,7 +145,10 @@ base::Result<void> IngressService::setUpLoop() {
       },
       Decisions::Timeouts{settings_.auth_timeout, settings_.routing_timeout, settings_.billing_timeout}, parts.instance, parts.metrics,
       [&parts](CallRef ref, call::Event event) { parts.calls->onDecision(ref, std::move(event)); });
-  TG_TRY_ASSIGN(agent, sofia::Agent::create(parts.loop, agentOptions(settings_, base::randomHex(parts.random, 8)), *parts.calls));
+  TG_TRY_ASSIGN(agent, sofia::Agent::create(
+                           parts.loop,
+                           agentOptions(settings_, settings_.hop_marker.empty() ? base::randomHex(parts.random, 8) : settings_.hop_marker),
+                           *parts.calls));
   parts.agent = std::move(agent);
   parts.sip_port = parts.agent->listeners().front().port;
   parts.calls->connect(*parts.agent, *parts.decisions);

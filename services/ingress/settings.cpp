@@ -28,6 +28,10 @@ void readListeners(config::Loader& loader, Settings& settings) {
   if (!settings.advertised_address.empty() && !digits::IpAddress::parse(settings.advertised_address)) {
     loader.refuse("advertised_address", "an IP address is needed, names are not resolved");
   }
+  settings.hop_marker = loader.text("hop_marker", "", "marks our INVITEs so that loops are seen; the same for all ingress of a deployment");
+  if (settings.hop_marker.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != std::string::npos) {
+    loader.refuse("hop_marker", "letters, digits and - only");
+  }
   settings.server_name = loader.text("server_name", "", "Server and User-Agent header; empty = none is sent");
 }
 

@@ -26,6 +26,7 @@ struct Settings {
   std::vector<ListenAddress> listen;
   std::string advertised_address;  // "" = as bound
   std::string server_name;         // "" = no Server or User-Agent header (6.1)
+  std::string hop_marker;          // "" = one made at start
   call::Policy policy;
   std::chrono::milliseconds auth_timeout{500};
   std::chrono::milliseconds routing_timeout{500};
