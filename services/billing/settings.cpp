@@ -31,8 +31,8 @@ Settings readSettings(config::Loader& loader) {
   const milliseconds stream_age =
       loader.duration("stream_max_age", hours(24 * 7), hours(1), hours(24 * 365), "how long the stream keeps records that were taken");
   settings.stream.max_age = std::chrono::duration_cast<hours>(stream_age);
-  const milliseconds ack_wait = loader.duration("stream_ack_wait", settings.stream.ack_wait, seconds(1), hours(1),
-                                                "a record not in the books for so long is delivered again");
+  const milliseconds ack_wait =
+      loader.duration("stream_ack_wait", seconds(10), seconds(1), hours(1), "a record not in the books for so long is delivered again");
   settings.stream.ack_wait = std::chrono::ceil<seconds>(ack_wait);
   settings.stream.replicas = static_cast<int>(loader.integer("stream_replicas", 1, 1, 5, "copies of the record stream in a NATS cluster"));
   if (settings.lease < 2 * settings.heartbeat) {

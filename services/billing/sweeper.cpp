@@ -14,6 +14,7 @@ namespace tollgate::billing {
 namespace {
 
 constexpr std::size_t kLeasesPerSweep = 500;
+constexpr int kSweepsAtOnce = 20;
 constexpr std::chrono::seconds kCatchUpMax{5};
 
 std::int64_t wallMilliseconds() {
@@ -83,9 +84,13 @@ void Sweeper::run() {
         return;
       }
     }
-    if (mayClose()) {
-      if (const auto swept = sweep(); !swept) {
+    for (int round = 0; round < kSweepsAtOnce && mayClose(); ++round) {
+      const auto swept = sweep();
+      if (!swept) {
         telemetry::warn("leases cannot be looked at", {{"why", swept.error().message}});
+      }
+      if (!swept || *swept < kLeasesPerSweep) {
+        break;
       }
     }
     auditSome();
@@ -100,14 +105,14 @@ bool Sweeper::mayClose() {
   return now >= quiet_until_;
 }
 
-base::Result<void> Sweeper::sweep() {
+base::Result<std::size_t> Sweeper::sweep() {
   TG_TRY_ASSIGN(members, parts_.store.waitDueLeases(wallMilliseconds(), kLeasesPerSweep));
   std::vector<Lost> lost;
   for (const std::string& member : members) {
     TG_TRY(look(member, lost));
   }
   if (lost.empty()) {
-    return {};
+    return members.size();
   }
   // Their end may be in the stream and not in the books yet.
   TG_TRY(parts_.intake.waitCaughtUp(kCatchUpMax));
@@ -117,7 +122,7 @@ base::Result<void> Sweeper::sweep() {
       close(one);
     }
   }
-  return {};
+  return members.size();
 }
 
 // The index entry may be old: the hold knows the true end of the lease.

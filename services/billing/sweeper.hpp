@@ -59,7 +59,7 @@ class Sweeper {
 
   void run();
   [[nodiscard]] bool mayClose();
-  [[nodiscard]] base::Result<void> sweep();
+  [[nodiscard]] base::Result<std::size_t> sweep();  // how many leases it looked at
   [[nodiscard]] base::Result<void> look(const std::string& member, std::vector<Lost>& lost);
   void close(const Lost& lost);
   void auditSome();

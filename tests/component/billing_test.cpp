@@ -355,5 +355,38 @@ TEST_F(Billing, PostpaidSpendsItsCreditLine) {
   EXPECT_TRUE(world_->waitIdle(endless));
 }
 
+// Requirements 8.2, 8.3, 1.7: rates, caps and credit lines count for the next call.
+TEST_F(Billing, AChangeCountsForTheNextCall) {
+  PartyOptions postpaid;
+  postpaid.billing_type = "postpaid";
+  const Party party = world_->makeParty(postpaid);
+  EXPECT_EQ(refusedFor(world_->reserve(world_->newCall(), party, {carrier_})), common::v1::REASON_NO_CREDIT);
+  const std::string id = std::to_string(party.customer);
+  world_->save("customer", party.customer, "UPDATE customers SET credit_line_micros = 1000000 WHERE id = " + id);
+  auto request = BillingWorld::reserveRequest(party, {carrier_}, "49301234567");
+  request.set_test(true);
+  const auto rateOf = [&] {
+    const auto reply = world_->ask<bus::Reserve>(world_->newCall(), request);
+    return reply && reply->has_reserved() ? reply->reserved().rate().rate_id() : 0;
+  };
+  EXPECT_EQ(rateOf(), 0);
+  const auto rate = [](const std::string& rate_id, const std::string& prefix, const std::string& from, const std::string& to) {
+    return "REPLACE INTO rates (id, plan_id, prefix, valid_from, valid_to, per_minute_micros, created_at, updated_at) VALUES (" + rate_id +
+           ", 1, '" + prefix + "', '" + from + "', " + to + ", 60000, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))";
+  };
+  world_->save("rate", 51, rate("51", "49", "2020-01-01", "NULL"));
+  EXPECT_EQ(rateOf(), 51);
+  world_->save("rate", 52, rate("52", "4930", "2020-01-01", "NULL"));
+  EXPECT_EQ(rateOf(), 52);
+  world_->save("rate", 52, rate("52", "4930", "2020-01-01", "'2021-01-01'"));
+  EXPECT_EQ(rateOf(), 51);
+  world_->save("rate", 53, rate("53", "4930", "2021-01-01", "NULL"));
+  EXPECT_EQ(rateOf(), 53);
+  world_->save("rate", 53, "DELETE FROM rates WHERE id = 53", "deleted");
+  EXPECT_EQ(rateOf(), 51);
+  world_->save("trunk", party.trunk, "UPDATE trunks SET max_concurrent_incoming = 0 WHERE id = " + std::to_string(party.trunk));
+  EXPECT_EQ(rateOf(), 0);
+}
+
 }  // namespace
 }  // namespace tollgate::component

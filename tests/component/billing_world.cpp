@@ -106,6 +106,13 @@ Party BillingWorld::makeParty(const PartyOptions& options) {
   return party;
 }
 
+void BillingWorld::save(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action) {
+  config_.save(entity, id, statements, action);
+  if (!testkit::waitUntil([&] { return isInForce(); }, kInForce * 3)) {
+    throw std::runtime_error("the change is not in force: " + billing_->log());
+  }
+}
+
 Party BillingWorld::makeCarrier(const std::string& outgoing_max) {
   PartyOptions options;
   options.outgoing_max = outgoing_max;

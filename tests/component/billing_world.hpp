@@ -57,6 +57,8 @@ class BillingWorld {
   Party makeParty(const PartyOptions& options = {});
   Party makeCarrier(const std::string& outgoing_max = "NULL");
   [[nodiscard]] bool isInForce();
+  // A change as admin_api makes it; in force when this returns.
+  void save(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved");
 
   // Requests.
   [[nodiscard]] std::string newCall();
