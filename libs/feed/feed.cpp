@@ -29,23 +29,23 @@ base::Result<std::uint64_t> readVersion(sql::Session& session) {
   return static_cast<std::uint64_t>(rows.front().integer(0));
 }
 
-// The changes after `known` up to `target`, all of them; nothing when some are missing.
-base::Result<std::optional<std::vector<Change>>> readChanges(sql::Session& session, std::uint64_t known, std::uint64_t target) {
+// The changes after `known` up to `target`, all of them and so at least one; empty when some are missing.
+base::Result<std::vector<Change>> readChanges(sql::Session& session, std::uint64_t known, std::uint64_t target) {
   if (target < known || target - known > kChangesMax) {
-    return std::optional<std::vector<Change>>{};
+    return std::vector<Change>{};
   }
   TG_TRY_ASSIGN(rows, session.query("SELECT version, entity, entity_id, action FROM config_changes WHERE version > ? AND version <= ? "
                                     "ORDER BY version",
                                     {static_cast<std::int64_t>(known), static_cast<std::int64_t>(target)}));
   if (rows.size() != target - known) {
-    return std::optional<std::vector<Change>>{};
+    return std::vector<Change>{};
   }
   std::vector<Change> changes;
   changes.reserve(rows.size());
   for (const auto& row : rows) {
     changes.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(1), row.integer(2), row.text(3) == "deleted"});
   }
-  return std::optional(std::move(changes));
+  return changes;
 }
 
 // One change per row of a table: the last. Order by version stays.
@@ -129,13 +129,13 @@ base::Result<void> Feed::State::catchUp() {
   TG_TRY_ASSIGN(applied, pool.snapshot<Applied>([this](sql::Session& session) -> base::Result<Applied> {
     TG_TRY_ASSIGN(target, readVersion(session));
     TG_TRY_ASSIGN(changes, readChanges(session, version, target));
-    if (!changes) {
+    if (changes.empty()) {
       telemetry::warn("configuration changes are missing, loading everything",
                       {{"known", static_cast<std::int64_t>(version)}, {"current", static_cast<std::int64_t>(target)}});
       return Applied{};
     }
     must_load = true;  // until it is applied, the tables may be half changed
-    if (auto outcome = tables.apply(session, lastPerRow(std::move(*changes))); !outcome) {
+    if (auto outcome = tables.apply(session, lastPerRow(std::move(changes))); !outcome) {
       telemetry::warn("configuration changes were not applied, loading everything", {{"problem", outcome.error().message}});
       return Applied{};
     }

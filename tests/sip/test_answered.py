@@ -77,7 +77,7 @@ class Answered(SipCase):
 
     def test_retransmitted_invite_makes_one_call(self):
         w = self.world.simple()
-        carrier = self.carrier(w.port, "carrier_answers_with_early_media", values={"RING_MS": 700})
+        carrier = self.carrier(w.port, "carrier_answers_late", values={"RING_MS": 700})
         call = self.call(w.number, scenario="caller_sends_invite_twice", ip=w.source)
         invites = [m for m in carrier.received() if m.startswith("INVITE")]
         self.assertEqual(len({Call.header(m, "Call-ID") for m in invites}), 1)

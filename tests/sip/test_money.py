@@ -6,9 +6,7 @@ from procs import wait_for
 class Money(SipCase):
     def test_prepaid_at_zero_is_402_and_a_payment_restores_service(self):
         # Requirements 1.2, 1.8.
-        w = self.world.simple()
-        broke = self.world.simple(source=self.world.address(), balance="0.000001")
-        del w
+        broke = self.world.simple(balance=None, outcome="no_credit")
         cdr = self.cdr_of(self.refused(broke.number, 402, "no_credit", 21, ip=broke.source))
         self.assertEqual((cdr["reason"], cdr["charge"]), ("no_credit", "0.000000"))
         self.world.pay(broke.customer, "5.000000")
@@ -73,8 +71,8 @@ class Money(SipCase):
         self.assertEqual(cdr["reason"], "normal")
         self.audit()
 
-    def postpaid(self, **terms):
-        return self.world.simple(balance=None, price="1.200000", customer={"billing_type": "postpaid", **terms})
+    def postpaid(self, outcome=None, **terms):
+        return self.world.simple(balance=None, price="1.200000", customer={"billing_type": "postpaid", **terms}, outcome=outcome)
 
     def test_postpaid_talks_to_its_line(self):
         # Requirement 1.3: the floor is -(credit line).
@@ -87,7 +85,7 @@ class Money(SipCase):
 
     def test_overdraft_counts_only_when_allowed(self):
         # Requirement 1.3: -(credit line + overdraft limit) when allowed.
-        w = self.postpaid(credit_line="0.000000", overdraft_allowed=False, overdraft_limit="0.040000")
+        w = self.postpaid("no_credit", credit_line="0.000000", overdraft_allowed=False, overdraft_limit="0.040000")
         self.refused(w.number, 402, "no_credit", 21, ip=w.source)
         self.api.patch(f"/v1/customers/{w.customer}", {"overdraft_allowed": True})
         self.world.settled(w)

@@ -1,8 +1,8 @@
 """What operators do to calls: watch, hang up, drain, read events (requirements 6.8, 6.9, 10.2 to 10.4, 12.1)."""
 import signal
 
-from bus_watch import BusWatch, decode_call_event
 from harness import Call, SipCase, main
+from bus_watch import BusWatch, decode_call_event
 from procs import wait_for
 from stack import ROOT, SERVICES
 

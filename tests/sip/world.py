@@ -1,5 +1,5 @@
 """Customers, trunks, rules and rates for the tests, made through the admin API as an operator would."""
-from procs import free_ports, wait_for
+from procs import StepFailed, free_ports, wait_for
 
 
 class World:
@@ -60,8 +60,9 @@ class World:
                                                "routing_rule_id": rule, **fields})["id"]
 
     def simple(self, source=None, prefix="55", balance="100.000000", price="0.012000", carrier_ports=None, code="44", customer=None,
-               trunk=None, carrier=None):
-        """One customer that can call 44 through one carrier. Returns an object with all ids, the source and the carrier port."""
+               trunk=None, carrier=None, outcome=None):
+        """One customer that can call 44 through one carrier. Returns an object with all ids, the source and the carrier port.
+        `outcome`: the reason a call is expected to be refused with, None = it goes through."""
         made = Simple()
         made.source = source or self.address()
         made.ports = carrier_ports or free_ports(1)
@@ -74,20 +75,21 @@ class World:
         made.rule = self.rule(code, [made.carrier])
         made.dialpeer = self.dialpeer(made.customer, made.trunk, made.rule)
         made.number = prefix + code + "7700900123"
-        self.settled(made)
+        self.settled(made, outcome)
         return made
 
-    def settled(self, made):
+    def settled(self, made, outcome=None):
         """Waits until a route test says what the newest configuration says: changes are in force within a second (3.8)."""
+        question = {"trunk_id": made.trunk, "caller": "37477", "called": made.number}
+
         def known():
-            answer = self.api.call("POST", "/v1/route-tests", {"trunk_id": made.trunk, "caller": "37477", "called": made.number})
-            return answer.status == 200 and answer.json.get("outcome") == "accepted"
+            answer = self.api.call("POST", "/v1/route-tests", question)
+            return answer.status == 200 and answer.json["reason"] == outcome
 
         try:
             wait_for(known, 3, "configuration in force")
-        except Exception as failure:
-            answer = self.api.call("POST", "/v1/route-tests", {"trunk_id": made.trunk, "caller": "37477", "called": made.number})
-            raise AssertionError(f"{failure}: {answer}") from failure
+        except StepFailed as failure:
+            raise AssertionError(f"{failure}: {self.api.call('POST', '/v1/route-tests', question)}") from failure
 
 
 class Simple:
