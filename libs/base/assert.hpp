@@ -7,5 +7,4 @@ namespace tollgate::base {
 
 }  // namespace tollgate::base
 
-#define TG_ASSERT(condition) \
-  ((condition) ? static_cast<void>(0) : ::tollgate::base::assertFailed(#condition, __FILE__, __LINE__))
+#define TG_ASSERT(condition) ((condition) ? static_cast<void>(0) : ::tollgate::base::assertFailed(#condition, __FILE__, __LINE__))

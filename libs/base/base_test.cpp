@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "libs/base/clock.hpp"
 #include "libs/base/ids.hpp"
@@ -16,15 +16,33 @@ TEST(ReasonTable, MatchesThePublishedRejectMap) {
     int sip, cause;
   };
   const Published published[] = {
-      {"unknown_source", 403, 21},   {"tech_prefix_mismatch", 403, 21}, {"customer_blocked", 403, 21},
-      {"trunk_disabled", 403, 21},   {"bad_credentials", 403, 21},      {"no_credit", 402, 21},
-      {"spend_guard", 403, 21},      {"no_route", 404, 3},              {"no_rate", 404, 3},
-      {"address_incomplete", 484, 28}, {"malformed", 400, 95},          {"credit_exhausted", 0, 16},
-      {"session_expired", 0, 102},   {"media_timeout", 0, 102},         {"concurrent_limit", 503, 34},
-      {"cps_limit", 503, 42},        {"overloaded", 503, 42},           {"draining", 503, 42},
-      {"decision_unavailable", 503, 41}, {"loss_protection", 503, 34},  {"no_target_available", 503, 34},
-      {"target_timeout", 504, 102},  {"no_common_codec", 488, 88},      {"loop_detected", 482, 25},
-      {"too_many_hops", 483, 25},    {"hangup_by_operator", 0, 16},     {"max_duration", 0, 16},
+      {"unknown_source", 403, 21},
+      {"tech_prefix_mismatch", 403, 21},
+      {"customer_blocked", 403, 21},
+      {"trunk_disabled", 403, 21},
+      {"bad_credentials", 403, 21},
+      {"no_credit", 402, 21},
+      {"spend_guard", 403, 21},
+      {"no_route", 404, 3},
+      {"no_rate", 404, 3},
+      {"address_incomplete", 484, 28},
+      {"malformed", 400, 95},
+      {"credit_exhausted", 0, 16},
+      {"session_expired", 0, 102},
+      {"media_timeout", 0, 102},
+      {"concurrent_limit", 503, 34},
+      {"cps_limit", 503, 42},
+      {"overloaded", 503, 42},
+      {"draining", 503, 42},
+      {"decision_unavailable", 503, 41},
+      {"loss_protection", 503, 34},
+      {"no_target_available", 503, 34},
+      {"target_timeout", 504, 102},
+      {"no_common_codec", 488, 88},
+      {"loop_detected", 482, 25},
+      {"too_many_hops", 483, 25},
+      {"hangup_by_operator", 0, 16},
+      {"max_duration", 0, 16},
   };
   for (const auto& row : published) {
     const auto reason = reasonFromWord(row.word);

@@ -27,8 +27,8 @@ CallId CallId::make(std::int64_t wall_milliseconds, Random& random) {
 }
 
 CallId CallId::parse(std::string_view text) {
-  const bool valid = text.size() == kLength &&
-                     std::all_of(text.begin(), text.end(), [](char c) { return kAlphabet.find(c) != std::string_view::npos; });
+  const bool valid =
+      text.size() == kLength && std::all_of(text.begin(), text.end(), [](char c) { return kAlphabet.find(c) != std::string_view::npos; });
   return valid ? CallId(std::string(text)) : CallId();
 }
 

@@ -51,7 +51,9 @@ bool parseNumber(std::string_view text, int low, int high, int& number) {
 
 }  // namespace
 
-std::span<const ReasonRow> reasonTable() noexcept { return kTable; }
+std::span<const ReasonRow> reasonTable() noexcept {
+  return kTable;
+}
 
 const ReasonRow& reasonRow(Reason reason) noexcept {
   const auto* row = std::find_if(kTable.begin(), kTable.end(), [&](const ReasonRow& r) { return r.reason == reason; });
@@ -63,7 +65,9 @@ std::optional<Reason> reasonFromWord(std::string_view word) noexcept {
   return row == kTable.end() ? std::nullopt : std::optional(row->reason);
 }
 
-Reason reasonFromNumber(int number) noexcept { return reasonRow(static_cast<Reason>(number)).reason; }
+Reason reasonFromNumber(int number) noexcept {
+  return reasonRow(static_cast<Reason>(number)).reason;
+}
 
 RejectMap::RejectMap() = default;
 

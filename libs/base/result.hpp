@@ -4,8 +4,9 @@
 
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 namespace tollgate::base {
 
@@ -36,17 +37,17 @@ using Result = tl::expected<T, Error>;
 }  // namespace tollgate::base
 
 // Returns the error of a Result<void> expression to the caller.
-#define TG_TRY(expression)                                                              \
-  do {                                                                                  \
-    if (auto tg_try_result = (expression); !tg_try_result) {                            \
+#define TG_TRY(expression)                                                                \
+  do {                                                                                    \
+    if (auto tg_try_result = (expression); !tg_try_result) {                              \
       return ::tl::unexpected<::tollgate::base::Error>(std::move(tg_try_result.error())); \
-    }                                                                                   \
+    }                                                                                     \
   } while (false)
 
 // Declares `name` with the value of a Result<T> expression, or returns its error.
-#define TG_TRY_ASSIGN(name, expression)                                                \
-  auto name##_result = (expression);                                                   \
-  if (!name##_result) {                                                                \
-    return ::tl::unexpected<::tollgate::base::Error>(std::move(name##_result.error()));  \
-  }                                                                                    \
+#define TG_TRY_ASSIGN(name, expression)                                                 \
+  auto name##_result = (expression);                                                    \
+  if (!name##_result) {                                                                 \
+    return ::tl::unexpected<::tollgate::base::Error>(std::move(name##_result.error())); \
+  }                                                                                     \
   auto name = std::move(*name##_result)

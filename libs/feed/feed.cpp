@@ -29,7 +29,7 @@ base::Result<std::uint64_t> readVersion(sql::Session& session) {
   return static_cast<std::uint64_t>(rows.front().integer(0));
 }
 
-// The changes after `known` up to `target`, all of them and so at least one; empty when some are missing.
+// The changes after `known` up to `target`, all of them and so at least one (they differ); empty when some are missing.
 base::Result<std::vector<Change>> readChanges(sql::Session& session, std::uint64_t known, std::uint64_t target) {
   if (target < known || target - known > kChangesMax) {
     return std::vector<Change>{};
@@ -128,6 +128,9 @@ base::Result<void> Feed::State::catchUp() {
   using Applied = std::optional<std::uint64_t>;
   TG_TRY_ASSIGN(applied, pool.snapshot<Applied>([this](sql::Session& session) -> base::Result<Applied> {
     TG_TRY_ASSIGN(target, readVersion(session));
+    if (target == version) {
+      return Applied{target};
+    }
     TG_TRY_ASSIGN(changes, readChanges(session, version, target));
     if (changes.empty()) {
       telemetry::warn("configuration changes are missing, loading everything",

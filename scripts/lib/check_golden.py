@@ -1,4 +1,6 @@
-"""Checks against the lists of tests/golden: messages on the bus and metrics. usage: check_golden.py CHECK [--update [--accept-wire-break]]"""
+"""Checks against the lists of tests/golden: messages on the bus and metrics.
+
+usage: check_golden.py CHECK [--update [--accept-wire-break]]"""
 import os
 import re
 import subprocess

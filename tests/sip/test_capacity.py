@@ -46,7 +46,7 @@ class Capacity(SipCase):
         # Requirement 2.1: 0 = that direction is off.
         w = self.world.simple()
         self.api.patch(f"/v1/trunks/{w.trunk}", {"max_concurrent_incoming": 0})
-        wait_for(lambda: self.outcome(w) == "concurrent_limit", 2, "the cap in force")
+        wait_for(lambda: self.outcome(w) == "concurrent_limit", 10, "the cap in force")
         self.refused(w.number, 503, "concurrent_limit", 34, ip=w.source)
 
     def outcome(self, w):
@@ -56,7 +56,7 @@ class Capacity(SipCase):
         # Requirements 2.1, 3.4: a trunk with the outgoing direction off is no usable target.
         w = self.world.simple()
         self.api.patch(f"/v1/trunks/{w.carrier}", {"max_concurrent_outgoing": 0})
-        wait_for(lambda: self.outcome(w) == "no_route", 2, "the cap in force")
+        wait_for(lambda: self.outcome(w) == "no_route", 10, "the cap in force")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
 
     def test_busy_egress_trunk_is_skipped(self):
@@ -69,7 +69,7 @@ class Capacity(SipCase):
         self.api.patch(f"/v1/routing-rules/{w.rule}", {
             "targets": [{"trunk_id": w.carrier, "priority": 0}, {"trunk_id": other, "priority": 1}]})
         wait_for(lambda: len(self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "1", "called": w.number})["candidates"]) == 2,
-                 2, "two targets in force")
+                 10, "two targets in force")
         first = self.start_call(w.number, ip=w.source, hold_ms=4000)
         self.wait_live(1, customer=w.customer)
         second = self.cdr_of(self.call(w.number, ip=w.source))

@@ -119,7 +119,7 @@ class Money(SipCase):
         self.carrier(w.port)
         number = "554930123456"
         wait_for(lambda: "4930" in str(self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "1", "called": number})),
-                 2, "the rate in force")
+                 10, "the rate in force")
         cdr = self.cdr_of(self.call(number, ip=w.source, hold_ms=300))
         self.assertEqual((cdr["rate_prefix"], cdr["billed_seconds"], cdr["charge"]), ("4930", 5, "0.052000"))
         self.audit()

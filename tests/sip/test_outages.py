@@ -61,15 +61,15 @@ class Outages(SipCase):
         # Requirement 12.2: every call placed meanwhile has its CDR afterwards.
         w = self.world.simple(trunk={"max_concurrent_incoming": None})
         self.carrier(w.port)
-        batch = self.start_call(w.number, ip=w.source, hold_ms=500, calls=100, rate=8, quiet=True)
+        batch = self.start_call(w.number, ip=w.source, hold_ms=500, calls=110, rate=8, quiet=True)
         wait_for(lambda: self.cdr_count(w) > 3, 20, "first CDRs")
         self.stack.processes["mysql"].kill()
         # The server stays away while SIPp places calls for ten seconds.
         done = int(batch.caller.statistics()["SuccessfulCall(C)"])
-        wait_for(lambda: int(batch.caller.statistics()["SuccessfulCall(C)"]) >= done + 70, 40, "70 calls without MySQL")
+        wait_for(lambda: int(batch.caller.statistics()["SuccessfulCall(C)"]) >= done + 80, 40, "80 calls without MySQL")
         self.stack.processes["mysql"].start()
         self.assertEqual(batch.caller.wait(60), 0, batch.caller.problem())
-        wait_for(lambda: self.cdr_count(w) == 100, 60, "all 100 CDRs")
+        wait_for(lambda: self.cdr_count(w) == 110, 60, "all 110 CDRs")
         self.audit(60)
 
     def cdr_count(self, w):

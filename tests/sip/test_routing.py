@@ -25,7 +25,7 @@ class Routing(SipCase):
             answer = self.route_test(w, number)
             return [c["trunk_id"] for c in answer.get("candidates", [])][:1] == [carrier]
 
-        wait_for(known, 3, f"route of {number} to trunk {carrier}")
+        wait_for(known, 10, f"route of {number} to trunk {carrier}")
 
     def route_test(self, w, number):
         return self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "37477", "called": number})
@@ -45,7 +45,7 @@ class Routing(SipCase):
         cdr = self.cdr_of(self.refused("5533123456", 404, "no_route", 3, ip=w.source))
         self.assertEqual((cdr["reason"], cdr["charge"]), ("no_route", "0.000000"))
         self.api.patch(f"/v1/dialpeers/{w.dialpeer}", {"active": False})
-        wait_for(lambda: self.route_test(w, w.number).get("reason") == "no_route", 2, "dialpeer inactive")
+        wait_for(lambda: self.route_test(w, w.number).get("reason") == "no_route", 10, "dialpeer inactive")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
         self.api.delete(f"/v1/dialpeers/{w.dialpeer}")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
@@ -57,7 +57,7 @@ class Routing(SipCase):
         w = self.world.simple()
         empty = self.world.rule("4477", [])
         self.world.dialpeer(w.customer, w.trunk, empty)
-        wait_for(lambda: self.route_test(w, w.number).get("reason") == "no_route", 2, "the empty rule in force")
+        wait_for(lambda: self.route_test(w, w.number).get("reason") == "no_route", 10, "the empty rule in force")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
 
     def test_percent_shares_calls_by_weight(self):
@@ -69,7 +69,7 @@ class Routing(SipCase):
         self.carrier(port)
         self.api.patch(f"/v1/routing-rules/{w.rule}", {
             "mode": "percent", "targets": [{"trunk_id": w.carrier, "weight": 75}, {"trunk_id": other, "weight": 25}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 2, "percent in force")
+        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "percent in force")
         taken = Counter(self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(8))
         self.assertEqual((taken[w.carrier], taken[other]), (6, 2))
         self.audit()
@@ -83,7 +83,7 @@ class Routing(SipCase):
         self.carrier(port)
         self.api.patch(f"/v1/routing-rules/{w.rule}", {
             "mode": "weight", "targets": [{"trunk_id": w.carrier, "weight": 1}, {"trunk_id": other, "weight": 5}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 2, "weight in force")
+        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "weight in force")
         calls = []
         for expected_live in (1, 2):
             calls.append(self.start_call(w.number, ip=w.source, hold_ms=4000))
@@ -104,7 +104,7 @@ class Routing(SipCase):
         self.carrier(port)
         self.api.patch(f"/v1/routing-rules/{w.rule}", {
             "targets": [{"trunk_id": w.carrier, "priority": 0}, {"trunk_id": other, "priority": 0}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 2, "both targets in force")
+        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "both targets in force")
         taken = [self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(4)]
         self.assertEqual(Counter(taken), {w.carrier: 2, other: 2})
 

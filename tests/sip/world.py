@@ -87,7 +87,7 @@ class World:
             return answer.status == 200 and answer.json["reason"] == outcome
 
         try:
-            wait_for(known, 3, "configuration in force")
+            wait_for(known, 10, "configuration in force")
         except StepFailed as failure:
             raise AssertionError(f"{failure}: {self.api.call('POST', '/v1/route-tests', question)}") from failure
 
