@@ -16,7 +16,7 @@ class Hunting(SipCase):
 
     def candidates(self, w, count):
         wait_for(lambda: len(self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "1", "called": w.number})["candidates"])
-                 == count, 3, f"{count} candidates in force")
+                 == count, 10, f"{count} candidates in force")
 
     def rejecting(self, port, code, phrase):
         return self.carrier(port, "carrier_rejects", values={"CODE": code, "PHRASE": phrase})

@@ -81,7 +81,8 @@ class Identification(SipCase):
         return self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "37477", "called": w.number}).get("reason")
 
     def test_source_list_change_is_in_force_for_the_next_calls(self):
-        # Requirements 2.4, 3.8 (the second itself is measured by the component tests of auth): no restart; the next INVITE from the new address is taken, from the old one refused.
+        # Requirements 2.4, 3.8: no restart; the next INVITE from the new address is taken, from the old one refused. (That it takes less
+        # than a second is measured by the component tests of auth.)
         w = self.world.simple()
         self.carrier(w.port)
         self.cdr_of(self.call(w.number, ip=w.source))

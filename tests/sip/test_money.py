@@ -109,7 +109,7 @@ class Money(SipCase):
         rule = self.world.rule("33", [w.carrier])
         self.world.dialpeer(w.customer, w.trunk, rule)
         wait_for(lambda: self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "1", "called": "5533123456"}
-                                       ).get("reason") == "no_rate", 2, "the route in force")
+                                       ).get("reason") == "no_rate", 10, "the route in force")
         self.refused("5533123456", 404, "no_rate", 3, ip=w.source)
 
     def test_connection_fee_minimum_and_block(self):
