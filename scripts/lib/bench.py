@@ -68,6 +68,14 @@ class Bench:
     def cdrs(self):
         return int(self.stack.sql("SELECT COUNT(*) FROM cdrs WHERE reason = 'normal'")[0][0])
 
+    def books(self):
+        """Micro-units charged to the one customer, three ways: CDRs, ledger entries, and what left the balance that Redis has."""
+        cdrs, entries, paid = (int(cell) for cell in self.stack.sql(
+            "SELECT (SELECT COALESCE(SUM(charge_micros), 0) FROM cdrs), "
+            "(SELECT COALESCE(-SUM(amount_micros), 0) FROM ledger_entries WHERE kind = 'charge' AND account LIKE 'customer:%'), "
+            "(SELECT SUM(amount_micros) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'customer:%')")[0])
+        return cdrs, entries, paid - int(self.stack.redis("HGET", f"{{c{self.world.customer}}}:acct", "posted"))
+
     def scrape(self):
         text = self.stack.ops("ingress").call("GET", "/metrics").text
         return histogram(text, DECISION), histogram(text, INVITE_TO_INVITE)
@@ -128,6 +136,8 @@ def main():
             rows.append(bench.run(rate, options.seconds, options.hold_ms))
             print(f"{rate} calls/s: {rows[-1]}", file=sys.stderr, flush=True)
         show(rows)
+        wait_for(lambda: len(set(bench.books())) == 1, 10, f"CDRs, ledger and Redis agree; now {bench.books()}")
+        print(f"charged in micro-units, by CDRs, by the ledger, by Redis: {bench.books()}")
     finally:
         bench.stack.stop(5)
         shutil.rmtree(folder, ignore_errors=True)

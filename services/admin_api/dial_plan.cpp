@@ -1,7 +1,7 @@
 #include "services/admin_api/dial_plan.hpp"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace tollgate::admin_api {
 namespace {
@@ -12,7 +12,7 @@ struct Entry {
 };
 
 // In the order of the codes as text, so that what starts with a code stands after it.
-constexpr std::array kPlan = {
+constexpr Entry kPlan[] = {
     Entry{"1", "United States and Canada"},
     Entry{"1204", "Canada"},
     Entry{"1226", "Canada"},
@@ -321,7 +321,7 @@ constexpr std::array kPlan = {
 };
 
 constexpr bool isSorted() {
-  for (std::size_t i = 1; i < kPlan.size(); ++i) {
+  for (std::size_t i = 1; i < std::size(kPlan); ++i) {
     if (!(kPlan[i - 1].code < kPlan[i].code)) {
       return false;
     }
@@ -338,12 +338,12 @@ std::string dialPlanLabel(std::string_view code) {
   }
   for (auto length = code.size(); length > 0; --length) {
     const auto part = code.substr(0, length);
-    const auto found =
-        std::lower_bound(kPlan.begin(), kPlan.end(), part, [](const Entry& entry, std::string_view text) { return entry.code < text; });
-    if (found != kPlan.end() && found->code == part) {
+    const auto found = std::lower_bound(std::begin(kPlan), std::end(kPlan), part,
+                                        [](const Entry& entry, std::string_view text) { return entry.code < text; });
+    if (found != std::end(kPlan) && found->code == part) {
       return std::string(found->country);
     }
-    if (length == code.size() && found != kPlan.end() && found->code.starts_with(part)) {
+    if (length == code.size() && found != std::end(kPlan) && found->code.starts_with(part)) {
       return "several countries";  // shorter than any country's code
     }
   }
