@@ -60,30 +60,28 @@ class Routing(SipCase):
         wait_for(lambda: self.route_test(w, w.number).get("reason") == "no_route", 10, "the empty rule in force")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
 
-    def test_percent_shares_calls_by_weight(self):
-        # Requirement 3.6: of eight calls 75:25 gives six and two.
+    def two_targets(self, mode, first, second):
+        """A caller whose rule has two carriers that answer, with these target fields; returns (world, the second carrier trunk)."""
         w = self.world.simple()
         port = free_ports(1)[0]
         other = self.world.carrier_trunk(w.vendor, [port])
         self.carrier(w.port)
         self.carrier(port)
         self.api.patch(f"/v1/routing-rules/{w.rule}", {
-            "mode": "percent", "targets": [{"trunk_id": w.carrier, "weight": 75}, {"trunk_id": other, "weight": 25}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "percent in force")
+            "mode": mode, "targets": [{"trunk_id": w.carrier, **first}, {"trunk_id": other, **second}]})
+        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, f"{mode} in force")
+        return w, other
+
+    def test_percent_shares_calls_by_weight(self):
+        # Requirement 3.6: of eight calls 75:25 gives six and two.
+        w, other = self.two_targets("percent", {"weight": 75}, {"weight": 25})
         taken = Counter(self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(8))
         self.assertEqual((taken[w.carrier], taken[other]), (6, 2))
         self.audit()
 
     def test_weight_takes_the_least_loaded(self):
         # Requirement 3.6: least loaded first, ties by higher weight.
-        w = self.world.simple()
-        port = free_ports(1)[0]
-        other = self.world.carrier_trunk(w.vendor, [port])
-        self.carrier(w.port)
-        self.carrier(port)
-        self.api.patch(f"/v1/routing-rules/{w.rule}", {
-            "mode": "weight", "targets": [{"trunk_id": w.carrier, "weight": 1}, {"trunk_id": other, "weight": 5}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "weight in force")
+        w, other = self.two_targets("weight", {"weight": 1}, {"weight": 5})
         calls = []
         for expected_live in (1, 2):
             calls.append(self.start_call(w.number, ip=w.source, hold_ms=4000))
@@ -97,14 +95,7 @@ class Routing(SipCase):
 
     def test_priority_goes_round_among_equals(self):
         # Requirement 3.6: lower first, round-robin among equals.
-        w = self.world.simple()
-        port = free_ports(1)[0]
-        other = self.world.carrier_trunk(w.vendor, [port])
-        self.carrier(w.port)
-        self.carrier(port)
-        self.api.patch(f"/v1/routing-rules/{w.rule}", {
-            "targets": [{"trunk_id": w.carrier, "priority": 0}, {"trunk_id": other, "priority": 0}]})
-        wait_for(lambda: len(self.route_test(w, w.number)["candidates"]) == 2, 10, "both targets in force")
+        w, other = self.two_targets("priority", {"priority": 0}, {"priority": 0})
         taken = [self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(4)]
         self.assertEqual(Counter(taken), {w.carrier: 2, other: 2})
 
