@@ -13,7 +13,7 @@ class StepFailed(Exception):
     """A step of starting up failed; the text says what and where its log is."""
 
 
-def free_ports(count, kind=socket.SOCK_STREAM):
+def free_ports(count):
     """`count` ports of loopback that are free right now, for both TCP and UDP."""
     held, ports = [], []
     while len(ports) < count:

@@ -28,10 +28,10 @@ def quick_settings():
 
 
 class Call:
-    """The two ends of one test call after it was played."""
+    """A test call as its caller played it."""
 
-    def __init__(self, caller, carriers):
-        self.caller, self.carriers = caller, carriers
+    def __init__(self, caller):
+        self.caller = caller
 
     @property
     def sip_call_id(self):
@@ -99,7 +99,7 @@ class SipCase(unittest.TestCase):
         """A carrier end that listens on `port`; plays its scenario for every call that comes."""
         return self.sipp(scenario, ip, port, calls=calls, seconds=120, **options).listening()
 
-    def call(self, number, scenario="caller_answered", ip="127.0.0.10", hold_ms=200, expect=0, carriers=(), seconds=30, **options):
+    def call(self, number, scenario="caller_answered", ip="127.0.0.10", hold_ms=200, expect=0, seconds=30, **options):
         """One call (or `calls`) from `ip`; fails when SIPp's exit code is not `expect`."""
         port = free_ports(1)[0]
         caller = self.sipp(scenario, ip, port, target=f"127.0.0.1:{self.stack.ports['sip']}", number=number, hold_ms=hold_ms,
@@ -107,13 +107,13 @@ class SipCase(unittest.TestCase):
         code = caller.wait(seconds + 30)
         if code != expect:
             self.fail(f"SIPp {scenario} to {number} ended with {code}, not {expect}\n{caller.problem()}\n{caller.log()[-3000:]}")
-        return Call(caller, list(carriers))
+        return Call(caller)
 
     def start_call(self, number, scenario="caller_answered", ip="127.0.0.10", hold_ms=5000, seconds=60, **options):
         """As call(), but returns while the call is up."""
         port = free_ports(1)[0]
         return Call(self.sipp(scenario, ip, port, target=f"127.0.0.1:{self.stack.ports['sip']}", number=number, hold_ms=hold_ms,
-                              seconds=seconds, **options), [])
+                              seconds=seconds, **options))
 
     def refused(self, number, code, reason, cause, ip="127.0.0.10", **options):
         """A call that must be refused with this code and `Reason: Q.850;cause=N;text="reason"` (section 7)."""
