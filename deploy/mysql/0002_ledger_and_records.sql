@@ -95,13 +95,13 @@ CREATE TABLE cdr_attempts (
   PRIMARY KEY (call_id, number)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- The decision trace as JSON: [{"room","check","found","passed"}, ...]
+-- The decision trace as JSON: [{"stage","check","found","passed"}, ...]
 CREATE TABLE cdr_traces (
   call_id CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   trace MEDIUMTEXT NOT NULL
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Refused strangers, counted (10.1).
+-- Refused unknown sources, counted (10.1).
 CREATE TABLE unknown_sources (
   summary_id CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -112,11 +112,11 @@ CREATE TABLE unknown_sources (
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Records that could not be read or stored, kept for the operator instead of holding up those behind them.
-CREATE TABLE dead_records (
+CREATE TABLE dead_letters (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   stream_sequence BIGINT NOT NULL,
   subject VARCHAR(255) NOT NULL,
-  why VARCHAR(255) NOT NULL,
+  error VARCHAR(255) NOT NULL,
   data_hex MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   at DATETIME(6) NOT NULL
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

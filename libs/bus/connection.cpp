@@ -41,7 +41,7 @@ void onConnectionClosed(natsConnection* handle, void* closure) noexcept {
 void onProblem(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
   if (const auto state = Connections::instance().find(closure)) {
     state->problems.fetch_add(1, std::memory_order_relaxed);
-    telemetry::warn("bus problem", {{"connection", state->settings.name}, {"problem", natsStatus_GetText(status)}});
+    telemetry::warn("bus problem", {{"connection", state->settings.name}, {"error", natsStatus_GetText(status)}});
   }
 }
 
@@ -184,7 +184,7 @@ void Connection::State::maintain() {
     rebuilds.fetch_add(1, std::memory_order_relaxed);
     const auto result = connect();
     if (!result) {
-      telemetry::warn("bus connection refused", {{"connection", settings.name}, {"problem", result.error().message}});
+      telemetry::warn("bus connection refused", {{"connection", settings.name}, {"error", result.error().message}});
     }
     lock.lock();
     rebuild_wanted = rebuild_wanted || !result;
@@ -238,7 +238,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSetti
       Connections::instance().remove(state->closure);
       return tl::unexpected(connected.error());
     }
-    telemetry::warn("bus connection refused", {{"connection", settings.name}, {"problem", connected.error().message}});
+    telemetry::warn("bus connection refused", {{"connection", settings.name}, {"error", connected.error().message}});
     state->rebuild_wanted = true;
   }
   state->maintainer = std::thread([raw = state.get()] { raw->maintain(); });

@@ -59,7 +59,7 @@ class RawResponder::Batch {
       return;
     }
     if (const auto sent = server_->connection->publish(reply_to_, encoded); !sent) {
-      telemetry::warn("reply not sent", {{"service", server_->service}, {"problem", sent.error().message}});
+      telemetry::warn("reply not sent", {{"service", server_->service}, {"error", sent.error().message}});
     }
   }
 

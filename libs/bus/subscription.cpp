@@ -43,7 +43,7 @@ void Subscription::State::deliver(natsMsg* message) {
   try {
     handler(delivery);
   } catch (const std::exception& problem) {
-    telemetry::error("bus handler threw", {{"subject", subject}, {"problem", problem.what()}});
+    telemetry::error("bus handler threw", {{"subject", subject}, {"error", problem.what()}});
   }
   running_in = std::thread::id{};
 }

@@ -1,4 +1,4 @@
-// What a call wants done. Actions are small values; what they are about (numbers, candidates, the story) is read from the machine.
+// What a call wants done. Actions are small values; what they are about (numbers, candidates, the record) is read from the machine.
 // The owner carries them out in order, before it hands the machine the next event; bodies of SIP messages never enter the machine.
 #pragma once
 
@@ -55,7 +55,7 @@ struct RejectCaller {
   int q850_cause = 0;
   base::Reason reason = base::Reason::kUnspecified;
 };
-struct ByeCaller {};  // reason and cause: the story's
+struct ByeCaller {};  // reason and cause: the record's
 
 struct ArmTimer {
   TimerKind timer = TimerKind::kSetup;
@@ -70,7 +70,7 @@ enum class Published : std::uint8_t { kStarted, kRouted, kAttempted, kRinging, k
 struct Publish {
   Published event = Published::kStarted;
   std::uint32_t sequence = 0;
-  std::size_t attempt = 0;  // index into the story's, of kAttempted
+  std::size_t attempt = 0;  // index into the record's, of kAttempted
 };
 
 using Action = std::variant<AskAuthorize, AskRoute, AskReserve, AskOccupy, AskExtend, StartLeg, AckLeg, CancelLeg, ByeLeg, DropLeg,

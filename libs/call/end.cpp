@@ -16,10 +16,10 @@ void CallMachine::on(CallerCancelled&) {
 
 void CallMachine::on(OperatorHangup& event) {
   if (phase_ == Phase::kTalking) {
-    story_.ended_by_user = std::move(event.user);
+    record_.ended_by_user = std::move(event.user);
     hangUp(base::Reason::kHangupByOperator, EndedBy::kOperator, true);
   } else if (isSettingUp()) {
-    story_.ended_by_user = std::move(event.user);
+    record_.ended_by_user = std::move(event.user);
     // The reason has no SIP code of its own, being one of a BYE; 480 tells the caller's switch not to hunt on by itself.
     rejectWith(480, policy_.reject_map.answer(base::Reason::kHangupByOperator).q850_cause, base::Reason::kHangupByOperator,
                EndedBy::kOperator);
@@ -78,8 +78,8 @@ void CallMachine::reject(base::Reason reason, EndedBy by) {
 
 void CallMachine::rejectWith(int code, int cause, base::Reason reason, EndedBy by) {
   TG_ASSERT(!caller_done_);
-  story_.final_code = code;
-  story_.q850_cause = cause;
+  record_.final_code = code;
+  record_.q850_cause = cause;
   caller_done_ = true;
   push(RejectCaller{code, cause, reason});
   finish(reason, by);
@@ -87,7 +87,7 @@ void CallMachine::rejectWith(int code, int cause, base::Reason reason, EndedBy b
 
 // After the answer.
 void CallMachine::hangUp(base::Reason reason, EndedBy by, bool bye_caller) {
-  story_.q850_cause = policy_.reject_map.answer(reason).q850_cause;
+  record_.q850_cause = policy_.reject_map.answer(reason).q850_cause;
   if (bye_caller) {
     push(ByeCaller{});
   }
@@ -95,12 +95,12 @@ void CallMachine::hangUp(base::Reason reason, EndedBy by, bool bye_caller) {
 }
 
 void CallMachine::finish(base::Reason reason, EndedBy by) {
-  story_.reason = reason;
-  story_.ended_by = by;
-  story_.ended_at = now_.wall;
+  record_.reason = reason;
+  record_.ended_by = by;
+  record_.ended_at = now_.wall;
   if (answered_) {
     // 9.2: charge never exceeds the hold, so the time charged never exceeds the paid time, however late a BYE is seen.
-    story_.talked = std::min<std::chrono::microseconds>(now_.monotonic - answered_at_, std::chrono::seconds(story_.paid_seconds));
+    record_.talked = std::min<std::chrono::microseconds>(now_.monotonic - answered_at_, std::chrono::seconds(record_.paid_seconds));
   }
   for (const auto timer :
        {TimerKind::kSetup, TimerKind::kTry, TimerKind::kRinging, TimerKind::kPaidEnd, TimerKind::kExtend, TimerKind::kMaxDuration}) {

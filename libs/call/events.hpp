@@ -45,7 +45,7 @@ struct Routed {
   std::vector<TraceStep> trace;
 };
 
-// Room was found at the candidate with this index into what was asked.
+// Stage was found at the candidate with this index into what was asked.
 struct Occupied {
   std::size_t index = 0;
   std::vector<Skipped> skipped;
@@ -67,9 +67,9 @@ struct Extended {
   bool refused = false;
 };
 
-// A room's no.
+// A stage's no.
 struct Refused {
-  Room room = Room::kAuth;
+  Stage stage = Stage::kAuth;
   base::Reason reason = base::Reason::kUnspecified;
   std::string detail;
   std::vector<TraceStep> trace;
@@ -77,9 +77,9 @@ struct Refused {
   std::optional<Identified> identified;  // what auth knew by then
 };
 
-// A room could not decide, or its answer did not come or could not be read.
+// A stage could not decide, or its answer did not come or could not be read.
 struct Undecided {
-  Room room = Room::kAuth;
+  Stage stage = Stage::kAuth;
   std::string detail;
 };
 

@@ -1,4 +1,4 @@
-// Hunting and ringing: endpoints within a trunk, then the next candidate with room (REQUIREMENTS 5).
+// Hunting and ringing: endpoints within a trunk, then the next candidate with a free slot (REQUIREMENTS 5).
 #include <algorithm>
 #include <utility>
 
@@ -36,7 +36,7 @@ void CallMachine::on(Occupied& event) {
   }
 }
 
-// Room was found, by reserve or occupy: what was skipped is recorded, what was not looked at stays for later.
+// Stage was found, by reserve or occupy: what was skipped is recorded, what was not looked at stays for later.
 void CallMachine::take(Occupied& occupied) {
   if (occupied.index >= asked_.size()) {
     addTrace("billing", "candidate", "an answer about a candidate that was not asked for", false);
@@ -48,9 +48,9 @@ void CallMachine::take(Occupied& occupied) {
     return;
   }
   candidate_ = asked_[occupied.index];
-  story_.vendor_rate = std::move(occupied.vendor_rate);
-  story_.carrier_trunk = candidate().trunk;
-  story_.carrier_customer = candidate().vendor;
+  record_.vendor_rate = std::move(occupied.vendor_rate);
+  record_.carrier_trunk = candidate().trunk;
+  record_.carrier_customer = candidate().vendor;
   std::vector<std::size_t> rest;
   std::uint32_t rest_by_load = 0;
   for (std::size_t i = 0; i < asked_.size(); ++i) {
@@ -73,7 +73,7 @@ void CallMachine::take(Occupied& occupied) {
 }
 
 void CallMachine::startLeg() {
-  if (story_.attempts.size() >= base::limits::kAttemptsMax) {
+  if (record_.attempts.size() >= base::limits::kAttemptsMax) {
     asked_.clear();
     allFailed();
     return;
@@ -81,19 +81,19 @@ void CallMachine::startLeg() {
   const auto& target = candidate();
   const auto& endpoint = target.endpoints[endpoint_];
   Attempt attempt;
-  attempt.number = static_cast<std::uint32_t>(story_.attempts.size() + 1);
+  attempt.number = static_cast<std::uint32_t>(record_.attempts.size() + 1);
   attempt.trunk = target.trunk;
   attempt.endpoint = endpoint.id;
   attempt.address = addressText(endpoint);
   attempt.started_at = now_.wall;
-  story_.endpoint = endpoint.id;
-  story_.endpoint_address = attempt.address;
-  story_.called_out = target.called_prefix + identified_.called;
-  story_.caller_out = target.unified_caller.empty() ? identified_.caller : target.unified_caller;
-  story_.egress_sip_call_id.clear();
-  story_.attempts.push_back(std::move(attempt));
+  record_.endpoint = endpoint.id;
+  record_.endpoint_address = attempt.address;
+  record_.called_out = target.called_prefix + identified_.called;
+  record_.caller_out = target.unified_caller.empty() ? identified_.caller : target.unified_caller;
+  record_.egress_sip_call_id.clear();
+  record_.attempts.push_back(std::move(attempt));
   Leg leg;
-  leg.attempt = story_.attempts.size() - 1;
+  leg.attempt = record_.attempts.size() - 1;
   leg.started = now_.monotonic;
   legs_.push_back(leg);
   current_ = static_cast<LegId>(legs_.size());
@@ -102,7 +102,7 @@ void CallMachine::startLeg() {
   arm(TimerKind::kTry, orDefault(target.try_timeout, policy_.try_timeout));
 }
 
-// The current leg is lost: its trunk's next endpoint, else the next candidate with room, else the end (5.1).
+// The current leg is lost: its trunk's next endpoint, else the next candidate with a free slot, else the end (5.1).
 void CallMachine::goOn() {
   disarm(TimerKind::kTry);
   disarm(TimerKind::kRinging);
@@ -125,7 +125,7 @@ void CallMachine::on(LegStarted& event) {
     ignore();
     return;
   }
-  story_.egress_sip_call_id = std::move(event.sip_call_id);
+  record_.egress_sip_call_id = std::move(event.sip_call_id);
 }
 
 void CallMachine::on(LegProvisional& event) {
@@ -145,9 +145,9 @@ void CallMachine::on(LegProvisional& event) {
   early_media_ = early_media_ || event.has_sdp;
   if (phase_ == Phase::kHunting) {
     phase_ = Phase::kRinging;
-    if (story_.ringing_at == base::WallTime{}) {
-      story_.ringing_at = now_.wall;
-      story_.pdd = now_.monotonic - invited_at_;
+    if (record_.ringing_at == base::WallTime{}) {
+      record_.ringing_at = now_.wall;
+      record_.pdd = now_.monotonic - invited_at_;
     }
     publish(Published::kRinging);
   }
@@ -166,8 +166,8 @@ void CallMachine::on(LegAnswered& event) {
     push(AckLeg{event.leg});
     push(ByeLeg{event.leg});
     if (!final_published_) {
-      story_.attempts[leg->attempt].final_code = 200;
-      story_.attempts[leg->attempt].detail += " (answered after the CANCEL)";
+      record_.attempts[leg->attempt].final_code = 200;
+      record_.attempts[leg->attempt].detail += " (answered after the CANCEL)";
     }
     return;
   }
@@ -182,7 +182,7 @@ void CallMachine::on(LegFailed& event) {
   }
   if (leg->state == LegState::kCancelling) {
     leg->state = LegState::kGone;
-    auto& attempt = story_.attempts[leg->attempt];
+    auto& attempt = record_.attempts[leg->attempt];
     if (!final_published_ && event.failure == LegFailure::kResponse && attempt.final_code == 0) {
       attempt.final_code = event.code;
     }
@@ -248,21 +248,21 @@ void CallMachine::allFailed() {
 }
 
 void CallMachine::recordSkipped(std::size_t candidate, base::Reason reason, std::string detail) {
-  if (story_.attempts.size() >= base::limits::kAttemptsMax) {
+  if (record_.attempts.size() >= base::limits::kAttemptsMax) {
     return;
   }
   Attempt attempt;
-  attempt.number = static_cast<std::uint32_t>(story_.attempts.size() + 1);
+  attempt.number = static_cast<std::uint32_t>(record_.attempts.size() + 1);
   attempt.trunk = candidates_[candidate].trunk;
   attempt.end = AttemptEnd::kSkipped;
   attempt.skipped = reason;
   attempt.detail = std::move(detail);
   attempt.started_at = now_.wall;
-  story_.attempts.push_back(std::move(attempt));
+  record_.attempts.push_back(std::move(attempt));
 }
 
 void CallMachine::closeAttempt(Leg& leg, AttemptEnd end, int code, std::string detail) {
-  auto& attempt = story_.attempts[leg.attempt];
+  auto& attempt = record_.attempts[leg.attempt];
   attempt.end = end;
   attempt.final_code = code;
   attempt.detail = std::move(detail);

@@ -10,7 +10,7 @@ using base::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Requirement 5.1: endpoints within a trunk, then the next candidate with room.
+// Requirement 5.1: endpoints within a trunk, then the next candidate with a free slot.
 TEST(Hunt, TriesEndpointsThenAsksForTheNextCandidate) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 2), Driver::candidate(21, 1), Driver::candidate(22, 1)});
@@ -27,7 +27,7 @@ TEST(Hunt, TriesEndpointsThenAsksForTheNextCandidate) {
   ASSERT_EQ(driver.last<StartLeg>().size(), 1U);
   EXPECT_EQ(driver.last<StartLeg>()[0].candidate, 2U);
   driver.feed(LegAnswered{3});
-  const auto& attempts = driver.machine.story().attempts;
+  const auto& attempts = driver.machine.record().attempts;
   ASSERT_EQ(attempts.size(), 4U);
   EXPECT_EQ(attempts[0].final_code, 503);
   EXPECT_EQ(attempts[2].end, AttemptEnd::kSkipped);  // Requirement 5.5
@@ -44,8 +44,8 @@ TEST(Hunt, EndsAtOnceWhenTheCodeIsOfTheStopProfile) {
     driver.feed(Driver::response(1, code));
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U) << code;
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, code);
-    EXPECT_EQ(driver.machine.story().reason, Reason::kCarrierRejected);
-    EXPECT_EQ(driver.machine.story().ended_by, EndedBy::kCarrier);
+    EXPECT_EQ(driver.machine.record().reason, Reason::kCarrierRejected);
+    EXPECT_EQ(driver.machine.record().ended_by, EndedBy::kCarrier);
     EXPECT_EQ(driver.published(Published::kEnded), 1);
     EXPECT_TRUE(driver.machine.isOver());
   }
@@ -68,7 +68,7 @@ TEST(Hunt, GivesTheCallerTheLastCarriersCodeWhenAllFailed) {
     driver.feed(Driver::response(2, test.code));
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U) << test.code;
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, test.to_caller);
-    EXPECT_EQ(driver.machine.story().reason, test.reason);
+    EXPECT_EQ(driver.machine.record().reason, test.reason);
   }
 }
 
@@ -76,18 +76,18 @@ TEST(Hunt, KeepsTheCarriersCodeWhenTheNextCandidatesAreAllBusy) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 480));
-  auto refused = Driver::refused(Room::kOccupy, Reason::kNoTargetAvailable);
+  auto refused = Driver::refused(Stage::kOccupy, Reason::kNoTargetAvailable);
   refused.skipped.push_back({0, Reason::kCpsLimit, "5 of 5"});
   driver.feed(refused);
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 480);
-  EXPECT_EQ(driver.machine.story().attempts.back().skipped, Reason::kCpsLimit);
+  EXPECT_EQ(driver.machine.record().attempts.back().skipped, Reason::kCpsLimit);
 }
 
 TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingIsAwayInMidHunt) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 480));
-  driver.feed(Undecided{Room::kOccupy, "timeout"});
+  driver.feed(Undecided{Stage::kOccupy, "timeout"});
   EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
   EXPECT_EQ(driver.published(Published::kEnded), 1);  // it got as far as a carrier
 }
@@ -107,9 +107,9 @@ TEST(Hunt, GoesOnWhenACarrierIsSilent) {
   ASSERT_EQ(driver.last<StartLeg>().size(), 1U);
   driver.feedAfter(milliseconds(700), TimerFired{TimerKind::kTry});
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 504);
-  EXPECT_EQ(driver.machine.story().reason, Reason::kTargetTimeout);
-  EXPECT_EQ(driver.machine.story().attempts[0].end, AttemptEnd::kNoResponse);
-  EXPECT_EQ(driver.machine.story().attempts[0].lasted, milliseconds(700));
+  EXPECT_EQ(driver.machine.record().reason, Reason::kTargetTimeout);
+  EXPECT_EQ(driver.machine.record().attempts[0].end, AttemptEnd::kNoResponse);
+  EXPECT_EQ(driver.machine.record().attempts[0].lasted, milliseconds(700));
   EXPECT_EQ(driver.published(Published::kEnded), 1);
   EXPECT_FALSE(driver.machine.isOver());  // two cancelled legs are still out
   driver.feedAfter(milliseconds(35300), TimerFired{TimerKind::kLinger});
@@ -154,7 +154,7 @@ TEST(Ringing, RelaysProvisionalsAndStampsTheFirst) {
   driver.feedAfter(milliseconds(100), LegProvisional{1, 180, false});
   EXPECT_EQ(driver.last<RelayProvisional>()[0].code, 180);
   EXPECT_EQ(driver.published(Published::kRinging), 1);
-  EXPECT_EQ(driver.machine.story().pdd, milliseconds(300));
+  EXPECT_EQ(driver.machine.record().pdd, milliseconds(300));
   EXPECT_TRUE(driver.machine.hasEarlyMedia());
 }
 
@@ -173,8 +173,8 @@ TEST(Ringing, EndsTheHuntWhenItsTimeIsOver) {
   driver.feedAfter(seconds(90), TimerFired{TimerKind::kRinging});
   EXPECT_EQ(driver.last<CancelLeg>().size(), 1U);
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 480);
-  EXPECT_EQ(driver.machine.story().reason, Reason::kSetupTimeout);
-  EXPECT_EQ(driver.machine.story().attempts[0].end, AttemptEnd::kRingingTimeout);
+  EXPECT_EQ(driver.machine.record().reason, Reason::kSetupTimeout);
+  EXPECT_EQ(driver.machine.record().attempts[0].end, AttemptEnd::kRingingTimeout);
   EXPECT_EQ(driver.published(Published::kEnded), 1);
   driver.feed(Driver::response(1, 487));
   EXPECT_TRUE(driver.machine.isOver());
@@ -205,7 +205,7 @@ TEST(Cancel, CrossingTheAnswerEndsTheCarriersLegWithoutCharge) {
   EXPECT_EQ(driver.last<AckLeg>().size(), 1U);
   EXPECT_EQ(driver.last<ByeLeg>().size(), 1U);
   EXPECT_TRUE(driver.all<AnswerCaller>().empty());
-  EXPECT_EQ(driver.machine.story().talked.count(), 0);
+  EXPECT_EQ(driver.machine.record().talked.count(), 0);
   EXPECT_EQ(driver.published(Published::kAnswered), 0);
   EXPECT_EQ(driver.finals(), 1);
   EXPECT_TRUE(driver.machine.isOver());
@@ -219,7 +219,7 @@ TEST(Cancel, WhileOccupyIsOnItsWayWaitsForItAndGivesTheSlotBack) {
   EXPECT_EQ(driver.finals(), 0);
   driver.feed(Driver::occupied(0));
   EXPECT_TRUE(driver.last<StartLeg>().empty());
-  EXPECT_EQ(driver.machine.story().carrier_trunk, base::TrunkId(21));
+  EXPECT_EQ(driver.machine.record().carrier_trunk, base::TrunkId(21));
   EXPECT_EQ(driver.published(Published::kEnded), 1);
 }
 
@@ -229,8 +229,8 @@ TEST(Hangup, ByTheOperatorWhileRingingNamesTheUser) {
   driver.feed(OperatorHangup{"anna"});
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 480);
   EXPECT_EQ(driver.last<CancelLeg>().size(), 1U);
-  EXPECT_EQ(driver.machine.story().ended_by_user, "anna");
-  EXPECT_EQ(driver.machine.story().reason, Reason::kHangupByOperator);
+  EXPECT_EQ(driver.machine.record().ended_by_user, "anna");
+  EXPECT_EQ(driver.machine.record().reason, Reason::kHangupByOperator);
 }
 
 }  // namespace

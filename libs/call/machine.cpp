@@ -25,13 +25,13 @@ void CallMachine::on(Invited& event) {
   }
   invited_at_ = now_.monotonic;
   last_heartbeat_ = now_.monotonic;
-  story_.setup_at = now_.wall;
-  story_.ingress_sip_call_id = std::move(event.sip_call_id);
-  story_.caller_in = std::move(event.caller);
-  story_.called_in = std::move(event.called);
-  story_.source_address = std::move(event.source_address);
-  story_.source_port = event.source_port;
-  story_.transport = event.transport;
+  record_.setup_at = now_.wall;
+  record_.ingress_sip_call_id = std::move(event.sip_call_id);
+  record_.caller_in = std::move(event.caller);
+  record_.called_in = std::move(event.called);
+  record_.source_address = std::move(event.source_address);
+  record_.source_port = event.source_port;
+  record_.transport = event.transport;
   has_offer_ = event.has_offer;
   phase_ = Phase::kIdentifying;
   if (event.refuse != base::Reason::kUnspecified) {
@@ -49,11 +49,11 @@ void CallMachine::on(Authorized& event) {
   }
   addTrace(event.trace);
   identified_ = std::move(event.identified);
-  story_.customer = identified_.customer;
-  story_.trunk = identified_.trunk;
-  story_.source_row = identified_.source_row;
-  story_.called_rated = identified_.called;
-  story_.caller = identified_.caller;
+  record_.customer = identified_.customer;
+  record_.trunk = identified_.trunk;
+  record_.source_row = identified_.source_row;
+  record_.called_rated = identified_.called;
+  record_.caller = identified_.caller;
   publish(Published::kStarted);
   if (event.offer_refused != base::Reason::kUnspecified) {
     const bool codec = event.offer_refused == base::Reason::kNoCommonCodec;
@@ -69,9 +69,9 @@ void CallMachine::on(Routed& event) {
     return;
   }
   addTrace(event.trace);
-  story_.rule = event.rule;
-  story_.rule_code = std::move(event.rule_code);
-  story_.dialpeer = event.dialpeer;
+  record_.rule = event.rule;
+  record_.rule_code = std::move(event.rule_code);
+  record_.dialpeer = event.dialpeer;
   candidates_ = std::move(event.candidates);
   if (candidates_.size() > base::limits::kCandidatesMax) {
     candidates_.resize(base::limits::kCandidatesMax);
@@ -110,9 +110,9 @@ void CallMachine::on(Reserved& event) {
     return;
   }
   addTrace(event.trace);
-  story_.rate = std::move(event.rate);
-  story_.held_micros = event.held_micros;
-  story_.paid_seconds = event.paid_seconds;
+  record_.rate = std::move(event.rate);
+  record_.held_micros = event.held_micros;
+  record_.paid_seconds = event.paid_seconds;
   first_paid_seconds_ = event.paid_seconds;
   heartbeat_seconds_ = event.heartbeat_seconds == 0 ? policy_.heartbeat_seconds : event.heartbeat_seconds;
   if (!finished_) {
@@ -123,20 +123,20 @@ void CallMachine::on(Reserved& event) {
 }
 
 void CallMachine::on(Refused& event) {
-  switch (event.room) {
-    case Room::kAuth:
+  switch (event.stage) {
+    case Stage::kAuth:
       refusedIn(Pending::kAuth, event);
       break;
-    case Room::kRouting:
+    case Stage::kRouting:
       refusedIn(Pending::kRoute, event);
       break;
-    case Room::kReserve:
+    case Stage::kReserve:
       refusedIn(Pending::kReserve, event);
       break;
-    case Room::kOccupy:
+    case Stage::kOccupy:
       refusedIn(Pending::kOccupy, event);
       break;
-    case Room::kExtend:
+    case Stage::kExtend:
       ignore();  // a refused extension is Extended::refused
       break;
   }
@@ -149,11 +149,11 @@ void CallMachine::refusedIn(Pending expected, Refused& event) {
   addTrace(event.trace);
   if (event.identified) {
     identified_ = std::move(*event.identified);
-    story_.customer = identified_.customer;
-    story_.trunk = identified_.trunk;
-    story_.source_row = identified_.source_row;
-    story_.called_rated = identified_.called;
-    story_.caller = identified_.caller;
+    record_.customer = identified_.customer;
+    record_.trunk = identified_.trunk;
+    record_.source_row = identified_.source_row;
+    record_.called_rated = identified_.called;
+    record_.caller = identified_.caller;
   }
   for (auto& skipped : event.skipped) {
     if (skipped.index < asked_.size()) {
@@ -179,16 +179,16 @@ void CallMachine::refusedIn(Pending expected, Refused& event) {
 
 void CallMachine::on(Undecided& event) {
   static constexpr std::array kPending = {Pending::kAuth, Pending::kRoute, Pending::kReserve, Pending::kOccupy};
-  static constexpr std::array<std::string_view, 4> kRooms = {"auth", "routing", "billing", "billing"};
-  if (event.room == Room::kExtend) {
+  static constexpr std::array<std::string_view, 4> kStages = {"auth", "routing", "billing", "billing"};
+  if (event.stage == Stage::kExtend) {
     extendUndecided();
     return;
   }
-  const auto room = static_cast<std::size_t>(event.room);
-  if (!takeDecision(kPending[room])) {
+  const auto stage = static_cast<std::size_t>(event.stage);
+  if (!takeDecision(kPending[stage])) {
     return;
   }
-  addTrace(kRooms[room], "answer", std::move(event.detail), false);
+  addTrace(kStages[stage], "answer", std::move(event.detail), false);
   if (finished_) {
     publishFinal();
     return;
@@ -213,15 +213,15 @@ void CallMachine::ask(Pending pending, const Action& action, Phase phase) {
 }
 
 void CallMachine::addTrace(std::vector<TraceStep>& steps) {
-  if (story_.trace.empty()) {
-    story_.trace = std::move(steps);
+  if (record_.trace.empty()) {
+    record_.trace = std::move(steps);
     return;
   }
-  story_.trace.insert(story_.trace.end(), std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
+  record_.trace.insert(record_.trace.end(), std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
 }
 
-void CallMachine::addTrace(std::string_view room, std::string_view check, std::string found, bool passed) {
-  story_.trace.push_back({std::string(room), std::string(check), std::move(found), passed});
+void CallMachine::addTrace(std::string_view stage, std::string_view check, std::string found, bool passed) {
+  record_.trace.push_back({std::string(stage), std::string(check), std::move(found), passed});
 }
 
 void CallMachine::publish(Published event, std::size_t attempt) {

@@ -1,7 +1,7 @@
 // The call machine: events in, actions out, no I/O and no clock (ARCHITECTURE "The call"). One thread owns a machine; a table test, the
 // simulator and the SIP adapter drive the same code. It promises, whatever arrives in whatever order (REQUIREMENTS 9.6, 10.1):
 //   - exactly one final record (ended or rejected) and at most one final answer to the caller;
-//   - every leg started is answered and byed, fails, or is cancelled and at the latest dropped by the linger timer;
+//   - every leg started is answered and ended with BYE, fails, or is cancelled and at the latest dropped by the linger timer;
 //   - an event that makes no sense in the phase changes nothing and is counted.
 // PRACK, UPDATE, re-INVITE and session timers are further events of Side and leg in kRinging and kTalking; they need no new phase.
 #pragma once
@@ -32,7 +32,7 @@ class CallMachine {
   [[nodiscard]] bool isRecorded() const { return final_published_; }
   [[nodiscard]] bool hasOffer() const { return has_offer_; }
   [[nodiscard]] bool hasEarlyMedia() const { return early_media_; }
-  [[nodiscard]] const CallStory& story() const { return story_; }
+  [[nodiscard]] const CallRecord& record() const { return record_; }
   [[nodiscard]] const Identified& identified() const { return identified_; }
   [[nodiscard]] const std::vector<Candidate>& candidates() const { return candidates_; }
   // What the pending AskReserve or AskOccupy is about: indexes of candidates, the first askedByLoad() of them by load.
@@ -46,7 +46,7 @@ class CallMachine {
   enum class Pending : std::uint8_t { kNothing, kAuth, kRoute, kReserve, kOccupy };
   struct Leg {
     LegState state = LegState::kTrying;
-    std::size_t attempt = 0;  // index into story_.attempts
+    std::size_t attempt = 0;  // index into record_.attempts
     bool acked = false;
     base::MonotonicTime started;
     base::MonotonicTime cancelled;
@@ -62,7 +62,7 @@ class CallMachine {
   void refusedIn(Pending expected, Refused& event);
   [[nodiscard]] bool takeDecision(Pending expected);
   void addTrace(std::vector<TraceStep>& steps);
-  void addTrace(std::string_view room, std::string_view check, std::string found, bool passed);
+  void addTrace(std::string_view stage, std::string_view check, std::string found, bool passed);
   void ask(Pending pending, const Action& action, Phase phase);
   void chooseUsable(std::uint32_t by_load);
 
@@ -127,7 +127,7 @@ class CallMachine {
   const base::CallId id_;
   const Policy& policy_;
   // Owned.
-  CallStory story_;
+  CallRecord record_;
   Identified identified_;
   std::vector<Candidate> candidates_;
   std::vector<std::size_t> asked_;  // candidates not tried yet, as billing was or will be asked
@@ -150,7 +150,7 @@ class CallMachine {
   bool early_media_ = false;
   bool answered_ = false;
   bool caller_done_ = false;  // has its final answer
-  bool finished_ = false;     // the story is closed
+  bool finished_ = false;     // the record is closed
   bool final_published_ = false;
   bool can_extend_ = true;
   bool extend_in_flight_ = false;

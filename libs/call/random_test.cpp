@@ -45,12 +45,12 @@ class Chaos {
 
   Event pick() {
     const auto leg = static_cast<LegId>(below(5));
-    const auto room = static_cast<Room>(below(5));
+    const auto stage = static_cast<Stage>(below(5));
     switch (below(20)) {
       case 0:
-        return Driver::refused(room, static_cast<base::Reason>(below(50)));
+        return Driver::refused(stage, static_cast<base::Reason>(below(50)));
       case 1:
-        return Undecided{room, "away"};
+        return Undecided{stage, "away"};
       case 2:
         return chance(20) ? Event(CallerCancelled{}) : decision();
       case 3:
@@ -88,13 +88,13 @@ class Chaos {
 
   // After the storm: pending decisions fail, the caller gives up, lingering legs run out of time. Then the call must be over.
   void finishUp() {
-    for (const auto room : {Room::kAuth, Room::kRouting, Room::kReserve, Room::kOccupy, Room::kExtend}) {
-      driver_.feed(Undecided{room, "end"});
+    for (const auto stage : {Stage::kAuth, Stage::kRouting, Stage::kReserve, Stage::kOccupy, Stage::kExtend}) {
+      driver_.feed(Undecided{stage, "end"});
     }
     driver_.feed(CallerCancelled{});
     driver_.feed(PartyBye{Side::kCaller, 0});
-    for (const auto room : {Room::kReserve, Room::kOccupy}) {
-      driver_.feed(Undecided{room, "end"});
+    for (const auto stage : {Stage::kReserve, Stage::kOccupy}) {
+      driver_.feed(Undecided{stage, "end"});
     }
     driver_.feedAfter(milliseconds(40000), TimerFired{TimerKind::kLinger});
     check();
@@ -102,8 +102,8 @@ class Chaos {
     EXPECT_EQ(driver_.finals(), 1);  // Requirement 10.1
     EXPECT_EQ(answers(), 1U);
     checkLegs();
-    const auto& story = driver_.machine.story();
-    EXPECT_LE(story.talked, std::chrono::seconds(story.paid_seconds));  // Requirement 9.2
+    const auto& record = driver_.machine.record();
+    EXPECT_LE(record.talked, std::chrono::seconds(record.paid_seconds));  // Requirement 9.2
   }
 
   void check() {
@@ -121,7 +121,7 @@ class Chaos {
 
   [[nodiscard]] std::size_t answers() const { return driver_.all<AnswerCaller>().size() + driver_.all<RejectCaller>().size(); }
 
-  // Every leg was let go of once: byed or dropped by us, or it said itself that it was over.
+  // Every leg was let go of once: ended with BYE or dropped by us, or it said itself that it was over.
   void checkLegs() const {
     std::map<LegId, int> let_go;
     for (const auto& bye : driver_.all<ByeLeg>()) {

@@ -23,11 +23,11 @@ TEST(CallSetup, AsksEachRoomInTurnAndStartsALegWithTheNumbersForTheCarrier) {
   EXPECT_TRUE(driver.all<StartLeg>().empty());  // Requirement 9.1: money before the first egress INVITE
   driver.feed(Driver::reserved());
   ASSERT_EQ(driver.last<StartLeg>().size(), 1U);
-  const auto& story = driver.machine.story();
-  EXPECT_EQ(story.caller_out, "37499999999");
-  EXPECT_EQ(story.called_out, "77447700900123");
-  EXPECT_EQ(story.called_rated, "447700900123");  // Requirement 2.5: the prefix is stripped
-  EXPECT_EQ(story.carrier_trunk, base::TrunkId(20));
+  const auto& record = driver.machine.record();
+  EXPECT_EQ(record.caller_out, "37499999999");
+  EXPECT_EQ(record.called_out, "77447700900123");
+  EXPECT_EQ(record.called_rated, "447700900123");  // Requirement 2.5: the prefix is stripped
+  EXPECT_EQ(record.carrier_trunk, base::TrunkId(20));
   EXPECT_EQ(driver.published(Published::kStarted), 1);
   EXPECT_EQ(driver.published(Published::kRouted), 1);
 }
@@ -42,35 +42,35 @@ TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 483);
   EXPECT_EQ(driver.published(Published::kRejected), 1);
   EXPECT_TRUE(driver.machine.isOver());
-  EXPECT_EQ(driver.machine.story().trace.back().found, "Max-Forwards 0");
+  EXPECT_EQ(driver.machine.record().trace.back().found, "Max-Forwards 0");
 }
 
 // Requirement 7: the code and cause of each refusal come from the reject map, also an overridden one.
 TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
   struct Case {
-    Room room;
+    Stage stage;
     Reason reason;
     int code;
     int cause;
   };
-  for (const auto& test : {Case{Room::kAuth, Reason::kTechPrefixMismatch, 403, 21}, Case{Room::kRouting, Reason::kNoRoute, 480, 20},
-                           Case{Room::kReserve, Reason::kNoCredit, 402, 21}, Case{Room::kReserve, Reason::kCpsLimit, 503, 42},
-                           Case{Room::kReserve, Reason::kUnspecified, 503, 41}, Case{Room::kReserve, Reason::kNormal, 503, 41}}) {
+  for (const auto& test : {Case{Stage::kAuth, Reason::kTechPrefixMismatch, 403, 21}, Case{Stage::kRouting, Reason::kNoRoute, 480, 20},
+                           Case{Stage::kReserve, Reason::kNoCredit, 402, 21}, Case{Stage::kReserve, Reason::kCpsLimit, 503, 42},
+                           Case{Stage::kReserve, Reason::kUnspecified, 503, 41}, Case{Stage::kReserve, Reason::kNormal, 503, 41}}) {
     Policy policy;
     policy.reject_map = base::RejectMap::parse("no_route=480/20").value();
     Driver driver(policy);
     driver.toIdentifying();
-    if (test.room != Room::kAuth) {
+    if (test.stage != Stage::kAuth) {
       driver.feed(Driver::authorized());
     }
-    if (test.room == Room::kReserve) {
+    if (test.stage == Stage::kReserve) {
       driver.feed(Driver::routed({Driver::candidate(20, 1)}));
     }
-    driver.feed(Driver::refused(test.room, test.reason));
+    driver.feed(Driver::refused(test.stage, test.reason));
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U);
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, test.code);
     EXPECT_EQ(driver.last<RejectCaller>()[0].q850_cause, test.cause);
-    EXPECT_EQ(driver.machine.story().final_code, test.code);
+    EXPECT_EQ(driver.machine.record().final_code, test.code);
     EXPECT_EQ(driver.published(Published::kRejected), 1);
   }
 }
@@ -78,26 +78,26 @@ TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
 TEST(CallSetup, NamesCustomerAndTrunkInTheRecordWhenAuthRefusedButKnewThem) {
   Driver driver;
   driver.toIdentifying();
-  auto refused = Driver::refused(Room::kAuth, Reason::kCustomerBlocked);  // Requirement 1.7
+  auto refused = Driver::refused(Stage::kAuth, Reason::kCustomerBlocked);  // Requirement 1.7
   refused.identified = Driver::authorized().identified;
   driver.feed(refused);
-  EXPECT_EQ(driver.machine.story().trunk, base::TrunkId(10));
-  EXPECT_EQ(driver.machine.story().customer, base::CustomerId(1));
+  EXPECT_EQ(driver.machine.record().trunk, base::TrunkId(10));
+  EXPECT_EQ(driver.machine.record().customer, base::CustomerId(1));
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 403);
 }
 
 // ARCHITECTURE "Failure policy": no answer in time is decision_unavailable, never a free call.
 TEST(CallSetup, RejectsAsDecisionUnavailableWhenARoomDoesNotAnswer) {
-  for (const auto room : {Room::kAuth, Room::kRouting, Room::kReserve}) {
+  for (const auto stage : {Stage::kAuth, Stage::kRouting, Stage::kReserve}) {
     Driver driver;
     driver.toIdentifying();
-    if (room != Room::kAuth) {
+    if (stage != Stage::kAuth) {
       driver.feed(Driver::authorized());
     }
-    if (room == Room::kReserve) {
+    if (stage == Stage::kReserve) {
       driver.feed(Driver::routed({Driver::candidate(20, 1)}));
     }
-    driver.feed(Undecided{room, "no answer in 500 ms"});
+    driver.feed(Undecided{stage, "no answer in 500 ms"});
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U);
     EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, 503);
@@ -114,7 +114,7 @@ TEST(CallSetup, RejectsWithoutAskingRoutingWhenNoCodecIsLeft) {
   driver.feed(authorized);
   EXPECT_TRUE(driver.all<AskRoute>().empty());
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 488);
-  EXPECT_EQ(driver.machine.story().trunk, base::TrunkId(10));
+  EXPECT_EQ(driver.machine.record().trunk, base::TrunkId(10));
 }
 
 TEST(CallSetup, SkipsCandidatesThatCannotTakeTheOfferAndAsksRoomForTheOthers) {
@@ -129,9 +129,9 @@ TEST(CallSetup, SkipsCandidatesThatCannotTakeTheOfferAndAsksRoomForTheOthers) {
   EXPECT_EQ(driver.machine.askedCandidates()[0], 2U);
   EXPECT_EQ(driver.machine.askedByLoad(), 1U);  // of the three taken by load one is left
   // Requirement 5.5: why a candidate was skipped is recorded.
-  ASSERT_EQ(driver.machine.story().attempts.size(), 2U);
-  EXPECT_EQ(driver.machine.story().attempts[0].skipped, Reason::kNoCommonCodec);
-  EXPECT_EQ(driver.machine.story().attempts[1].skipped, Reason::kNoTargetAvailable);
+  ASSERT_EQ(driver.machine.record().attempts.size(), 2U);
+  EXPECT_EQ(driver.machine.record().attempts[0].skipped, Reason::kNoCommonCodec);
+  EXPECT_EQ(driver.machine.record().attempts[1].skipped, Reason::kNoTargetAvailable);
 }
 
 TEST(CallSetup, RejectsWith488WhenNoCandidateCanTakeTheOffer) {
@@ -154,8 +154,8 @@ TEST(CallSetup, HoldsTheRecordBackUntilBillingAnsweredWhenCancelledWhileReservin
   driver.feed(Driver::reserved());
   EXPECT_EQ(driver.published(Published::kRejected), 1);
   EXPECT_TRUE(driver.all<StartLeg>().empty());
-  EXPECT_EQ(driver.machine.story().carrier_trunk, base::TrunkId(20));  // its slot is to be given back
-  EXPECT_EQ(driver.machine.story().reason, Reason::kCallerCancelled);
+  EXPECT_EQ(driver.machine.record().carrier_trunk, base::TrunkId(20));  // its slot is to be given back
+  EXPECT_EQ(driver.machine.record().reason, Reason::kCallerCancelled);
   EXPECT_TRUE(driver.machine.isOver());
 }
 
@@ -163,7 +163,7 @@ TEST(CallSetup, LeavesTheRecordWhenBillingFailsAfterTheCancel) {
   Driver driver;
   driver.toReserving({Driver::candidate(20, 1)});
   driver.feed(CallerCancelled{});
-  driver.feed(Undecided{Room::kReserve, "timeout"});
+  driver.feed(Undecided{Stage::kReserve, "timeout"});
   EXPECT_EQ(driver.finals(), 1);
   EXPECT_EQ(driver.all<RejectCaller>().size(), 1U);
 }

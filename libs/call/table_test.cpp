@@ -80,7 +80,7 @@ struct Row {
   milliseconds later{0};
 };
 
-// What the rooms answer.
+// What the stages answer.
 std::vector<Row> decisions() {
   constexpr auto reason = base::Reason::kNoCredit;
   return {
@@ -94,30 +94,30 @@ std::vector<Row> decisions() {
        [] {
          return Extended{120, 1, false};
        }},
-      {"auth refused", ".O.......", [] { return Driver::refused(Room::kAuth, reason); }},
-      {"routing refused", "..O......", [] { return Driver::refused(Room::kRouting, reason); }},
-      {"reserve refused", "...O.....", [] { return Driver::refused(Room::kReserve, reason); }},
-      {"occupy refused", ".........", [] { return Driver::refused(Room::kOccupy, reason); }},
-      {"extend refused", ".........", [] { return Driver::refused(Room::kExtend, reason); }},
+      {"auth refused", ".O.......", [] { return Driver::refused(Stage::kAuth, reason); }},
+      {"routing refused", "..O......", [] { return Driver::refused(Stage::kRouting, reason); }},
+      {"reserve refused", "...O.....", [] { return Driver::refused(Stage::kReserve, reason); }},
+      {"occupy refused", ".........", [] { return Driver::refused(Stage::kOccupy, reason); }},
+      {"extend refused", ".........", [] { return Driver::refused(Stage::kExtend, reason); }},
       {"auth undecided", ".O.......",
        [] {
-         return Undecided{Room::kAuth, ""};
+         return Undecided{Stage::kAuth, ""};
        }},
       {"routing undecided", "..O......",
        [] {
-         return Undecided{Room::kRouting, ""};
+         return Undecided{Stage::kRouting, ""};
        }},
       {"reserve undecided", "...O.....",
        [] {
-         return Undecided{Room::kReserve, ""};
+         return Undecided{Stage::kReserve, ""};
        }},
       {"occupy undecided", ".........",
        [] {
-         return Undecided{Room::kOccupy, ""};
+         return Undecided{Stage::kOccupy, ""};
        }},
       {"extend undecided", ".........",
        [] {
-         return Undecided{Room::kExtend, ""};
+         return Undecided{Stage::kExtend, ""};
        }},
   };
 }

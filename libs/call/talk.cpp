@@ -29,10 +29,10 @@ void CallMachine::answer(LegId id) {
   disarm(TimerKind::kSetup);
   answered_ = true;
   answered_at_ = now_.monotonic;
-  story_.answered_at = now_.wall;
-  story_.final_code = 200;
-  if (story_.ringing_at == base::WallTime{}) {
-    story_.pdd = now_.monotonic - invited_at_;
+  record_.answered_at = now_.wall;
+  record_.final_code = 200;
+  if (record_.ringing_at == base::WallTime{}) {
+    record_.pdd = now_.monotonic - invited_at_;
   }
   phase_ = Phase::kTalking;
   caller_done_ = true;
@@ -99,9 +99,9 @@ void CallMachine::on(Extended& event) {
     can_extend_ = false;
   }
   // What was paid once stays paid: an answer that names less is about a hold that is being rebuilt.
-  if (event.paid_seconds > story_.paid_seconds) {
-    story_.paid_seconds = event.paid_seconds;
-    story_.held_micros = event.held_micros;
+  if (event.paid_seconds > record_.paid_seconds) {
+    record_.paid_seconds = event.paid_seconds;
+    record_.held_micros = event.held_micros;
     if (answered_) {
       armPaidEnd();
     }
@@ -119,7 +119,7 @@ void CallMachine::extendUndecided() {
 }
 
 base::MonotonicTime CallMachine::paidUntil() const {
-  return answered_at_ + std::chrono::seconds(story_.paid_seconds);
+  return answered_at_ + std::chrono::seconds(record_.paid_seconds);
 }
 
 std::uint32_t CallMachine::quantum() const {
@@ -159,9 +159,9 @@ void CallMachine::extendNow() {
   AskExtend request;
   if (answered_) {
     const auto talked = std::chrono::floor<std::chrono::seconds>(now_.monotonic - answered_at_).count();
-    request.confirmed_seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(talked, story_.paid_seconds));
+    request.confirmed_seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(talked, record_.paid_seconds));
     if (can_extend_ && now_.monotonic + extendMargin() >= paidUntil()) {
-      const auto want = static_cast<std::uint64_t>(story_.paid_seconds) + quantum();
+      const auto want = static_cast<std::uint64_t>(record_.paid_seconds) + quantum();
       request.want_paid_seconds = static_cast<std::uint32_t>(std::min<std::uint64_t>(want, std::numeric_limits<std::uint32_t>::max()));
     }
   }

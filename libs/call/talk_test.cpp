@@ -49,7 +49,7 @@ TEST(Talk, AcknowledgesBeforeByeWhenTheDelayedAckNeverCame) {
   EXPECT_EQ(driver.last<AckLeg>().size(), 1U);
   EXPECT_EQ(driver.last<ByeLeg>().size(), 1U);
   EXPECT_EQ(driver.last<ByeCaller>().size(), 1U);
-  EXPECT_EQ(driver.machine.story().reason, Reason::kNoAck);
+  EXPECT_EQ(driver.machine.record().reason, Reason::kNoAck);
 }
 
 // Requirement 6.6: BYE from either side ends both.
@@ -59,17 +59,17 @@ TEST(Talk, EndsBothSidesWhenEitherSaysBye) {
   caller.feedAfter(seconds(10), PartyBye{Side::kCaller, 0});
   EXPECT_EQ(caller.last<ByeLeg>().size(), 1U);
   EXPECT_TRUE(caller.last<ByeCaller>().empty());
-  EXPECT_EQ(caller.machine.story().ended_by, EndedBy::kCaller);
-  EXPECT_EQ(caller.machine.story().talked, seconds(10));
-  EXPECT_EQ(caller.machine.story().final_code, 200);
+  EXPECT_EQ(caller.machine.record().ended_by, EndedBy::kCaller);
+  EXPECT_EQ(caller.machine.record().talked, seconds(10));
+  EXPECT_EQ(caller.machine.record().final_code, 200);
 
   Driver carrier;
   carrier.toTalking();
   carrier.feedAfter(milliseconds(10500), PartyBye{Side::kCarrier, 1});
   EXPECT_TRUE(carrier.last<ByeLeg>().empty());
   EXPECT_EQ(carrier.last<ByeCaller>().size(), 1U);
-  EXPECT_EQ(carrier.machine.story().ended_by, EndedBy::kCarrier);
-  EXPECT_EQ(carrier.machine.story().talked, milliseconds(10500));
+  EXPECT_EQ(carrier.machine.record().ended_by, EndedBy::kCarrier);
+  EXPECT_EQ(carrier.machine.record().talked, milliseconds(10500));
   EXPECT_EQ(carrier.published(Published::kEnded), 1);
   EXPECT_TRUE(carrier.machine.isOver());
 }
@@ -99,7 +99,7 @@ TEST(Money, AsksForMoreBeforeThePaidTimeIsOver) {
   EXPECT_EQ(driver.last<AskExtend>()[0].want_paid_seconds, 120U);
   EXPECT_EQ(driver.last<AskExtend>()[0].confirmed_seconds, 40U);
   driver.feed(Extended{120, 1'200'000, false});
-  EXPECT_EQ(driver.machine.story().paid_seconds, 120U);
+  EXPECT_EQ(driver.machine.record().paid_seconds, 120U);
   EXPECT_EQ(armedFor(driver, TimerKind::kPaidEnd), milliseconds(120000 - 40100));
 }
 
@@ -115,11 +115,11 @@ TEST(Money, EndsExactlyAtThePaidEndWhenTheExtensionIsRefused) {
   driver.feedAfter(milliseconds(5007), TimerFired{TimerKind::kPaidEnd});
   EXPECT_EQ(driver.last<ByeLeg>().size(), 1U);
   EXPECT_EQ(driver.last<ByeCaller>().size(), 1U);
-  const auto& story = driver.machine.story();
-  EXPECT_EQ(story.reason, Reason::kCreditExhausted);
-  EXPECT_EQ(story.ended_by, EndedBy::kTollgate);
-  EXPECT_EQ(story.talked, seconds(11));  // the 7 ms of the timer are not charged
-  EXPECT_EQ(story.q850_cause, 16);
+  const auto& record = driver.machine.record();
+  EXPECT_EQ(record.reason, Reason::kCreditExhausted);
+  EXPECT_EQ(record.ended_by, EndedBy::kTollgate);
+  EXPECT_EQ(record.talked, seconds(11));  // the 7 ms of the timer are not charged
+  EXPECT_EQ(record.q850_cause, 16);
 }
 
 TEST(Money, AsksNoMoreAfterARefusalButKeepsTheHeartbeat) {
@@ -136,15 +136,15 @@ TEST(Money, RetriesEachSecondWhileBillingIsAwayAndStillEndsAtThePaidEnd) {
   Driver driver;
   driver.toTalking(9);
   driver.feedAfter(seconds(6), TimerFired{TimerKind::kExtend});
-  driver.feed(Undecided{Room::kExtend, "timeout"});
+  driver.feed(Undecided{Stage::kExtend, "timeout"});
   EXPECT_EQ(armedFor(driver, TimerKind::kExtend), seconds(1));
   driver.feedAfter(seconds(1), TimerFired{TimerKind::kExtend});
   EXPECT_EQ(driver.last<AskExtend>().size(), 1U);
   driver.feedAfter(seconds(2), TimerFired{TimerKind::kPaidEnd});
-  EXPECT_EQ(driver.machine.story().reason, Reason::kCreditExhausted);
-  EXPECT_EQ(driver.machine.story().talked, seconds(9));
+  EXPECT_EQ(driver.machine.record().reason, Reason::kCreditExhausted);
+  EXPECT_EQ(driver.machine.record().talked, seconds(9));
   driver.feed(Extended{100, 1, false});  // too late
-  EXPECT_EQ(driver.machine.story().paid_seconds, 9U);
+  EXPECT_EQ(driver.machine.record().paid_seconds, 9U);
 }
 
 // Charge never exceeds the hold, however late a BYE is seen.
@@ -152,7 +152,7 @@ TEST(Money, ClampsTheTalkedTimeWhenAByeComesAfterThePaidEnd) {
   Driver driver;
   driver.toTalking(9);
   driver.feedAfter(seconds(30), PartyBye{Side::kCaller, 0});
-  EXPECT_EQ(driver.machine.story().talked, seconds(9));
+  EXPECT_EQ(driver.machine.record().talked, seconds(9));
 }
 
 TEST(Money, DoesNotEndEarlyWhenTheTimerDoes) {
@@ -168,7 +168,7 @@ TEST(Money, TakesAPaidTimeOfYearsWithoutOverflow) {
   driver.toTalking(4'294'967'295U);
   EXPECT_EQ(armedFor(driver, TimerKind::kPaidEnd), std::chrono::hours(24));
   driver.feedAfter(seconds(5), PartyBye{Side::kCaller, 0});
-  EXPECT_EQ(driver.machine.story().talked, seconds(5));
+  EXPECT_EQ(driver.machine.record().talked, seconds(5));
 }
 
 // Requirement 6.8: the record says who hung up.
@@ -178,9 +178,9 @@ TEST(Hangup, ByTheOperatorEndsBothSidesAndNamesTheUser) {
   driver.feedAfter(seconds(3), OperatorHangup{"anna"});
   EXPECT_EQ(driver.last<ByeLeg>().size(), 1U);
   EXPECT_EQ(driver.last<ByeCaller>().size(), 1U);
-  EXPECT_EQ(driver.machine.story().ended_by, EndedBy::kOperator);
-  EXPECT_EQ(driver.machine.story().ended_by_user, "anna");
-  EXPECT_EQ(driver.machine.story().reason, Reason::kHangupByOperator);
+  EXPECT_EQ(driver.machine.record().ended_by, EndedBy::kOperator);
+  EXPECT_EQ(driver.machine.record().ended_by_user, "anna");
+  EXPECT_EQ(driver.machine.record().reason, Reason::kHangupByOperator);
 }
 
 // Requirement 6.7: the overall maximum, when the deployment sets one.
@@ -190,7 +190,7 @@ TEST(Hangup, ByTheMaximumDuration) {
   Driver driver(policy);
   driver.toTalking(3600);
   driver.feedAfter(seconds(30), TimerFired{TimerKind::kMaxDuration});
-  EXPECT_EQ(driver.machine.story().reason, Reason::kMaxDuration);
+  EXPECT_EQ(driver.machine.record().reason, Reason::kMaxDuration);
 }
 
 }  // namespace

@@ -94,9 +94,9 @@ class Driver {
     return event;
   }
   static LegFailed response(LegId leg, int code) { return {leg, LegFailure::kResponse, code}; }
-  static Refused refused(Room room, base::Reason reason) {
+  static Refused refused(Stage stage, base::Reason reason) {
     Refused event;
-    event.room = room;
+    event.stage = stage;
     event.reason = reason;
     return event;
   }

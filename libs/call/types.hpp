@@ -1,4 +1,4 @@
-// What a call is made of, as plain values: candidates, attempts, the story that becomes the CDR. Nothing here knows SIP, the bus or
+// What a call is made of, as plain values: candidates, attempts, the record that becomes the CDR. Nothing here knows SIP, the bus or
 // Protobuf. One thread owns a call and everything in it.
 #pragma once
 
@@ -33,8 +33,8 @@ enum class Phase : std::uint8_t {
   kOver,    // nothing will come any more: the owner may forget the call
 };
 
-// The rooms an INVITE walks through, as the askers of decisions name them.
-enum class Room : std::uint8_t { kAuth, kRouting, kReserve, kOccupy, kExtend };
+// The stages an INVITE walks through, as the askers of decisions name them.
+enum class Stage : std::uint8_t { kAuth, kRouting, kReserve, kOccupy, kExtend };
 
 enum class Side : std::uint8_t { kCaller, kCarrier };
 
@@ -61,7 +61,7 @@ struct Rate {
 
 // One line of the decision trace (10.3).
 struct TraceStep {
-  std::string room;
+  std::string stage;
   std::string check;
   std::string found;
   bool passed = false;
@@ -86,7 +86,7 @@ struct Candidate {
   std::chrono::milliseconds try_timeout{0};            // 0 = the policy's
   std::chrono::milliseconds ringing_timeout{0};        // 0 = the policy's
   std::vector<Codec> codecs;                           // allowed towards this trunk; empty = all that the source row allows
-  base::Reason unusable = base::Reason::kUnspecified;  // set: passed over without asking for room
+  base::Reason unusable = base::Reason::kUnspecified;  // set: passed over without asking for a slot
 };
 
 // Who calls, as auth found it.
@@ -136,7 +136,7 @@ struct Attempt {
 };
 
 // All that is known of a call so far; at its end, the whole CDR (10.1).
-struct CallStory {
+struct CallRecord {
   std::string ingress_sip_call_id;
   std::string egress_sip_call_id;
   base::WallTime setup_at;

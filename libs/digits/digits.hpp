@@ -1,4 +1,4 @@
-// Dialled numbers and the prefixes that judge them. Values of fixed size, no allocation. Any thread.
+// Dialled numbers and the prefixes that check them. Values of fixed size, no allocation. Any thread.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class Digits {
   std::uint8_t size_ = 0;
 };
 
-// Removes what Digits::fromUserPart removes and judges nothing, so that a prefix can be compared before the whole is judged.
+// Removes what Digits::fromUserPart removes and checks nothing, so that a prefix can be compared before the whole is checked.
 [[nodiscard]] std::string bareUserPart(std::string_view user);
 
 [[nodiscard]] bool isDigits(std::string_view text);  // "" is true

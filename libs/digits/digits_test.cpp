@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/random.hpp"
-#include "libs/digits/prefix_trie.hpp"
+#include "libs/digits/prefix_map.hpp"
 
 namespace tollgate::digits {
 namespace {
@@ -70,8 +70,8 @@ TEST(PrefixCode, RefusesMoreThanFifteenDigitsAndLetters) {
 }
 
 // Requirement 3.3: the longest code that starts the number wins; the empty code is the catch-all.
-TEST(PrefixTrie, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
-  const PrefixTrie<int> trie({{code("374"), 1}, {code(""), 0}, {code("37410"), 2}, {code("374"), 3}, {code("44"), 4}});
+TEST(PrefixMap, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
+  const PrefixMap<int> trie({{code("374"), 1}, {code(""), 0}, {code("37410"), 2}, {code("374"), 3}, {code("44"), 4}});
   const auto found = [&trie](std::string_view number) {
     std::vector<int> values;
     trie.visit(Digits::parse(number).value(), [&values](PrefixCode, int value) {
@@ -85,17 +85,17 @@ TEST(PrefixTrie, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
   EXPECT_EQ(found("37"), (std::vector<int>{0}));
   EXPECT_EQ(found(""), (std::vector<int>{0}));
   EXPECT_EQ(*trie.longest(Digits::parse("4420").value()), 4);
-  EXPECT_EQ(PrefixTrie<int>().longest(Digits::parse("4420").value()), nullptr);
+  EXPECT_EQ(PrefixMap<int>().longest(Digits::parse("4420").value()), nullptr);
 }
 
-TEST(PrefixTrie, AgreesWithTheNaiveSearchOnRandomCodes) {
+TEST(PrefixMap, AgreesWithTheNaiveSearchOnRandomCodes) {
   base::SeededRandom random(11);
   for (int round = 0; round < 40; ++round) {
     std::vector<std::pair<PrefixCode, int>> entries;
     for (int at = 0; at < 150; ++at) {
       entries.emplace_back(code(randomDigits(random, round % 2 == 0 ? 6 : 15, round % 3 == 0 ? 10 : 2)), at);
     }
-    const PrefixTrie<int> trie(entries);
+    const PrefixMap<int> trie(entries);
     for (int probe = 0; probe < 200; ++probe) {
       const std::string number = randomDigits(random, 32, round % 3 == 0 ? 10 : 2);
       std::vector<int> expected;

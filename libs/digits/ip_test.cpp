@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/random.hpp"
-#include "libs/digits/cidr_trie.hpp"
+#include "libs/digits/network_map.hpp"
 
 namespace tollgate::digits {
 namespace {
@@ -98,13 +98,13 @@ TEST(Network, ContainsAndOverlapsOnlyWithinItsFamily) {
   EXPECT_FALSE(net("::/1").overlaps(net("10.0.0.0/8")));
 }
 
-TEST(CidrTrie, VisitsMostSpecificFirstAcrossFamilies) {
-  const CidrTrie<int> trie({{net("10.0.0.0/8"), 8},
-                            {net("10.1.0.0/16"), 16},
-                            {net("10.1.2.3"), 32},
-                            {net("::/1"), 1},
-                            {net("::1:0:0:0/80"), 80},
-                            {net("10.1.0.0/16"), 17}});
+TEST(NetworkMap, VisitsMostSpecificFirstAcrossFamilies) {
+  const NetworkMap<int> trie({{net("10.0.0.0/8"), 8},
+                              {net("10.1.0.0/16"), 16},
+                              {net("10.1.2.3"), 32},
+                              {net("::/1"), 1},
+                              {net("::1:0:0:0/80"), 80},
+                              {net("10.1.0.0/16"), 17}});
   const auto found = [&trie](std::string_view text) {
     std::vector<int> values;
     trie.visit(ip(text), [&values](const Network&, int value) {
@@ -123,19 +123,19 @@ TEST(CidrTrie, VisitsMostSpecificFirstAcrossFamilies) {
   EXPECT_EQ(trie.longest(ip("9.255.255.255")), nullptr);
 }
 
-TEST(CidrTrie, EmptyMatchesNothing) {
+TEST(NetworkMap, EmptyMatchesNothing) {
   EXPECT_FALSE(CidrSet().matches(ip("10.0.0.1")));
   EXPECT_FALSE(makeCidrSet({}).matches(ip("::1")));
 }
 
-TEST(CidrTrie, AgreesWithTheNaiveSearchOnRandomNetworks) {
+TEST(NetworkMap, AgreesWithTheNaiveSearchOnRandomNetworks) {
   base::SeededRandom random(20261121);
   for (int round = 0; round < 40; ++round) {
-    std::vector<CidrTrie<int>::Entry> entries;
+    std::vector<NetworkMap<int>::Entry> entries;
     for (int at = 0; at < 200; ++at) {
       entries.emplace_back(randomNetwork(random), at);
     }
-    const CidrTrie<int> trie(entries);
+    const NetworkMap<int> trie(entries);
     for (int probe = 0; probe < 200; ++probe) {
       const IpAddress address = randomAddress(random);
       std::set<int> expected;

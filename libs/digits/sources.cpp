@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "libs/digits/cidr_trie.hpp"
 #include "libs/digits/digits.hpp"
+#include "libs/digits/network_map.hpp"
 
 namespace tollgate::digits {
 namespace {
@@ -50,11 +50,11 @@ class CandidateRows {
       }
     }
     std::sort(sorted_.begin(), sorted_.end(), before);
-    std::vector<CidrTrie<const SourceClaim*>::Entry> entries;
+    std::vector<NetworkMap<const SourceClaim*>::Entry> entries;
     for (const auto* row : sorted_) {
       entries.emplace_back(row->network, row);
     }
-    trie_ = CidrTrie<const SourceClaim*>(std::move(entries));
+    trie_ = NetworkMap<const SourceClaim*>(std::move(entries));
   }
 
   [[nodiscard]] const SourceClaim* conflictWith(const SourceClaim& existing) const {
@@ -76,7 +76,7 @@ class CandidateRows {
   static bool before(const SourceClaim* left, const SourceClaim* right) { return left->network < right->network; }
 
   std::vector<const SourceClaim*> sorted_;
-  CidrTrie<const SourceClaim*> trie_;
+  NetworkMap<const SourceClaim*> trie_;
 };
 
 }  // namespace

@@ -139,7 +139,7 @@ base::Result<void> Feed::State::catchUp() {
     }
     must_load = true;  // until it is applied, the tables may be half changed
     if (auto outcome = tables.apply(session, lastPerRow(std::move(changes))); !outcome) {
-      telemetry::warn("configuration changes were not applied, loading everything", {{"problem", outcome.error().message}});
+      telemetry::warn("configuration changes were not applied, loading everything", {{"error", outcome.error().message}});
       return Applied{};
     }
     return Applied{target};
@@ -189,7 +189,7 @@ void Feed::State::loop() {
       backoff = kBackoffFirst;
     } else {
       ++failures;
-      telemetry::warn("configuration feed failed, retrying", {{"problem", outcome.error().message}});
+      telemetry::warn("configuration feed failed, retrying", {{"error", outcome.error().message}});
     }
     if (!waitForNext(outcome.has_value(), backoff)) {
       return;

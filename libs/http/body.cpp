@@ -5,7 +5,7 @@
 
 namespace tollgate::http {
 
-std::optional<Response> judgeBody(const BodyHeaders& headers, std::size_t bytes_max) {
+std::optional<Response> checkBody(const BodyHeaders& headers, std::size_t bytes_max) {
   if (headers.content_length && headers.transfer_encoding) {
     return problem(400, "Bad Request", "a request has either Content-Length or Transfer-Encoding, not both (RFC 9112 section 6.1)");
   }

@@ -1,4 +1,4 @@
-// What the head of a request says about its body, judged before a byte of it is read. Any thread.
+// What the head of a request says about its body, checked before a byte of it is read. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,6 @@ struct BodyHeaders {
 };
 
 // The refusal, or nullopt when the body may be read: 400 two interpretations or a length that is no number, 411 chunked, 413 too long.
-[[nodiscard]] std::optional<Response> judgeBody(const BodyHeaders& headers, std::size_t bytes_max);
+[[nodiscard]] std::optional<Response> checkBody(const BodyHeaders& headers, std::size_t bytes_max);
 
 }  // namespace tollgate::http

@@ -1,4 +1,4 @@
-// What strangers send, and when: heads, limits, slowness, connections. Over real loopback sockets.
+// What unknown sources send, and when: heads, limits, slowness, connections. Over real loopback sockets.
 #include <chrono>
 #include <future>
 #include <thread>

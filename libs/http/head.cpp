@@ -170,7 +170,7 @@ tl::expected<RequestHead, Response> parseHead(std::string_view text, std::size_t
       return bad("Host, Content-Length and Transfer-Encoding may come once");
     }
   }
-  if (auto refusal = judgeBody(body, body_bytes_max)) {
+  if (auto refusal = checkBody(body, body_bytes_max)) {
     return tl::unexpected(std::move(*refusal));
   }
   if (body.content_length) {

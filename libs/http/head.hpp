@@ -1,5 +1,5 @@
-// The head of a request from a stranger: parsed strictly (RFC 9112), then written anew for the HTTP library, so that the library never
-// sees two interpretations, control bytes, chunks or a target it cannot decode. Any thread.
+// The head of a request from an unknown source: parsed strictly (RFC 9112), then written anew for the HTTP library, so that the library
+// never sees two interpretations, control bytes, chunks or a target it cannot decode. Any thread.
 #pragma once
 
 #include <cstddef>

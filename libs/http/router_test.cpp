@@ -76,7 +76,7 @@ struct BodyCase {
   int status;  // 0 = may be read
 };
 
-TEST(Body, IsJudgedByItsHeaders) {
+TEST(Body, IsCheckedByItsHeaders) {
   const BodyCase cases[] = {
       {"none", {std::nullopt, std::nullopt}, 0},  {"at limit", {"100", std::nullopt}, 0},
       {"over limit", {"101", std::nullopt}, 413}, {"beyond 64 bits", {"99999999999999999999999", std::nullopt}, 413},
@@ -85,23 +85,23 @@ TEST(Body, IsJudgedByItsHeaders) {
       {"smuggling", {"5", "chunked"}, 400},
   };
   for (const BodyCase& one : cases) {
-    const auto refusal = judgeBody(one.headers, 100);
+    const auto refusal = checkBody(one.headers, 100);
     EXPECT_EQ(refusal ? refusal->status : 0, one.status) << one.name;
   }
 }
 
 TEST(Json, ContentTypeIsAskedFor) {
-  const auto judged = [](const char* type) {
+  const auto checked = [](const char* type) {
     Request request;
     request.headers["content-type"] = type;
     const auto refusal = requireJson(request);
     return refusal ? refusal->status : 0;
   };
-  EXPECT_EQ(judged("application/json"), 0);
-  EXPECT_EQ(judged("Application/JSON; charset=utf-8"), 0);
-  EXPECT_EQ(judged("application/merge-patch+json"), 0);
-  EXPECT_EQ(judged("text/plain"), 415);
-  EXPECT_EQ(judged("application/jsonx"), 415);
+  EXPECT_EQ(checked("application/json"), 0);
+  EXPECT_EQ(checked("Application/JSON; charset=utf-8"), 0);
+  EXPECT_EQ(checked("application/merge-patch+json"), 0);
+  EXPECT_EQ(checked("text/plain"), 415);
+  EXPECT_EQ(checked("application/jsonx"), 415);
   EXPECT_EQ(requireJson(Request{})->status, 415);
 }
 

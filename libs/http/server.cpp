@@ -258,7 +258,7 @@ void Server::State::work(const ExchangePtr& exchange, Request& request, const Ha
     answer(exchange, handler(request));
   } catch (const std::exception& error) {
     // What went wrong is for the log, not for the client.
-    telemetry::error("HTTP handler failed", {{"method", request.method}, {"pattern", exchange->pattern()}, {"what", error.what()}});
+    telemetry::error("HTTP handler failed", {{"method", request.method}, {"pattern", exchange->pattern()}, {"error", error.what()}});
     answer(exchange, problem(500, "Internal Server Error", "the request could not be carried out"));
   }
 }

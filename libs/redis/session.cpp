@@ -76,7 +76,7 @@ void Session::complete(const Done& done, base::Result<Reply> result) {
     try {
       done(std::move(result));
     } catch (const std::exception& problem) {
-      telemetry::error("redis completion threw", {{"problem", problem.what()}});
+      telemetry::error("redis completion threw", {{"error", problem.what()}});
     }
   }
 }
@@ -280,7 +280,7 @@ void Session::onGreeting(const redisReply* reply) {
   }
   if (reply->type == REDIS_REPLY_ERROR) {
     broken_ = true;
-    telemetry::warn("redis refuses", {{"problem", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
+    telemetry::warn("redis refuses", {{"error", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
     return;
   }
   if (--greetings_left_ == 0 && !broken_) {
@@ -296,7 +296,7 @@ void Session::onGreeting(const redisReply* reply) {
 
 void Session::lost(const std::string& why) {
   if (ready_.exchange(false) || phase_ == Phase::kGreeting || backoff_ == 0ms) {
-    telemetry::warn("redis connection lost", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}, {"problem", why}});
+    telemetry::warn("redis connection lost", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}, {"error", why}});
   }
   phase_ = Phase::kWaiting;
   backoff_ = std::clamp(backoff_ * 2, kBackoffFirst, kBackoffMax);

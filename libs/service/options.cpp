@@ -30,7 +30,7 @@ std::string helpText(std::string_view service, std::string_view summary, const s
   std::string text = programName(service) + " - " + std::string(summary) +
                      "\n\n"
                      "  --config FILE    settings file: name = value, # comments; the environment wins\n"
-                     "  --check-config   judge the configuration and exit: 0 good, 2 wrong\n"
+                     "  --check-config   check the configuration and exit: 0 good, 2 wrong\n"
                      "  --help, --version\n\n"
                      "Settings (in the environment TOLLGATE_" +
                      [&] {

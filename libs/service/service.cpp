@@ -112,12 +112,12 @@ int live(Service& service, Signals& signals, const CommonSettings& common, std::
       .set(1);
   telemetry::info("starting", {{"version", version()}, {"pid", static_cast<std::int64_t>(::getpid())}});
   if (const auto listening = operations.start(); !listening) {
-    telemetry::error("not started", {{"why", listening.error().message}});
+    telemetry::error("not started", {{"error", listening.error().message}});
     return kExitNotStarted;
   }
   Runtime runtime{common.instance, metrics};
   if (const auto started = service.start(runtime); !started) {
-    telemetry::error("not started", {{"why", started.error().message}});
+    telemetry::error("not started", {{"error", started.error().message}});
     operations.stop();
     return kExitNotStarted;
   }
@@ -176,7 +176,7 @@ int run(int argc, char** argv, const Definition& definition) {
   try {
     exit_code = live(*service, signals, common, definition.name);
   } catch (const std::exception& error) {
-    telemetry::error("ended by an exception", {{"what", error.what()}});
+    telemetry::error("ended by an exception", {{"error", error.what()}});
   }
   telemetry::stopLogging();
   return exit_code;

@@ -2,7 +2,7 @@
 // A service's main declares a Definition and calls run(); it stays under 60 lines.
 //
 //   --config FILE      settings file (see --help for the settings; the environment wins)
-//   --check-config     load and judge the configuration, say what is wrong, exit 0 or 2
+//   --check-config     load and check the configuration, say what is wrong, exit 0 or 2
 //   --help, --version
 //
 // SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal stops at once,

@@ -33,7 +33,7 @@ class SipEvents {
  public:
   virtual ~SipEvents() = default;
 
-  // First look at a request outside dialogs (never an ACK or CANCEL). Must be cheap: this is all that a stranger costs.
+  // First look at a request outside dialogs (never an ACK or CANCEL). Must be cheap: this is all that an unknown source costs.
   virtual Admission admit(const Source& source, Method method) = 0;
 
   // A new call. Not answered yet, not even with 100.

@@ -21,7 +21,7 @@ void guarded(const char* where, const Function& function) noexcept {
   try {
     function();
   } catch (const std::exception& error) {
-    telemetry::error("exception in a SIP event", {{"where", where}, {"what", std::string_view(error.what())}});
+    telemetry::error("exception in a SIP event", {{"where", where}, {"error", std::string_view(error.what())}});
   } catch (...) {
     telemetry::error("exception in a SIP event", {{"where", where}});
   }

@@ -1,4 +1,4 @@
-// Strangers, overload and malformed messages: answered or dropped, and the next call works.
+// UnknownSources, overload and malformed messages: answered or dropped, and the next call works.
 #include <random>
 
 #include "libs/sofia/test_support.hpp"
@@ -29,7 +29,7 @@ class Hostile : public SipTest {
 };
 
 // Requirement 2.4: SIP from an address on no row is rejected, or dropped; nothing is kept for it.
-TEST_F(Hostile, StrangersGet403WithReasonOrSilence) {
+TEST_F(Hostile, UnknownSourcesGet403WithReasonOrSilence) {
   start();
   std::atomic<Admission> admission = Admission::kRefuse;
   events.on_admit = [&](const Source& source, Method method) {

@@ -25,7 +25,7 @@ void guarded(const char* what, const Function& function) noexcept {
   try {
     function();
   } catch (const std::exception& error) {
-    telemetry::error("exception on the loop thread", {{"where", what}, {"what", std::string_view(error.what())}});
+    telemetry::error("exception on the loop thread", {{"where", what}, {"error", std::string_view(error.what())}});
   } catch (...) {
     telemetry::error("exception on the loop thread", {{"where", what}});
   }

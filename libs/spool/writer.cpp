@@ -193,7 +193,7 @@ Segment* RecordSpool::State::segmentFor(std::size_t bytes) {
   active_ = 0;
   auto created = Segment::create(settings.directory, ++last_number_);
   if (!created) {
-    telemetry::error("spool segment not created", {{"problem", created.error().message}});
+    telemetry::error("spool segment not created", {{"error", created.error().message}});
     return nullptr;
   }
   active_ = last_number_;
@@ -245,7 +245,7 @@ void RecordSpool::State::writeFrames(Segment* segment, std::uint64_t number, std
     disk_bytes += sizeOf(frames_);
   } else {
     write_failures.fetch_add(1, std::memory_order_relaxed);
-    telemetry::error("records not written to the spool", {{"problem", written.error().message}});
+    telemetry::error("records not written to the spool", {{"error", written.error().message}});
   }
   for (auto& entry : batch) {
     if (!written) {

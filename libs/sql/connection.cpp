@@ -185,7 +185,7 @@ Connection::~Connection() {
   statements_.clear();
 }
 
-base::Error Connection::judge(const ::sql::SQLException& error) {
+base::Error Connection::check(const ::sql::SQLException& error) {
   const int number = error.getErrorCode();
   const ErrorMeaning meaning = meaningOf(number);
   broken_ = broken_ || meaning.connection_lost;
@@ -202,7 +202,7 @@ base::Result<T> Connection::guarded(const std::function<T()>& work) {
   try {
     return work();
   } catch (const ::sql::SQLException& error) {
-    return tl::unexpected(judge(error));
+    return tl::unexpected(check(error));
   }
 }
 

@@ -51,7 +51,7 @@ class Connection final : public Session {
   explicit Connection(std::unique_ptr<::sql::Connection> connection) : connection_(std::move(connection)) {}
   [[nodiscard]] Statement prepared(std::string_view sql);
   void forget(std::string_view sql);
-  [[nodiscard]] base::Error judge(const ::sql::SQLException& error);
+  [[nodiscard]] base::Error check(const ::sql::SQLException& error);
   // Runs `work` with the prepared statement; once more when the server lost the statement. Nothing it throws gets out.
   template <class T>
   [[nodiscard]] base::Result<T> withPrepared(std::string_view sql, const std::function<T(::sql::PreparedStatement&)>& work);

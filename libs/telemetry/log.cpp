@@ -72,7 +72,7 @@ class Writer {
     pool_ = std::make_shared<spdlog::details::thread_pool>(std::max<std::size_t>(options.queue_lines_max, 1), 1);
     logger_ = std::make_shared<spdlog::async_logger>("tollgate", std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
     logger_->set_pattern("%v");
-    logger_->set_level(spdlog::level::trace);  // judged before the line is made
+    logger_->set_level(spdlog::level::trace);  // checked before the line is made
     summary_thread_ = std::thread([this] { summarise(); });
   }
 

@@ -69,7 +69,7 @@ TEST_F(LogTest, WritesOneJsonObjectWithAllFields) {
   EXPECT_EQ(ts.back(), 'Z');
 }
 
-TEST_F(LogTest, EscapesWhateverAStrangerSends) {
+TEST_F(LogTest, EscapesWhateverAnUnknownSourceSends) {
   start(Level::kInfo);
   const std::string nasty = std::string("quote\" back\\ nl\n nul") + '\0' + " tab\t esc\x1b del\x7f bad\xFF\xC0\xAF euro\xE2\x82\xAC";
   info(nasty, {{"user_agent", nasty}});

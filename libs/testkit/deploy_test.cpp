@@ -99,14 +99,14 @@ TEST_F(DeployNats, RecordsGoFromIngressToBilling) {
   ASSERT_TRUE(consumer) << consumer.error().message;
   bus::RecordPublisher publisher(as("ingress"), 5s);
   std::atomic<bool> stored = false;
-  publisher.publish(bus::subjects::callEvent("ended", base::TrunkId(1)), "c.1", "story",
+  publisher.publish(bus::subjects::callEvent("ended", base::TrunkId(1)), "c.1", "record",
                     [&](const base::Result<std::uint64_t>& sequence) { stored = sequence.has_value(); });
   EXPECT_TRUE(waitUntil([&] { return stored && taken == 1; }));
   EXPECT_TRUE(waitUntil([&] {
     const auto progress = (*consumer)->progress();
     return progress && progress->acked_floor_sequence == 1;
   }));
-  EXPECT_EQ(bus::readRecord(as("billing"), 1).value_or(""), "story");
+  EXPECT_EQ(bus::readRecord(as("billing"), 1).value_or(""), "record");
   EXPECT_EQ(as("billing").stats().problems, 0U);
   EXPECT_EQ(as("ingress").stats().problems, 0U);
 }

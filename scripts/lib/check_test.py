@@ -54,7 +54,7 @@ class Descriptors(unittest.TestCase):
 }
 """
 
-    def test_fields_enums_and_reserved_numbers_are_listed_and_judged(self):
+    def test_fields_enums_and_reserved_numbers_are_listed_and_checked(self):
         files = [value for key, value in check_golden.parse_block(iter(self.TEXT.splitlines())) if key == "file"]
         lines = check_golden.proto_lines(files)
         self.assertEqual(lines, ["tollgate.x.v1.E 0 E_FIRST enum", "tollgate.x.v1.M 1 price double",

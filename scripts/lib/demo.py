@@ -1,4 +1,4 @@
-"""The demo of scripts/up: seeds an empty base with a customer and a carrier, places one call and tells its story."""
+"""The demo of scripts/up: seeds an empty base with a customer and a carrier, places one call and tells its record."""
 import os
 import tempfile
 
@@ -87,10 +87,10 @@ def show_call(stack):
 
 
 def tell(cdr, before, after, events):
-    """The story of one call, for a reader."""
+    """The record of one call, for a reader."""
     print(f"\nCall {cdr['call_id']}\n\nDecision trace")
     for step in cdr["trace"]:
-        print(f"  {'ok ' if step['passed'] else 'NO '} {step['room']:<8} {step['check']:<16} {step['found']}")
+        print(f"  {'ok ' if step['passed'] else 'NO '} {step['stage']:<8} {step['check']:<16} {step['found']}")
     print("\nAttempts")
     for attempt in cdr["attempts"]:
         print(f"  {attempt['number']}. trunk {attempt['trunk_id']} at {attempt['endpoint']}: {attempt['final_code']} "

@@ -200,7 +200,7 @@ Json callSchemas() {
               {"rate", {{"type", {"object", "null"}}}},
               {"trace", {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/TraceStep"}}}}}}}}},
           {"TraceStep",
-           {{"type", "object"}, {"properties", {{"room", text}, {"check", text}, {"found", text}, {"passed", {{"type", "boolean"}}}}}}}};
+           {{"type", "object"}, {"properties", {{"stage", text}, {"check", text}, {"found", text}, {"passed", {{"type", "boolean"}}}}}}}};
 }
 
 }  // namespace tollgate::admin_api

@@ -82,7 +82,7 @@ std::vector<Field> customerFields() {
   };
 }
 
-Outcome<void> judgePrepaid(const Json& after) {
+Outcome<void> checkPrepaid(const Json& after) {
   if (textOf(after, "billing_type") != "prepaid") {
     return {};
   }
@@ -103,7 +103,7 @@ std::string accountOf(std::int64_t id) {
   return "customer:" + std::to_string(id);
 }
 
-Outcome<void> judgeCurrency(Change& change, const Json& before, const Json& after) {
+Outcome<void> checkCurrency(Change& change, const Json& before, const Json& after) {
   const auto id = integerOf(before, "id");
   if (textOf(before, "currency") == textOf(after, "currency")) {
     return {};
@@ -123,10 +123,10 @@ Outcome<void> judgeCurrency(Change& change, const Json& before, const Json& afte
   return {};
 }
 
-Outcome<void> judgeCustomer(Change& change, const Json* before, Json& after) {
-  TG_PASS(judgePrepaid(after));
+Outcome<void> checkCustomer(Change& change, const Json* before, Json& after) {
+  TG_PASS(checkPrepaid(after));
   if (before != nullptr) {
-    return judgeCurrency(change, *before, after);
+    return checkCurrency(change, *before, after);
   }
   const auto id = integerOf(after, "id");
   if (id != 0) {
@@ -140,7 +140,7 @@ Outcome<void> judgeCustomer(Change& change, const Json* before, Json& after) {
 }
 
 // 1.6. A trunk with calls cannot be deleted, so calls carried as a vendor are covered by the trunks.
-Outcome<void> judgeDelete(Change& change, const Json& before) {
+Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
   TG_STORE(rules,
            change.session.query("SELECT r.id, r.code FROM routing_rules r JOIN trunks t ON t.id = r.trunk_scope_id WHERE t.customer_id = ? "
@@ -210,8 +210,8 @@ Resource customerResource() {
   Resource resource{.name = "Customer", .noun = "customer", .path = "/v1/customers", .entity = "customer", .table = "customers"};
   resource.fields = customerFields();
   resource.shown = {{"trunk_count", {{"type", "integer"}}}, {"balance", {{"type", "string"}, {"description", "Posted balance. (1.5)"}}}};
-  resource.judge = judgeCustomer;
-  resource.judge_delete = judgeDelete;
+  resource.check = checkCustomer;
+  resource.check_delete = checkDelete;
   resource.decorate = decorate;
   return resource;
 }

@@ -21,7 +21,7 @@ Field referenceField(const char* name, const char* help, const char* column = ""
           .sort = true};
 }
 
-Outcome<void> judgeDialpeer(Change& change, const Json* /*before*/, Json& after) {
+Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after) {
   const auto customer = integerOf(after, "customer_id");
   const auto trunk = integerOf(after, "trunk_id");
   const auto rule = integerOf(after, "routing_rule_id");
@@ -96,7 +96,7 @@ Resource dialpeerResource() {
   const Json text_or_null = {{"type", {"string", "null"}}};
   resource.shown = {
       {"customer_name", text_or_null}, {"trunk_name", text_or_null}, {"rule_code", text_or_null}, {"rule_label", text_or_null}};
-  resource.judge = judgeDialpeer;
+  resource.check = checkDialpeer;
   resource.decorate = decorate;
   return resource;
 }

@@ -74,7 +74,7 @@ void announce(Backend& backend, const Resource& resource, std::int64_t version, 
   event.set_author(author);
   const auto sent = backend.connection.publish(bus::subjects::configChanged(resource.entity), event.SerializeAsString());
   if (!sent) {
-    telemetry::warn("config.changed was not sent", {{"why", std::string_view(sent.error().message)}});
+    telemetry::warn("config.changed was not sent", {{"error", std::string_view(sent.error().message)}});
   }
 }
 
@@ -187,8 +187,8 @@ Outcome<Effect> saveInside(Change& running, const Resource& resource, const Save
       return Effect{{*old, false}, false, id, {}, {}};
     }
   }
-  if (resource.judge) {
-    TG_PASS(resource.judge(running, old, after));
+  if (resource.check) {
+    TG_PASS(resource.check(running, old, after));
   }
   if (old != nullptr && sameContent(resource, *old, after)) {
     return Effect{{*old, false}, false, id, {}, {}};
@@ -218,8 +218,8 @@ Outcome<void> erase(Backend& backend, const Resource& resource, std::int64_t par
       return notFound(missing(resource, id));
     }
     TG_PASS(checkPreconditions(preconditions, &*before));
-    if (resource.judge_delete) {
-      TG_PASS(resource.judge_delete(running, *before));
+    if (resource.check_delete) {
+      TG_PASS(resource.check_delete(running, *before));
     }
     TG_STORE(deleted, [&]() -> base::Result<bool> {
       TG_TRY(deleteOne(running, resource, id));

@@ -1,5 +1,5 @@
 // Changes of configuration. Each is one transaction: it takes its place in the order of versions first (so changes run one after another
-// and a rule that looks at other rows cannot be broken by a race), then judges, writes the row and its line in config_changes, commits, and
+// and a rule that looks at other rows cannot be broken by a race), then checks, writes the row and its line in config_changes, commits, and
 // tells the bus. What is refused leaves nothing behind, a version neither. Worker threads.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Declared fields: one declaration per field says how it is read from JSON, judged, kept in MySQL, shown and documented. Values, any
+// Declared fields: one declaration per field says how it is read from JSON, checked, kept in MySQL, shown and documented. Values, any
 // thread.
 #pragma once
 
@@ -29,7 +29,7 @@ enum class Kind : std::uint8_t {
   kWords,  // array of distinct words of `choices`; comma separated text
 };
 
-// Judges and may rewrite a value of the right type; returns the complaint.
+// Checks and may rewrite a value of the right type; returns the complaint.
 using Check = std::function<std::optional<std::string>(Json& value)>;
 
 struct Field {

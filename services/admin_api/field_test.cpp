@@ -82,7 +82,7 @@ TEST(Input, RefusesTooManyRows) {
   EXPECT_EQ(refusal(trunkResource(), body), "sources 2.3");
 }
 
-TEST(Input, JudgesMoneyAndTimeOfRates) {
+TEST(Input, ChecksMoneyAndTimeOfRates) {
   // Requirement 8.2: 6 decimals, not negative, billing block from 1.
   const Json good = {{"prefix", "44"}, {"rate_per_minute", "0.012345"}};
   EXPECT_EQ(refusal(rateResource(), good), "accepted");

@@ -21,7 +21,7 @@ Json rateJson(const common::v1::Rate& rate) {
 Json traceJson(const google::protobuf::RepeatedPtrField<common::v1::TraceStep>& trace) {
   Json steps = Json::array();
   for (const auto& step : trace) {
-    steps.push_back({{"room", step.room()}, {"check", step.check()}, {"found", step.found()}, {"passed", step.passed()}});
+    steps.push_back({{"stage", step.stage()}, {"check", step.check()}, {"found", step.found()}, {"passed", step.passed()}});
   }
   return steps;
 }

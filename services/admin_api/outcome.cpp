@@ -25,11 +25,11 @@ Refused fromError(const base::Error& error) {
     case base::ErrorCode::kUnavailable:
     case base::ErrorCode::kTimeout:
     case base::ErrorCode::kOverLimit:
-      telemetry::warn("request could not be served", {{"why", std::string_view(error.message)}});
+      telemetry::warn("request could not be served", {{"error", std::string_view(error.message)}});
       return Refused{503, statusTitle(503),      "a part this needs does not answer now; nothing was changed unless said otherwise", "",
                      "",  {{"Retry-After", "2"}}};
     case base::ErrorCode::kConflict:
-      telemetry::warn("the store refused a change", {{"why", std::string_view(error.message)}});
+      telemetry::warn("the store refused a change", {{"error", std::string_view(error.message)}});
       return Refused{409, statusTitle(409), "the change does not fit what is stored: something else refers to it or has this id", "", "",
                      {}};
     case base::ErrorCode::kNotFound:
@@ -38,7 +38,7 @@ Refused fromError(const base::Error& error) {
     case base::ErrorCode::kInternal:
       break;
   }
-  telemetry::error("request failed", {{"why", std::string_view(error.message)}});
+  telemetry::error("request failed", {{"error", std::string_view(error.message)}});
   return Refused{500, statusTitle(500), "the log of admin_api says why", "", "", {}};
 }
 

@@ -27,7 +27,7 @@ Outcome<bool> hasCalls(sql::Session& session, std::string_view column, std::int6
   return false;
 }
 
-Outcome<void> judgePlan(Change& change, const Json* before, Json& after) {
+Outcome<void> checkPlan(Change& change, const Json* before, Json& after) {
   if (before == nullptr) {
     return {};
   }
@@ -47,7 +47,7 @@ Outcome<void> judgePlan(Change& change, const Json* before, Json& after) {
   return {};
 }
 
-Outcome<void> judgePlanDelete(Change& change, const Json& before) {
+Outcome<void> checkPlanDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
   TG_PASS_ASSIGN(used, hasCalls(change.session, "plan_id", id));
   if (used) {
@@ -61,7 +61,7 @@ Outcome<void> judgePlanDelete(Change& change, const Json& before) {
   return {};
 }
 
-Outcome<void> judgeOverlap(Change& change, const Json& after) {
+Outcome<void> checkOverlap(Change& change, const Json& after) {
   const auto from = sql::fromTime(*parseTime(textOf(after, "valid_from")));
   std::string query =
       "SELECT id, valid_from, valid_to FROM rates WHERE plan_id = ? AND prefix = ? AND id <> ? AND (valid_to IS NULL OR valid_to > ?)";
@@ -81,7 +81,7 @@ Outcome<void> judgeOverlap(Change& change, const Json& after) {
 }
 
 // A rate that priced calls may only be ended or described otherwise: what the CDRs name stays what it was.
-Outcome<void> judgeUsed(Change& change, const Json& before, const Json& after) {
+Outcome<void> checkUnused(Change& change, const Json& before, const Json& after) {
   Json allowed = before;
   allowed["valid_to"] = after["valid_to"];
   allowed["description"] = after["description"];
@@ -92,7 +92,7 @@ Outcome<void> judgeUsed(Change& change, const Json& before, const Json& after) {
   return {};
 }
 
-Outcome<void> judgeRate(Change& change, const Json* before, Json& after) {
+Outcome<void> checkRate(Change& change, const Json* before, Json& after) {
   if (isNull(after, "valid_from")) {
     after["valid_from"] = base::formatRfc3339(std::chrono::floor<std::chrono::seconds>(change.now));
   }
@@ -100,12 +100,12 @@ Outcome<void> judgeRate(Change& change, const Json* before, Json& after) {
     return invalid("valid_to", "8.2", "must be later than valid_from");
   }
   if (before != nullptr) {
-    TG_PASS(judgeUsed(change, *before, after));
+    TG_PASS(checkUnused(change, *before, after));
   }
-  return judgeOverlap(change, after);
+  return checkOverlap(change, after);
 }
 
-Outcome<void> judgeRateDelete(Change& change, const Json& before) {
+Outcome<void> checkRateDelete(Change& change, const Json& before) {
   TG_PASS_ASSIGN(used, hasCalls(change.session, "id", integerOf(before, "id")));
   if (used) {
     return conflict("", "8.1", "calls were priced with this rate, so it cannot be deleted; end it with valid_to");
@@ -174,8 +174,8 @@ Resource ratePlanResource() {
        .filter = true,
        .sort = true},
   };
-  resource.judge = judgePlan;
-  resource.judge_delete = judgePlanDelete;
+  resource.check = checkPlan;
+  resource.check_delete = checkPlanDelete;
   return resource;
 }
 
@@ -190,8 +190,8 @@ Resource rateResource() {
                     .parent_table = "rate_plans",
                     .parent_noun = "rate plan"};
   resource.fields = rateFields();
-  resource.judge = judgeRate;
-  resource.judge_delete = judgeRateDelete;
+  resource.check = checkRate;
+  resource.check_delete = checkRateDelete;
   return resource;
 }
 

@@ -45,8 +45,8 @@ struct Resource {
   std::vector<RowSet> rows = {};
   std::vector<Shown> shown = {};
   // The rules that need the store or several fields. `before` is nullptr for a new one, whose id is 0 unless the caller chose it.
-  std::function<Outcome<void>(Change&, const Json* before, Json& after)> judge = nullptr;
-  std::function<Outcome<void>(Change&, const Json& before)> judge_delete = nullptr;
+  std::function<Outcome<void>(Change&, const Json* before, Json& after)> check = nullptr;
+  std::function<Outcome<void>(Change&, const Json& before)> check_delete = nullptr;
   // Before the transaction of a delete: what other services must be asked.
   std::function<Outcome<void>(Backend&, std::int64_t id)> ask_before_delete = nullptr;
   // Fills `shown` of a page.

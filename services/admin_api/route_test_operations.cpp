@@ -83,7 +83,7 @@ void markCandidates(Json& document, const billing::v1::Occupied& occupied) {
   }
 }
 
-// One test: fills the document room by room; an Error of a room is decision_unavailable, as for a call.
+// One test: fills the document stage by stage; an Error of a stage is decision_unavailable, as for a call.
 class RouteTest {
  public:
   RouteTest(Backend& backend, Json& document) : backend_(backend), document_(document) {}
@@ -98,12 +98,12 @@ class RouteTest {
   }
 
  private:
-  bool unavailable(const std::string& room, const base::Error& error) {
+  bool unavailable(const std::string& stage, const base::Error& error) {
     common::v1::Refusal refusal;
     refusal.set_reason(common::v1::REASON_DECISION_UNAVAILABLE);
-    refusal.set_detail(room + " did not decide: " + error.message);
+    refusal.set_detail(stage + " did not decide: " + error.message);
     setRefused(document_, refusal);
-    document_["trace"].push_back({{"room", room}, {"check", "answer"}, {"found", error.message}, {"passed", false}});
+    document_["trace"].push_back({{"stage", stage}, {"check", "answer"}, {"found", error.message}, {"passed", false}});
     return false;
   }
 
@@ -114,7 +114,7 @@ class RouteTest {
 
   bool authorize(std::int64_t trunk, const std::string& caller, const std::string& called) {
     auth::v1::AuthorizeRequest request;
-    request.set_test_trunk_id(trunk);
+    request.set_dry_run_trunk_id(trunk);
     request.set_transport(common::v1::TRANSPORT_UDP);
     request.set_caller(caller);
     request.set_called(called);
@@ -136,7 +136,7 @@ class RouteTest {
     request.set_called(identified_.called());
     request.set_caller(identified_.caller());
     *request.mutable_at() = toTimestamp(backend_.clock.wall());
-    request.set_test(true);
+    request.set_dry_run(true);
     const auto reply = backend_.ask<bus::Route>(request);
     if (!reply) {
       return unavailable("routing", reply.error());
@@ -164,7 +164,7 @@ class RouteTest {
     *request.mutable_start() = toTimestamp(backend_.clock.wall());
     request.set_by_load(routed_.by_load());
     request.set_instance("route-test");
-    request.set_test(true);
+    request.set_dry_run(true);
     for (const auto& candidate : routed_.candidates()) {
       auto* trunk = request.add_candidates();
       trunk->set_trunk_id(candidate.trunk_id());

@@ -75,7 +75,7 @@ RowSet targetRows() {
           }};
 }
 
-Outcome<void> judgeTargets(Change& change, const Json& after) {
+Outcome<void> checkTargets(Change& change, const Json& after) {
   std::set<std::int64_t> seen;
   std::int64_t weight_sum = 0;
   const auto& targets = after["targets"];
@@ -101,7 +101,7 @@ Outcome<void> judgeTargets(Change& change, const Json& after) {
 }
 
 // 3.5: a dialpeer of another trunk cannot link a scoped rule, nor may the scope be drawn past one.
-Outcome<void> judgeScope(Change& change, const Json* before, const Json& after) {
+Outcome<void> checkScope(Change& change, const Json* before, const Json& after) {
   if (isNull(after, "trunk_scope_id")) {
     return {};
   }
@@ -132,16 +132,16 @@ void fillLabel(const Json* before, Json& after) {
   }
 }
 
-Outcome<void> judgeRule(Change& change, const Json* before, Json& after) {
+Outcome<void> checkRule(Change& change, const Json* before, Json& after) {
   fillLabel(before, after);
   if (!isNull(after, "min_digits") && !isNull(after, "max_digits") && integerOf(after, "min_digits") > integerOf(after, "max_digits")) {
     return invalid("max_digits", "3.3", "must not be below min_digits");
   }
-  TG_PASS(judgeScope(change, before, after));
-  return judgeTargets(change, after);
+  TG_PASS(checkScope(change, before, after));
+  return checkTargets(change, after);
 }
 
-Outcome<void> judgeDelete(Change& change, const Json& before) {
+Outcome<void> checkDelete(Change& change, const Json& before) {
   TG_STORE(rows, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? LIMIT 1", {integerOf(before, "id")}));
   if (!rows.empty()) {
     return conflict("", "3.1", "dialpeer " + std::to_string(rows[0].integer(0)) + " (\"" + rows[0].text(1) + "\") links it");
@@ -156,8 +156,8 @@ Resource routingRuleResource() {
       .name = "RoutingRule", .noun = "routing rule", .path = "/v1/routing-rules", .entity = "routing_rule", .table = "routing_rules"};
   resource.fields = ruleFields();
   resource.rows = {targetRows()};
-  resource.judge = judgeRule;
-  resource.judge_delete = judgeDelete;
+  resource.check = checkRule;
+  resource.check_delete = checkDelete;
   return resource;
 }
 

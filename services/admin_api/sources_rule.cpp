@@ -86,7 +86,7 @@ std::size_t rowOf(const std::vector<digits::SourceClaim>& candidates, const digi
 
 }  // namespace
 
-Outcome<void> judgeSources(Change& change, const Json& trunk) {
+Outcome<void> checkSources(Change& change, const Json& trunk) {
   const auto candidates = candidateClaims(trunk);
   if (candidates.empty() || textOf(trunk, "status") != "enabled") {
     return {};

@@ -6,6 +6,6 @@
 namespace tollgate::admin_api {
 
 // `trunk` is the document about to be stored, enabled or not (a disabled one never conflicts).
-[[nodiscard]] Outcome<void> judgeSources(Change& change, const Json& trunk);
+[[nodiscard]] Outcome<void> checkSources(Change& change, const Json& trunk);
 
 }  // namespace tollgate::admin_api

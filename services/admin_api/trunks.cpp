@@ -185,7 +185,7 @@ RowSet endpointRows() {
 }
 
 // 2.2, 2.3.
-Outcome<void> judgeIdentification(const Json& after) {
+Outcome<void> checkIdentification(const Json& after) {
   const bool by_prefix = textOf(after, "identification") == "prefix";
   const auto prefix = textOf(after, "tech_prefix");
   if (by_prefix && prefix.empty()) {
@@ -208,7 +208,7 @@ Outcome<void> judgeIdentification(const Json& after) {
 }
 
 // 8.1: the plan exists, is of the right side, and has the customer's currency.
-Outcome<void> judgePlan(Change& change, const Json& after, const std::string& field, const std::string& scope,
+Outcome<void> checkPlan(Change& change, const Json& after, const std::string& field, const std::string& scope,
                         const std::string& currency) {
   if (isNull(after, field)) {
     return {};
@@ -227,7 +227,7 @@ Outcome<void> judgePlan(Change& change, const Json& after, const std::string& fi
 }
 
 // 2.15: it exists and the chain comes to an end.
-Outcome<void> judgeNextTrunk(Change& change, const Json& after) {
+Outcome<void> checkNextTrunk(Change& change, const Json& after) {
   const auto own = integerOf(after, "id");
   auto next = integerOf(after, "next_trunk_id");
   std::string chain;
@@ -250,20 +250,20 @@ Outcome<void> judgeNextTrunk(Change& change, const Json& after) {
   return {};
 }
 
-Outcome<void> judgeTrunk(Change& change, const Json* /*before*/, Json& after) {
+Outcome<void> checkTrunk(Change& change, const Json* /*before*/, Json& after) {
   TG_STORE(customers, change.session.query("SELECT currency FROM customers WHERE id = ?", {integerOf(after, "customer_id")}));
   if (customers.empty()) {
     return invalid("customer_id", "1.4", "there is no customer " + std::to_string(integerOf(after, "customer_id")));
   }
-  TG_PASS(judgeIdentification(after));
-  TG_PASS(judgePlan(change, after, "rate_plan_id", "customer", customers[0].text(0)));
-  TG_PASS(judgePlan(change, after, "vendor_rate_plan_id", "vendor", customers[0].text(0)));
-  TG_PASS(judgeNextTrunk(change, after));
-  return judgeSources(change, after);
+  TG_PASS(checkIdentification(after));
+  TG_PASS(checkPlan(change, after, "rate_plan_id", "customer", customers[0].text(0)));
+  TG_PASS(checkPlan(change, after, "vendor_rate_plan_id", "vendor", customers[0].text(0)));
+  TG_PASS(checkNextTrunk(change, after));
+  return checkSources(change, after);
 }
 
 // 2.8.
-Outcome<void> judgeDelete(Change& change, const Json& before) {
+Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
   TG_STORE(dialpeers, change.session.query("SELECT id, display_name FROM dialpeers WHERE trunk_id = ? LIMIT 1", {id}));
   if (!dialpeers.empty()) {
@@ -344,7 +344,7 @@ base::Result<void> decorate(Backend& backend, sql::Session& session, std::vector
   }
   auto load_of = loads(backend, ids);
   if (!load_of) {
-    telemetry::warn("trunks are listed without live calls", {{"why", std::string_view(load_of.error().message)}});
+    telemetry::warn("trunks are listed without live calls", {{"error", std::string_view(load_of.error().message)}});
   }
   for (auto& trunk : page) {
     std::set<std::string> codecs;
@@ -376,8 +376,8 @@ Resource trunkResource() {
                     {"codecs", {{"type", "array"}, {"items", {{"type", "string"}}}, {"description", "Union over the sources. (2.7)"}}},
                     {"live_incoming", number_or_null},
                     {"live_outgoing", number_or_null}};
-  resource.judge = judgeTrunk;
-  resource.judge_delete = judgeDelete;
+  resource.check = checkTrunk;
+  resource.check_delete = checkDelete;
   resource.ask_before_delete = askBeforeDelete;
   resource.decorate = decorate;
   return resource;

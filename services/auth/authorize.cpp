@@ -106,9 +106,9 @@ class Decision {
       : snapshot_(snapshot), question_(question), called_(digits::bareUserPart(question.called.substr(0, kUserPartMax))) {}
 
   Answer take() {
-    const Trunk* trunk = question_.test_trunk.isSet() ? testTrunk() : trunkOfSource();
+    const Trunk* trunk = question_.dry_run_trunk.isSet() ? testTrunk() : trunkOfSource();
     if (trunk != nullptr && trunkMayCall(*trunk)) {
-      judgeNumber(*trunk);
+      checkNumber(*trunk);
     }
     return std::move(answer_);
   }
@@ -181,15 +181,15 @@ class Decision {
     passed("tech_prefix", trunk.tech_prefix.empty() ? "none asked for" : "the called number starts with " + trunk.tech_prefix);
   }
 
-  // Route test (10.6): the trunk is given, its prefix is still judged.
+  // Route test (10.6): the trunk is given, its prefix is still checked.
   const Trunk* testTrunk() {
-    const auto* trunk = snapshot_.trunks.find(question_.test_trunk);
+    const auto* trunk = snapshot_.trunks.find(question_.dry_run_trunk);
     if (trunk == nullptr) {
-      refuse(Reason::kUnknownSource, "source_row", "trunk " + std::to_string(question_.test_trunk.value()) + " does not exist");
+      refuse(Reason::kUnknownSource, "source_row", "trunk " + std::to_string(question_.dry_run_trunk.value()) + " does not exist");
       return nullptr;
     }
     name(**trunk, (*trunk)->sources.empty() ? nullptr : &(*trunk)->sources.front());
-    passed("source_row", "test: judged as a call from " + describe(**trunk));
+    passed("source_row", "test: checked as a call from " + describe(**trunk));
     if (!called_.starts_with((*trunk)->tech_prefix)) {
       refuse(Reason::kTechPrefixMismatch, "tech_prefix", "the called number does not start with the tech prefix of " + describe(**trunk));
       return nullptr;
@@ -214,7 +214,7 @@ class Decision {
     return true;
   }
 
-  void judgeNumber(const Trunk& trunk) {
+  void checkNumber(const Trunk& trunk) {
     const std::string_view rest = std::string_view(called_).substr(trunk.tech_prefix.size());
     if (rest.empty()) {
       refuse(Reason::kAddressIncomplete, "called_number",

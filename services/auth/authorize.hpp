@@ -25,7 +25,7 @@ struct Question {
   std::uint16_t source_port = 0;
   std::string_view called;  // user part as received
   std::string_view caller;
-  base::TrunkId test_trunk;  // set: judge as if this trunk had sent the call; the source is then not looked at
+  base::TrunkId dry_run_trunk;  // set: check as if this trunk had sent the call; the source is then ignored
 };
 
 struct TraceLine {

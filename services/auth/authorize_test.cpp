@@ -45,9 +45,9 @@ class Authorize : public testing::Test {
 
   void add(Trunk trunk) { tables_.setTrunk(std::move(trunk)); }
 
-  Answer ask(std::string_view address, std::uint16_t port, std::string_view called, std::int64_t test_trunk = 0) {
+  Answer ask(std::string_view address, std::uint16_t port, std::string_view called, std::int64_t dry_run_trunk = 0) {
     tables_.publish(++version_);
-    return authorize(*tables_.current(), {address, port, called, "1000", base::TrunkId(test_trunk)});
+    return authorize(*tables_.current(), {address, port, called, "1000", base::TrunkId(dry_run_trunk)});
   }
 
   static Reason reasonOf(const Answer& answer) { return answer.refusal ? answer.refusal->reason : Reason::kUnspecified; }
@@ -144,7 +144,7 @@ TEST_F(Authorize, NamesTheCustomerWhenAllTrunksOfTheSourceAreIts) {
 }
 
 // Requirement 2.3: match port on = the source port must equal it.
-TEST_F(Authorize, JudgesThePortOnlyWhereTheRowMatchesIt) {
+TEST_F(Authorize, ChecksThePortOnlyWhereTheRowMatchesIt) {
   add(makeTrunk(5, 1, "", {{"10.0.0.1", 5080}}));
   add(makeTrunk(6, 2, "", {{"10.0.0.1", 5090}}));
   EXPECT_EQ(ask("10.0.0.1", 5080, "37410").trunk, base::TrunkId(5));
@@ -154,7 +154,7 @@ TEST_F(Authorize, JudgesThePortOnlyWhereTheRowMatchesIt) {
   EXPECT_NE(answer.refusal->detail.find("port 5080"), std::string::npos) << answer.refusal->detail;
 }
 
-// Requirement 6.4: each row of a trunk is judged by itself, so the one that fits best must be chosen.
+// Requirement 6.4: each row of a trunk is checked by itself, so the one that fits best must be chosen.
 TEST_F(Authorize, ChoosesTheMostSpecificRowOfATrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/8"}, {"10.0.0.1"}, {"10.0.0.1", 5080}, {"10.0.0.0/24"}}));
   EXPECT_EQ(ask("10.0.0.1", 5060, "551").source_row, base::SourceRowId(51));
@@ -200,8 +200,8 @@ TEST_F(Authorize, ChecksTrunkBeforeCustomerBeforeNumber) {
   EXPECT_EQ(reasonOf(ask("10.0.0.1", 5060, "55")), Reason::kAddressIncomplete);
 }
 
-// Requirement 10.6: a route test is judged as a real call of that trunk.
-TEST_F(Authorize, JudgesATestAsTheTrunkGiven) {
+// Requirement 10.6: a route test is checked as a real call of that trunk.
+TEST_F(Authorize, ChecksADryRunAsTheTrunkGiven) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   const Answer good = ask("", 0, "5537410", 5);
   EXPECT_EQ(reasonOf(good), Reason::kUnspecified);
@@ -227,7 +227,7 @@ TEST_F(Authorize, TracesEveryCheckInWords) {
   const auto reply = toReply(question, authorize(*tables_.current(), question));
   std::vector<std::string> lines;
   for (const auto& step : reply.trace()) {
-    EXPECT_EQ(step.room(), "auth");
+    EXPECT_EQ(step.stage(), "auth");
     EXPECT_TRUE(step.passed());
     lines.push_back(step.check() + ": " + step.found());
   }

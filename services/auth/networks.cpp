@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "libs/digits/cidr_trie.hpp"
+#include "libs/digits/network_map.hpp"
 
 namespace tollgate::auth {
 namespace {

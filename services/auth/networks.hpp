@@ -14,8 +14,8 @@ struct NetworkList {
   // A number that stands for the content: equal lists have equal versions on every replica, whichever changes led there. Never 0.
   std::uint64_t version = 0;
   std::vector<digits::Network> networks;
-  // The exact list did not fit, and near networks were widened until it did. Safe: this list only keeps strangers off the bus, and who
-  // gets past it is judged by the exact rows.
+  // The exact list did not fit, and near networks were widened until it did. Safe: this list only keeps unknown sources off the bus, and
+  // who gets past it is checked by the exact rows.
   bool widened = false;
 };
 

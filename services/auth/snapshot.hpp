@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "libs/base/ids.hpp"
-#include "libs/digits/cidr_trie.hpp"
 #include "libs/digits/ip.hpp"
+#include "libs/digits/network_map.hpp"
 #include "libs/digits/sources.hpp"
 #include "libs/feed/sharded_map.hpp"
 #include "services/auth/networks.hpp"
@@ -57,11 +57,11 @@ struct Claim {
 // All rows with exactly one network, sorted by tech prefix: the trunks of one address are told apart by a binary search.
 using Claims = std::vector<Claim>;
 
-using SourceTrie = digits::CidrTrie<std::shared_ptr<const Claims>>;
+using SourceMap = digits::NetworkMap<std::shared_ptr<const Claims>>;
 
 struct Snapshot {
   std::uint64_t version = 0;
-  std::shared_ptr<const SourceTrie> sources;
+  std::shared_ptr<const SourceMap> sources;
   feed::ShardedMap<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
   feed::ShardedMap<base::CustomerId, Customer> customers;
   std::shared_ptr<const NetworkList> networks;

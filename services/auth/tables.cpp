@@ -203,7 +203,7 @@ void Tables::publish(std::uint64_t version) {
   next->customers = customers_.publish();
   next->trunks = trunks_.publish();
   if (claims_changed_ || last == nullptr) {
-    next->sources = std::make_shared<const SourceTrie>(std::vector<SourceTrie::Entry>(claims_.begin(), claims_.end()));
+    next->sources = std::make_shared<const SourceMap>(std::vector<SourceMap::Entry>(claims_.begin(), claims_.end()));
   } else {
     next->sources = last->sources;
   }

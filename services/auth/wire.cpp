@@ -23,7 +23,7 @@ Question toQuestion(const auth::v1::AuthorizeRequest& request) {
   question.source_port = request.source_port() <= UINT16_MAX ? static_cast<std::uint16_t>(request.source_port()) : std::uint16_t{0};
   question.called = request.called();
   question.caller = request.caller();
-  question.test_trunk = base::TrunkId(request.test_trunk_id());
+  question.dry_run_trunk = base::TrunkId(request.dry_run_trunk_id());
   return question;
 }
 
@@ -46,7 +46,7 @@ auth::v1::AuthorizeReply toReply(const Question& question, const Answer& answer)
   }
   for (const auto& line : answer.trace) {
     auto& step = *reply.add_trace();
-    step.set_room("auth");
+    step.set_stage("auth");
     step.set_check(std::string(line.check));
     step.set_found(line.found);
     step.set_passed(line.passed);

@@ -7,15 +7,15 @@
 #include "libs/bus/rpcs_billing.hpp"
 #include "libs/feed/feed.hpp"
 #include "libs/telemetry/log.hpp"
-#include "services/billing/account_loader.hpp"
-#include "services/billing/admission.hpp"
-#include "services/billing/committer.hpp"
-#include "services/billing/extension.hpp"
-#include "services/billing/intake.hpp"
-#include "services/billing/payments.hpp"
-#include "services/billing/queries.hpp"
-#include "services/billing/sweeper.hpp"
-#include "services/billing/tables.hpp"
+#include "services/billing/accounts/account_loader.hpp"
+#include "services/billing/accounts/payments.hpp"
+#include "services/billing/accounts/queries.hpp"
+#include "services/billing/accounts/sweeper.hpp"
+#include "services/billing/admission/admission.hpp"
+#include "services/billing/admission/extension.hpp"
+#include "services/billing/config/tables.hpp"
+#include "services/billing/records/committer.hpp"
+#include "services/billing/records/intake.hpp"
 
 namespace tollgate::billing {
 
@@ -26,29 +26,29 @@ constexpr std::chrono::milliseconds kFlushOnStop{500};
 }  // namespace
 
 struct BillingService::Parts {
-  Parts(const Settings& settings, telemetry::Metrics& metrics, std::unique_ptr<bus::Connection> request_connection,
+  Parts(const Settings& settings, telemetry::Metrics& registry, std::unique_ptr<bus::Connection> request_connection,
         std::unique_ptr<bus::Connection> event_connection)
-      : meters(metrics),
+      : metrics(registry),
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
         pool(settings.sql),
         redis(std::make_unique<redis::Client>(settings.redis, scripts.all())),
         store(*redis, scripts, {settings.lease, settings.ended_mark}),
-        settler(store, meters),
-        committer({snapshots, pool, store, settler, meters, settings}),
+        settler(store, metrics),
+        committer({snapshots, pool, store, settler, metrics, settings}),
         intake(*events, settings.stream, [this](bus::Record record) { committer.take(std::move(record)); }),
-        loader({snapshots, *redis, store, pool, *requests, intake, meters, settings}),
-        sweeper({snapshots, *redis, store, *requests, intake, committer, meters, settings}),
-        tables(snapshots, meters.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
+        loader({snapshots, *redis, store, pool, *requests, intake, metrics, settings}),
+        sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
+        tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.config_poll)),
         admission(admissionParts(settings)),
         extension(admissionParts(settings), *events),
         queries(admissionParts(settings)),
-        payments(std::make_unique<Payments>(pool, settler, meters, static_cast<std::size_t>(settings.workers))),
+        payments(std::make_unique<Payments>(pool, settler, metrics, static_cast<std::size_t>(settings.workers))),
         server(std::make_unique<bus::RpcServer>(*requests, "billing")) {}
 
   [[nodiscard]] AdmissionParts admissionParts(const Settings& settings) {
-    return {snapshots, store, meters, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
+    return {snapshots, store, metrics, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
   }
 
   [[nodiscard]] base::Result<void> serve() {
@@ -79,7 +79,7 @@ struct BillingService::Parts {
   }
 
   // In the order of construction; stop() says in which order they end.
-  Meters meters;
+  BillingMetrics metrics;
   Scripts scripts;
   SnapshotHolder snapshots;
   std::unique_ptr<bus::Connection> requests;  // requests and replies, flushed at once
@@ -162,7 +162,7 @@ void BillingService::stop() {
   parts_->committer.stop();
   parts_->feed.reset();
   if (const auto flushed = parts_->events->flush(kFlushOnStop); !flushed) {
-    telemetry::warn("events not flushed at the stop", {{"why", flushed.error().message}});
+    telemetry::warn("events not flushed at the stop", {{"error", flushed.error().message}});
   }
   // Completes what is still under way, so while those who wait for it exist.
   parts_->redis.reset();
@@ -170,9 +170,9 @@ void BillingService::stop() {
 }
 
 service::Definition definition() {
-  return {"billing", "can it be paid, is there room, what is owed?", [](config::Loader& loader) -> std::unique_ptr<service::Service> {
-            return std::make_unique<BillingService>(readSettings(loader));
-          }};
+  return {
+      "billing", "can it be paid, is there a free slot, what is owed?",
+      [](config::Loader& loader) -> std::unique_ptr<service::Service> { return std::make_unique<BillingService>(readSettings(loader)); }};
 }
 
 }  // namespace tollgate::billing

@@ -65,7 +65,7 @@ common::v1::Refusal refusal(base::Reason reason, std::string detail) {
 
 common::v1::TraceStep traceStep(std::string check, std::string found, bool passed) {
   common::v1::TraceStep step;
-  step.set_room("billing");
+  step.set_stage("billing");
   step.set_check(std::move(check));
   step.set_found(std::move(found));
   step.set_passed(passed);

@@ -11,7 +11,7 @@ namespace {
 const std::vector<double> kBounds = {0.00005, 0.0001,  0.00015, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008,
                                      0.001,   0.00125, 0.0015,  0.002,  0.0025, 0.003,  0.004,  0.005,  0.0075,
                                      0.01,    0.015,   0.02,    0.03,   0.05,   0.1,    0.25,   0.5,    1.0};
-constexpr std::array<std::string_view, 5> kRooms = {"auth", "routing", "reserve", "occupy", "extend"};
+constexpr std::array<std::string_view, 5> kStages = {"auth", "routing", "reserve", "occupy", "extend"};
 
 std::string word(std::string_view text) {
   return std::string(text);
@@ -21,7 +21,7 @@ std::string word(std::string_view text) {
 
 IngressMetrics::IngressMetrics(telemetry::Metrics& metrics)
     : setup(metrics.histogram("tollgate_ingress_setup_seconds", "From the caller's INVITE to the first INVITE to a carrier", kBounds)),
-      strangers(metrics.counter("tollgate_ingress_strangers_total", "SIP requests from addresses on no source row")),
+      unknown_sources(metrics.counter("tollgate_ingress_unknown_sources_total", "SIP requests from addresses on no source row")),
       refused_without_record(
           metrics.counter("tollgate_ingress_refused_without_record_total", "INVITEs refused before the authorised networks were known")),
       stale_events(metrics.counter("tollgate_ingress_stale_events_total", "Callbacks, timers and answers for calls that are gone")),
@@ -44,11 +44,11 @@ IngressMetrics::IngressMetrics(telemetry::Metrics& metrics)
       phases_[i] = &metrics.gauge("tollgate_ingress_active_calls", "Calls now, by phase", {{"phase", word(call::phaseWord(phase))}});
     }
   }
-  for (std::size_t i = 0; i < kRooms.size(); ++i) {
+  for (std::size_t i = 0; i < kStages.size(); ++i) {
     decisions_[i] =
-        &metrics.histogram("tollgate_ingress_decision_seconds", "From question to answer", kBounds, {{"room", word(kRooms[i])}});
+        &metrics.histogram("tollgate_ingress_decision_seconds", "From question to answer", kBounds, {{"stage", word(kStages[i])}});
     undecided_[i] =
-        &metrics.counter("tollgate_ingress_undecided_total", "Questions without an answer in time", {{"room", word(kRooms[i])}});
+        &metrics.counter("tollgate_ingress_undecided_total", "Questions without an answer in time", {{"stage", word(kStages[i])}});
   }
   for (std::size_t i = 0; i < attempts_.size(); ++i) {
     const auto end = call::attemptEndWord(static_cast<call::AttemptEnd>(i));
@@ -70,8 +70,8 @@ void IngressMetrics::callEnded(base::Reason reason) {
   (counter != nullptr ? counter : ended_[0])->add();
 }
 
-void IngressMetrics::decided(call::Room room, std::chrono::nanoseconds time, bool answered) {
-  const auto index = static_cast<std::size_t>(room);
+void IngressMetrics::decided(call::Stage stage, std::chrono::nanoseconds time, bool answered) {
+  const auto index = static_cast<std::size_t>(stage);
   decisions_[index]->observe(std::chrono::duration<double>(time).count());
   if (!answered) {
     undecided_[index]->add();

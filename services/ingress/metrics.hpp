@@ -17,11 +17,11 @@ class IngressMetrics {
 
   void phaseChanged(call::Phase from, call::Phase to);
   void callEnded(base::Reason reason);
-  void decided(call::Room room, std::chrono::nanoseconds time, bool answered);
+  void decided(call::Stage stage, std::chrono::nanoseconds time, bool answered);
   void attempted(call::AttemptEnd end);
 
   telemetry::Histogram& setup;  // INVITE in to first INVITE out
-  telemetry::Counter& strangers;
+  telemetry::Counter& unknown_sources;
   telemetry::Counter& refused_without_record;
   telemetry::Counter& stale_events;    // for calls that are gone
   telemetry::Counter& ignored_events;  // that made no sense in the call's phase

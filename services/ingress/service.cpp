@@ -11,9 +11,9 @@
 #include "libs/bus/records.hpp"
 #include "libs/spool/record_spool.hpp"
 #include "libs/telemetry/log.hpp"
-#include "services/ingress/calls.hpp"
-#include "services/ingress/control.hpp"
-#include "services/ingress/network_watch.hpp"
+#include "services/ingress/calls/calls.hpp"
+#include "services/ingress/calls/control.hpp"
+#include "services/ingress/intake/network_watch.hpp"
 
 namespace tollgate::ingress {
 namespace {
@@ -45,7 +45,7 @@ struct IngressService::Parts {
   Parts(const Settings& settings, service::Runtime& runtime)
       : metrics(runtime.metrics),
         instance(runtime.instance),
-        guard({settings.drop_unknown_sources, settings.stranger_answers_per_second}),
+        guard({settings.drop_unknown_sources, settings.unknown_source_answers_per_second}),
         loop(clock) {}
 
   base::SystemClock clock;
@@ -194,9 +194,9 @@ void IngressService::everySecond() {
   parts.retransmitted = sip.retransmitted;
   parts.metrics.loop_longest_turn.set(static_cast<double>(parts.loop.stats().longest_turn_micros) / 1e6);
   if (parts.loop.now() >= parts.next_summary) {
-    parts.next_summary = parts.loop.now() + settings_.stranger_summary;
-    if (const auto strangers = parts.guard.takeSummary(); !strangers.empty()) {
-      parts.publisher->publishUnknownSources(strangers, parts.clock.wall(), parts.random);
+    parts.next_summary = parts.loop.now() + settings_.unknown_source_summary;
+    if (const auto unknown_sources = parts.guard.takeSummary(); !unknown_sources.empty()) {
+      parts.publisher->publishUnknownSources(unknown_sources, parts.clock.wall(), parts.random);
     }
   }
 }

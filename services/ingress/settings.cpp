@@ -103,10 +103,10 @@ Settings readSettings(config::Loader& loader) {
     loader.refuse("unknown_source", "write reject or drop");
   }
   settings.drop_unknown_sources = unknown == "drop";
-  settings.stranger_answers_per_second = static_cast<std::uint32_t>(
-      loader.integer("stranger_answers_per_second", 100, 0, 100'000, "403 to strangers; beyond, they get silence"));
-  settings.stranger_summary =
-      loader.duration("stranger_summary", seconds(10), seconds(1), hours(1), "how often counted strangers become a record");
+  settings.unknown_source_answers_per_second = static_cast<std::uint32_t>(
+      loader.integer("unknown_source_answers_per_second", 100, 0, 100'000, "403 to unknown sources; beyond, they get silence"));
+  settings.unknown_source_summary =
+      loader.duration("unknown_source_summary", seconds(10), seconds(1), hours(1), "how often counted unknown sources become a record");
   settings.max_calls = static_cast<std::size_t>(loader.integer("max_calls", 20'000, 1, 200'000, "beyond: 503 overloaded"));
   settings.retry_after_seconds = static_cast<int>(loader.integer("retry_after_seconds", 3, 1, 3600, "Retry-After of 503"));
   settings.spool_dir = loader.text("spool_dir", "var/ingress-spool", "records wait here until the bus has stored them");

@@ -33,8 +33,8 @@ struct Settings {
   std::chrono::milliseconds billing_timeout{500};
   std::chrono::milliseconds networks_poll{500};
   bool drop_unknown_sources = false;
-  std::uint32_t stranger_answers_per_second = 100;
-  std::chrono::milliseconds stranger_summary{10'000};
+  std::uint32_t unknown_source_answers_per_second = 100;
+  std::chrono::milliseconds unknown_source_summary{10'000};
   std::size_t max_calls = 20'000;
   int retry_after_seconds = 3;
   std::string spool_dir;

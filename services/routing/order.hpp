@@ -15,6 +15,6 @@ struct Usable {
 
 // priority: lower first, turning among equals. weight: higher weight first, the load decides later. percent: the one whose turn it is by
 // its share, the rest by weight. Equal ones stay in the order of the list.
-void putInOrder(const Rule& rule, std::vector<Usable>& usable, bool test);
+void putInOrder(const Rule& rule, std::vector<Usable>& usable, bool dry_run);
 
 }  // namespace tollgate::routing

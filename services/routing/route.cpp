@@ -66,7 +66,7 @@ class Decision {
       return false;
     }
     trace("dialpeer", "active dialpeers of " + trunkText() + ": " + std::to_string((*plan)->size()), true);
-    (*plan)->visit(number, [&](digits::PrefixCode, const Way& way) { return !isChosen(way, number.size()); });
+    (*plan)->visit(number, [&](digits::PrefixCode, const PlanEntry& entry) { return !isChosen(entry, number.size()); });
     if (answer_.rule == nullptr) {
       refuse(Reason::kNoRoute, "rule", "no rule of " + trunkText() + "'s dialpeers matches the number");
       return false;
@@ -74,15 +74,15 @@ class Decision {
     return true;
   }
 
-  bool isChosen(const Way& way, std::size_t digits) {
-    const std::string by = " by dialpeer " + std::to_string(way.dialpeer.value());
-    if (way.customer != question_.customer) {
-      trace("dialpeer", "dialpeer " + std::to_string(way.dialpeer.value()) + " serves another customer", false);
+  bool isChosen(const PlanEntry& entry, std::size_t digits) {
+    const std::string by = " by dialpeer " + std::to_string(entry.dialpeer.value());
+    if (entry.customer != question_.customer) {
+      trace("dialpeer", "dialpeer " + std::to_string(entry.dialpeer.value()) + " serves another customer", false);
       return false;
     }
-    const auto* found = snapshot_.rules.find(way.rule);
+    const auto* found = snapshot_.rules.find(entry.rule);
     if (found == nullptr) {
-      trace("rule", "rule " + std::to_string(way.rule.value()) + by + " does not exist", false);
+      trace("rule", "rule " + std::to_string(entry.rule.value()) + by + " does not exist", false);
       return false;
     }
     const Rule& rule = **found;
@@ -92,7 +92,7 @@ class Decision {
     }
     trace("rule", describe(rule) + by + " has the longest code that starts the number", true);
     answer_.rule = &rule;
-    answer_.dialpeer = way.dialpeer;
+    answer_.dialpeer = entry.dialpeer;
     return true;
   }
 
@@ -119,7 +119,7 @@ class Decision {
       return;
     }
     auto usable = usableTargets(rule);
-    putInOrder(rule, usable, question_.test);
+    putInOrder(rule, usable, question_.dry_run);
     for (const auto& one : usable) {
       add(*one.trunk, one.target.weight, false);
     }

@@ -1,5 +1,5 @@
 // Where may a call go? (REQUIREMENTS 3.1, 3.3, 3.4, 3.6, 2.15.) A function of a snapshot and the question; only the turns of the chosen
-// rule move, and not for a test. Any thread.
+// rule move, and not for a dry run. Any thread.
 //
 // The longest code among the active dialpeers of the calling customer and trunk decides, with rules that are inactive, scoped to another
 // trunk, or ask for another number length passed over; of two rules with the same code the one scoped to the trunk wins, then the older
@@ -26,7 +26,7 @@ struct Question {
   base::CustomerId customer;
   base::TrunkId trunk;
   std::string_view called;  // digits
-  bool test = false;
+  bool dry_run = false;
 };
 
 struct TraceLine {

@@ -65,7 +65,7 @@ class Route : public testing::Test {
     return {base::TrunkId(trunk), priority, weight};
   }
 
-  Answer ask(std::string_view called, bool test = false) {
+  Answer ask(std::string_view called, bool dry_run = false) {
     tables_.publish(++version_);
     held_ = tables_.current();
     return route(*held_, {base::CustomerId(kCaller), base::TrunkId(kTrunk), called, test});
@@ -298,7 +298,7 @@ TEST_F(Route, TracesTheRuleAndEachCandidateInWords) {
   const auto reply = toReply(ask("37410"));
   std::vector<std::string> lines;
   for (const auto& step : reply.trace()) {
-    EXPECT_EQ(step.room(), "routing");
+    EXPECT_EQ(step.stage(), "routing");
     lines.push_back(step.check() + (step.passed() ? ": " : "! ") + step.found());
   }
   EXPECT_EQ(lines,

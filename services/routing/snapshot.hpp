@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "libs/base/ids.hpp"
-#include "libs/digits/prefix_trie.hpp"
+#include "libs/digits/prefix_map.hpp"
 #include "libs/feed/sharded_map.hpp"
 #include "services/routing/turns.hpp"
 
@@ -68,13 +68,13 @@ struct Rule {
 };
 
 // One active dialpeer as its trunk's plan has it.
-struct Way {
+struct PlanEntry {
   base::DialpeerId dialpeer;
   base::RuleId rule;
   base::CustomerId customer;  // whose calls it serves
 };
 
-using Plan = digits::PrefixTrie<Way>;
+using Plan = digits::PrefixMap<PlanEntry>;
 
 struct Snapshot {
   std::uint64_t version = 0;

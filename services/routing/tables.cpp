@@ -140,7 +140,7 @@ std::shared_ptr<const Plan> Tables::makePlan(const std::vector<Dialpeer>& dialpe
   std::vector<Plan::Entry> plan;
   plan.reserve(entries.size());
   for (const auto& [dialpeer, rule] : entries) {
-    plan.emplace_back(rule->code, Way{dialpeer->id, dialpeer->rule, dialpeer->customer});
+    plan.emplace_back(rule->code, PlanEntry{dialpeer->id, dialpeer->rule, dialpeer->customer});
   }
   return plan.empty() ? nullptr : std::make_shared<const Plan>(std::move(plan));
 }

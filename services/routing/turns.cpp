@@ -6,12 +6,12 @@
 
 namespace tollgate::routing {
 
-std::uint64_t Turns::next(bool test) {
+std::uint64_t Turns::next(bool dry_run) {
   const std::lock_guard lock(mutex_);
-  return test ? turn_ : turn_++;
+  return dry_run ? turn_ : turn_++;
 }
 
-std::size_t Turns::pick(std::span<const Share> shares, bool test) {
+std::size_t Turns::pick(std::span<const Share> shares, bool dry_run) {
   TG_ASSERT(!shares.empty());
   const std::lock_guard lock(mutex_);
   const bool same = std::equal(shares.begin(), shares.end(), shares_.begin(), shares_.end());
@@ -30,7 +30,7 @@ std::size_t Turns::pick(std::span<const Share> shares, bool test) {
       best = at;
     }
   }
-  if (!test) {
+  if (!dry_run) {
     credits[best] -= sum;
     credits_ = std::move(credits);
     if (!same) {

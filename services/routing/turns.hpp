@@ -21,11 +21,11 @@ struct Share {
 
 class Turns {
  public:
-  // Rises by one with each call; `test` looks and moves nothing.
-  [[nodiscard]] std::uint64_t next(bool test);
+  // Rises by one with each call; `dry_run` reads it and moves nothing.
+  [[nodiscard]] std::uint64_t next(bool dry_run);
   // The position whose turn it is by weight: in any stretch of as many calls as the weights add up to, each gets its weight of them.
   // Starts afresh when the shares differ from the last time. Weight 0 never has its turn, unless all are 0: then they are equal.
-  [[nodiscard]] std::size_t pick(std::span<const Share> shares, bool test);
+  [[nodiscard]] std::size_t pick(std::span<const Share> shares, bool dry_run);
 
  private:
   // Derived.

@@ -59,7 +59,7 @@ Question toQuestion(const routing::v1::RouteRequest& request) {
   question.customer = base::CustomerId(request.customer_id());
   question.trunk = base::TrunkId(request.trunk_id());
   question.called = request.called();
-  question.test = request.test();
+  question.dry_run = request.dry_run();
   return question;
 }
 
@@ -82,7 +82,7 @@ routing::v1::RouteReply toReply(const Answer& answer) {
   }
   for (const auto& line : answer.trace) {
     auto& step = *reply.add_trace();
-    step.set_room("routing");
+    step.set_stage("routing");
     step.set_check(std::string(line.check));
     step.set_found(line.found);
     step.set_passed(line.passed);

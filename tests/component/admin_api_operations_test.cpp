@@ -25,10 +25,10 @@ TEST_F(AdminApi, PaymentsGoThroughBillingOncePerKey) {
   EXPECT_EQ(neighbours().payments.back().kind(), billing::v1::MOVEMENT_KIND_REFUND);
 }
 
-TEST_F(AdminApi, PaymentsAreJudgedBeforeTheyAreAsked) {
+TEST_F(AdminApi, PaymentsAreCheckedBeforeTheyAreAsked) {
   // Requirement 1.8.
   const auto path = "/v1/customers/" + std::to_string(customer()) + "/payments";
-  const auto told_of = [&](const json& body) { return told(call("POST", path, body, {{"Idempotency-Key", "judged"}})); };
+  const auto told_of = [&](const json& body) { return told(call("POST", path, body, {{"Idempotency-Key", "checked"}})); };
   EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}})), "400 Idempotency-Key 1.8");
   EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "a b"}})), "400 Idempotency-Key 1.8");
   EXPECT_EQ(told_of({{"amount", "0"}, {"reference", "r"}}), "422 amount 1.8");
@@ -101,7 +101,7 @@ TEST_F(AdminApi, LiveCallsAreListedReadAndHungUp) {
     live.set_customer_id(4242);
     live.set_called("44770");
     auto* step = live.add_trace();
-    step->set_room("auth");
+    step->set_stage("auth");
     step->set_check("source_row");
     step->set_passed(true);
     neighbours().calls = {live};
@@ -164,7 +164,7 @@ TEST_F(AdminApi, ACdrTellsItsAttemptsAndTrace) {
       "'rejected')",
       {id});
   execute("INSERT INTO cdr_traces (call_id, trace) VALUES (?, ?)",
-          {id, std::string(R"([{"room":"auth","check":"source_row","found":"row 1","passed":true}])")});
+          {id, std::string(R"([{"stage":"auth","check":"source_row","found":"row 1","passed":true}])")});
   const auto shown = get("/v1/cdrs/" + id).body;
   EXPECT_EQ(shown["attempts"][0]["final_code"], 503);
   EXPECT_EQ(shown["trace"][0]["found"], "row 1");
@@ -181,16 +181,16 @@ TEST_F(AdminApi, RouteTestTellsTheAnswerOfARealCall) {
     known.set_customer_id(1);
     known.set_trunk_id(id);
     known.set_called("44123");
-    neighbours().authorize.add_trace()->set_room("auth");
+    neighbours().authorize.add_trace()->set_stage("auth");
     auto& routed = *neighbours().route.mutable_routed();
     routed.set_rule_code("44");
     routed.add_candidates()->set_trunk_id(11);
     routed.add_candidates()->set_trunk_id(12);
-    neighbours().route.add_trace()->set_room("routing");
+    neighbours().route.add_trace()->set_stage("routing");
     auto& occupied = *neighbours().reserve.mutable_reserved()->mutable_occupied();
     occupied.set_index(1);
     occupied.add_skipped()->set_reason(common::v1::REASON_CONCURRENT_LIMIT);
-    neighbours().reserve.add_trace()->set_room("billing");
+    neighbours().reserve.add_trace()->set_stage("billing");
   }
   auto answer = call("POST", "/v1/route-tests", body);
   EXPECT_EQ(answer.body["outcome"], "accepted") << answer.body.dump();

@@ -71,7 +71,7 @@ TEST_F(AdminApi, DeletedCustomersMoneyIsNotInherited) {
   EXPECT_EQ(told(call("PUT", itemOf("customers", id), {{"name", "New"}, {"country", "GB"}})), "409 id 9.4");
 }
 
-TEST_F(AdminApi, TrunkIdentificationIsJudged) {
+TEST_F(AdminApi, TrunkIdentificationIsChecked) {
   // Requirements 2.1, 2.2, 2.3.
   const auto owner = customer();
   const auto told_of = [&](const json& changes) { return told(call("POST", "/v1/trunks", trunkBody(owner, changes))); };
@@ -211,7 +211,7 @@ TEST_F(AdminApi, DialpeersJoinWhatBelongsTogetherOnce) {
   EXPECT_EQ(get(itemOf("routing-rules", code_rule)).status, 200) << "3.7: only the dialpeer";
 }
 
-TEST_F(AdminApi, RulesAreLabelledAndTargetsJudged) {
+TEST_F(AdminApi, RulesAreLabelledAndTargetsChecked) {
   // Requirements 3.5, 3.6.
   const auto id = rule("374");
   EXPECT_EQ(get(itemOf("routing-rules", id)).body["label"], "Armenia");

@@ -60,7 +60,7 @@ void Neighbours::serveBilling() {
   }));
   serving(billing_->serve<bus::Reserve>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
-    EXPECT_TRUE(request.test()) << "a route test takes nothing";
+    EXPECT_TRUE(request.dry_run()) << "a route test takes nothing";
     responder.reply(reserve);
   }));
   serving(auth_->serve<bus::Authorize>([this](const auto&, const auto&, auto responder) {
@@ -69,7 +69,7 @@ void Neighbours::serveBilling() {
   }));
   serving(routing_->serve<bus::Route>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
-    EXPECT_TRUE(request.test());
+    EXPECT_TRUE(request.dry_run());
     responder.reply(route);
   }));
 }

@@ -48,12 +48,12 @@ class AuthProcess : public testing::Test {
     return world_->ask<bus::Authorize>(request);
   }
   // The reason of the refusal; UNSPECIFIED = let in; nothing = no answer.
-  static std::optional<common::v1::Reason> judge(const std::string& address, const std::string& called) {
+  static std::optional<common::v1::Reason> check(const std::string& address, const std::string& called) {
     const auto reply = authorize(address, called);
     return reply ? std::optional(reply->refusal().reason()) : std::nullopt;
   }
   static bool isLetIn(const std::string& address, const std::string& called) {
-    return judge(address, called) == common::v1::REASON_UNSPECIFIED;
+    return check(address, called) == common::v1::REASON_UNSPECIFIED;
   }
 
   static inline std::unique_ptr<DecisionWorld> world_;
@@ -78,9 +78,9 @@ TEST_F(AuthProcess, IdentifiesTheTrunkAndStripsThePrefix) {
 }
 
 TEST_F(AuthProcess, RefusesWithTheReasonOfTheRejectMap) {
-  EXPECT_EQ(judge("10.0.1.7", "5537410"), common::v1::REASON_UNKNOWN_SOURCE);
-  EXPECT_EQ(judge("10.0.0.7", "4437410"), common::v1::REASON_TECH_PREFIX_MISMATCH);
-  EXPECT_EQ(judge("10.0.0.7", "55"), common::v1::REASON_ADDRESS_INCOMPLETE);
+  EXPECT_EQ(check("10.0.1.7", "5537410"), common::v1::REASON_UNKNOWN_SOURCE);
+  EXPECT_EQ(check("10.0.0.7", "4437410"), common::v1::REASON_TECH_PREFIX_MISMATCH);
+  EXPECT_EQ(check("10.0.0.7", "55"), common::v1::REASON_ADDRESS_INCOMPLETE);
   EXPECT_GE(auth_->metric("tollgate_auth_requests_total{result=\"unknown_source\"}").value_or(0), 1);
 }
 
@@ -90,20 +90,20 @@ TEST_F(AuthProcess, PutsChangesInForceWithinASecond) {
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.6.1", "6637410"); }, kInForce));
   saveTrunk(6, "67", "10.0.6.0/24");
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.6.1", "6737410"); }, kInForce));
-  EXPECT_EQ(judge("10.0.6.1", "6637410"), common::v1::REASON_TECH_PREFIX_MISMATCH);
+  EXPECT_EQ(check("10.0.6.1", "6637410"), common::v1::REASON_TECH_PREFIX_MISMATCH);
   saveTrunk(6, "67", "10.0.7.0/24");
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.7.1", "6737410"); }, kInForce));
-  EXPECT_EQ(judge("10.0.6.1", "6737410"), common::v1::REASON_UNKNOWN_SOURCE);
+  EXPECT_EQ(check("10.0.6.1", "6737410"), common::v1::REASON_UNKNOWN_SOURCE);
   saveTrunk(6, "67", "10.0.7.0/24", "disabled");
-  EXPECT_TRUE(waitUntil([] { return judge("10.0.7.1", "6737410") == common::v1::REASON_TRUNK_DISABLED; }, kInForce));
+  EXPECT_TRUE(waitUntil([] { return check("10.0.7.1", "6737410") == common::v1::REASON_TRUNK_DISABLED; }, kInForce));
   deleteTrunk(6);
-  EXPECT_TRUE(waitUntil([] { return judge("10.0.7.1", "6737410") == common::v1::REASON_UNKNOWN_SOURCE; }, kInForce));
+  EXPECT_TRUE(waitUntil([] { return check("10.0.7.1", "6737410") == common::v1::REASON_UNKNOWN_SOURCE; }, kInForce));
 }
 
 // Requirement 1.7: block and unblock.
 TEST_F(AuthProcess, BlocksAndUnblocksACustomerWithinASecond) {
   world_->saveCustomer(1, "blocked");
-  EXPECT_TRUE(waitUntil([] { return judge("10.0.0.7", "5537410") == common::v1::REASON_CUSTOMER_BLOCKED; }, kInForce));
+  EXPECT_TRUE(waitUntil([] { return check("10.0.0.7", "5537410") == common::v1::REASON_CUSTOMER_BLOCKED; }, kInForce));
   world_->saveCustomer(1, "active");
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.0.7", "5537410"); }, kInForce));
 }
@@ -114,7 +114,7 @@ TEST_F(AuthProcess, FindsAChangeWhoseEventWasLost) {
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.8.1", "8837410"); }, kInForce));
 }
 
-// Requirement 2.4: strangers stop at the ingress, which holds this list.
+// Requirement 2.4: unknown sources stop at the ingress, which holds this list.
 TEST_F(AuthProcess, ListsTheNetworksAndSaysWhenNothingChanged) {
   auth::v1::ListNetworksRequest request;
   const auto list = [&request] { return world_->ask<bus::ListNetworks>(request).value(); };
@@ -149,7 +149,7 @@ TEST_F(AuthProcess, GoesOnWithItsTablesWhenTheDatabaseIsLost) {
 TEST_F(AuthProcess, ComesBackWhenTheBusWasLost) {
   world_->nats().kill();
   EXPECT_TRUE(waitUntil([] { return !auth_->isReady(); }));
-  EXPECT_EQ(judge("10.0.0.7", "5537410"), std::nullopt);
+  EXPECT_EQ(check("10.0.0.7", "5537410"), std::nullopt);
   world_->nats().start();
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.0.7", "5537410"); }, std::chrono::seconds(20)));
   EXPECT_TRUE(waitUntil([] { return auth_->isReady(); }));

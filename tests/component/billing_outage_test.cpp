@@ -38,7 +38,7 @@ class BillingOutage : public testing::Test {
     Party party;
     std::string call;
     billing::v1::Reserved reserved;
-    call::v1::CallStory story;
+    call::v1::CallRecord record;
   };
   // A funded customer with an answered call.
   static Talking startCall() {
@@ -49,7 +49,7 @@ class BillingOutage : public testing::Test {
     const auto reply = world_->reserve(made.call, made.party, {carrier_});
     EXPECT_TRUE(reply.has_value() && reply->has_reserved());
     made.reserved = reply->reserved();
-    made.story = BillingWorld::story(made.party, carrier_, made.reserved, 0);
+    made.record = BillingWorld::record(made.party, carrier_, made.reserved, 0);
     return made;
   }
   static bool confirm(const Talking& talking, std::uint32_t confirmed) {
@@ -63,7 +63,7 @@ class BillingOutage : public testing::Test {
 // Requirement 9.4: lost and rebuilt from the ledger and the live calls; meanwhile new calls are refused, not given away.
 TEST_F(BillingOutage, AnEmptyRedisIsRebuiltByItself) {
   const Talking talking = startCall();
-  call::v1::CallStory live = talking.story;
+  call::v1::CallRecord live = talking.record;
   live.set_paid_seconds(60);
   world_->setLive(talking.call, live, talking.reserved.held_micros());
   ASSERT_TRUE(world_->redisClient().wait({"FLUSHALL"}).has_value());
@@ -77,19 +77,19 @@ TEST_F(BillingOutage, AnEmptyRedisIsRebuiltByItself) {
   EXPECT_EQ(world_->load(talking.party).incoming(), 1U);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 1U);
   world_->clearLive();
-  world_->publishEnded(talking.call, BillingWorld::story(talking.party, carrier_, talking.reserved, 20));
+  world_->publishEnded(talking.call, BillingWorld::record(talking.party, carrier_, talking.reserved, 20));
   EXPECT_TRUE(world_->waitIdle(talking.party));
   EXPECT_EQ(world_->balance(talking.party)->posted().micros(), kUnit - 20'000);
 }
 
 TEST_F(BillingOutage, ARestartedRedisIsRebuiltByItself) {
   const Talking talking = startCall();
-  world_->setLive(talking.call, talking.story, talking.reserved.held_micros());
+  world_->setLive(talking.call, talking.record, talking.reserved.held_micros());
   world_->redis().kill();
   EXPECT_TRUE(waitUntil([&] { return !world_->reserve(world_->newCall(), talking.party, {carrier_}).has_value(); }));
   // The call ends meanwhile: the books take it, Redis learns it later.
   world_->clearLive();
-  world_->publishEnded(talking.call, BillingWorld::story(talking.party, carrier_, talking.reserved, 33));
+  world_->publishEnded(talking.call, BillingWorld::record(talking.party, carrier_, talking.reserved, 33));
   ASSERT_TRUE(world_->waitCdr(talking.call));
   world_->redis().start();
   ASSERT_TRUE(waitUntil([&] { return world_->balance(talking.party).has_value(); }, seconds(20)));
@@ -97,14 +97,14 @@ TEST_F(BillingOutage, ARestartedRedisIsRebuiltByItself) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
   const std::string next = world_->newCall();
   EXPECT_TRUE(waitUntil([&] { return world_->reserve(next, talking.party, {carrier_}).has_value(); }));
-  world_->publishRejected(next, BillingWorld::story(talking.party, carrier_, talking.reserved, std::nullopt));
+  world_->publishRejected(next, BillingWorld::record(talking.party, carrier_, talking.reserved, std::nullopt));
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
-// Requirements 9.5, 9.6: the instance is gone, so the lease closes the call; the true story, should it come after all, corrects it.
+// Requirements 9.5, 9.6: the instance is gone, so the lease closes the call; the true record, should it come after all, corrects it.
 TEST_F(BillingOutage, ALostInstanceIsClosedByTheLease) {
   const Talking talking = startCall();
-  world_->publishAnswered(talking.call, talking.story);
+  world_->publishAnswered(talking.call, talking.record);
   ASSERT_TRUE(confirm(talking, 7));
   ASSERT_TRUE(world_->waitCdr(talking.call, seconds(30)));
   EXPECT_EQ(world_->cdr(talking.call, "reason, talked_seconds, charge_micros, ended_by, ingress_sip_call_id"),
@@ -112,7 +112,7 @@ TEST_F(BillingOutage, ALostInstanceIsClosedByTheLease) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
   EXPECT_EQ(world_->balance(talking.party)->posted().micros(), kUnit - 7'000);
 
-  const auto truth = BillingWorld::story(talking.party, carrier_, talking.reserved, 11);
+  const auto truth = BillingWorld::record(talking.party, carrier_, talking.reserved, 11);
   world_->publishEnded(talking.call, truth);
   EXPECT_TRUE(waitUntil([&] { return world_->cdr(talking.call, "reason, charge_micros") == "normal\t11000"; }));
   world_->publishEnded(talking.call, truth, "once more");
@@ -133,7 +133,7 @@ TEST_F(BillingOutage, AHeartbeatKeepsTheCall) {
   EXPECT_EQ(world_->cdrCount(talking.call), 0);
   EXPECT_EQ(world_->balance(talking.party)->live_holds(), 1U);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 1U);
-  world_->publishEnded(talking.call, BillingWorld::story(talking.party, carrier_, talking.reserved, 5));
+  world_->publishEnded(talking.call, BillingWorld::record(talking.party, carrier_, talking.reserved, 5));
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
@@ -148,7 +148,7 @@ TEST_F(BillingOutage, MySqlAwayLosesNoRecord) {
     calls.push_back(world_->newCall());
     const auto reply = world_->reserve(calls.back(), party, {carrier_});
     ASSERT_TRUE(reply.has_value() && reply->has_reserved());
-    world_->publishEnded(calls.back(), BillingWorld::story(party, carrier_, reply->reserved(), 1));
+    world_->publishEnded(calls.back(), BillingWorld::record(party, carrier_, reply->reserved(), 1));
   }
   EXPECT_TRUE(waitUntil([&] { return world_->load(party).incoming() == 0; }));
   // The charges are still held: nothing is given away although the ledger does not know yet.
@@ -175,7 +175,7 @@ TEST_F(BillingOutage, BillingKilledWritesEachCallOnce) {
     if (i == kCalls / 2) {
       world_->billing().kill();
     }
-    world_->publishEnded(call, BillingWorld::story(party, carrier_, reply->reserved(), 2));
+    world_->publishEnded(call, BillingWorld::record(party, carrier_, reply->reserved(), 2));
     if (i == kCalls / 2) {
       world_->billing().start();
     }

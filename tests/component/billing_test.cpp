@@ -1,4 +1,4 @@
-// tollgate-billing against real NATS, Redis and MariaDB servers: money and room, step by step. After each test the books agree.
+// tollgate-billing against real NATS, Redis and MariaDB servers: money and slots, step by step. After each test the books agree.
 #include <atomic>
 #include <future>
 #include <thread>
@@ -45,7 +45,7 @@ class Billing : public testing::Test {
   // The call talks and ends; the books have it when this returns.
   static void finish(const std::string& call, const Party& party, const billing::v1::Reserved& reserved,
                      std::optional<std::int64_t> seconds) {
-    world_->publishEnded(call, BillingWorld::story(party, carrier_, reserved, seconds));
+    world_->publishEnded(call, BillingWorld::record(party, carrier_, reserved, seconds));
     ASSERT_TRUE(world_->waitCdr(call));
   }
 
@@ -109,7 +109,7 @@ TEST_F(Billing, ACallIsRefusedForItsReason) {
   EXPECT_EQ(world_->balance(party)->held_micros(), 0);
 }
 
-// Requirement 2.1: the eleventh call on a default trunk; a call that ends makes room.
+// Requirement 2.1: the eleventh call on a default trunk; a call that ends frees its slot.
 TEST_F(Billing, TheIncomingCapHoldsUntilACallEnds) {
   PartyOptions two;
   two.incoming_max = "2";
@@ -154,10 +154,10 @@ TEST_F(Billing, ABusyCarrierIsPassedOver) {
   occupy.add_candidates()->set_trunk_id(small.trunk);
   EXPECT_EQ(world_->ask<bus::Occupy>(second, occupy)->refusal().reason(), common::v1::REASON_NO_TARGET_AVAILABLE);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 0U);
-  world_->publishEnded(first, BillingWorld::story(party, small, next->reserved(), 5));
+  world_->publishEnded(first, BillingWorld::record(party, small, next->reserved(), 5));
   ASSERT_TRUE(world_->waitCdr(first));
   EXPECT_EQ(world_->ask<bus::Occupy>(second, occupy)->occupied().index(), 0U);
-  world_->publishEnded(second, BillingWorld::story(party, small, next->reserved(), 5));
+  world_->publishEnded(second, BillingWorld::record(party, small, next->reserved(), 5));
   EXPECT_TRUE(world_->waitIdle(party));
   EXPECT_EQ(world_->load(small).outgoing(), 0U);
 }
@@ -178,7 +178,7 @@ TEST_F(Billing, ByLoadTheLeastLoadedCarrierIsTakenFirst) {
   }
   EXPECT_EQ(taken, (std::vector<std::uint32_t>{1, 0, 1, 0}));
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    world_->publishRejected(calls[i], BillingWorld::story(party, taken[i] == 0 ? left : right, {}, std::nullopt));
+    world_->publishRejected(calls[i], BillingWorld::record(party, taken[i] == 0 ? left : right, {}, std::nullopt));
   }
   EXPECT_TRUE(world_->waitIdle(party));
 }
@@ -232,7 +232,7 @@ TEST_F(Billing, ManyCallsAtOnceNeverSpendMoreThanTheAllowance) {
     }
     paid += reply->reserved().paid_seconds();
     world_->publishEnded(calls[static_cast<std::size_t>(i)],
-                         BillingWorld::story(party, carrier_, reply->reserved(), reply->reserved().paid_seconds()));
+                         BillingWorld::record(party, carrier_, reply->reserved(), reply->reserved().paid_seconds()));
   }
   EXPECT_EQ(paid, 400);
   EXPECT_TRUE(world_->waitIdle(party));
@@ -244,9 +244,9 @@ TEST_F(Billing, ARecordThatComesAgainChangesNothing) {
   const Party party = funded(kUnit);
   const std::string call = world_->newCall();
   const auto reserved = world_->reserve(call, party, {carrier_});
-  const auto story = BillingWorld::story(party, carrier_, reserved->reserved(), 30);
+  const auto record = BillingWorld::record(party, carrier_, reserved->reserved(), 30);
   for (int i = 0; i < 5; ++i) {
-    world_->publishEnded(call, story, call + ".again" + std::to_string(i));
+    world_->publishEnded(call, record, call + ".again" + std::to_string(i));
   }
   ASSERT_TRUE(world_->waitCdr(call));
   EXPECT_TRUE(waitUntil([&] { return world_->billing().metric("tollgate_billing_cdrs_total{outcome=\"repeated\"}").value_or(0) >= 4; }));
@@ -295,31 +295,31 @@ TEST_F(Billing, TheSameKeyAtTheSameTimeIsOneMovement) {
   EXPECT_EQ(world_->balance(party)->posted().micros(), kUnit);
 }
 
-// Requirement 10.1: refused calls too, and strangers as counted summaries; a broken record is put aside and holds up nothing.
+// Requirement 10.1: refused calls too, and unknown sources as counted summaries; a broken record is put aside and holds up nothing.
 TEST_F(Billing, EveryRecordFindsItsPlace) {
   const Party party = world_->makeParty();
-  call::v1::CallStory refused = BillingWorld::story(party, Party(), {}, std::nullopt);
+  call::v1::CallRecord refused = BillingWorld::record(party, Party(), {}, std::nullopt);
   refused.set_reason(common::v1::REASON_NO_CREDIT);
   refused.set_called_in(std::string(300, '9'));  // longer than its column
   const std::string call = world_->newCall();
   world_->publish("ended", "broken", "\xFF\xFF\xFF");
   world_->publishRejected(call, refused);
-  call::v1::UnknownSources strangers;
-  strangers.mutable_header()->set_call_id(world_->newCall());
-  strangers.add_sources()->set_address("203.0.113.7");
-  strangers.mutable_sources(0)->set_messages(41);
-  world_->publish("unknown_sources", "strangers", strangers.SerializeAsString());
+  call::v1::UnknownSources unknown_sources;
+  unknown_sources.mutable_header()->set_call_id(world_->newCall());
+  unknown_sources.add_sources()->set_address("203.0.113.7");
+  unknown_sources.mutable_sources(0)->set_messages(41);
+  world_->publish("unknown_sources", "unknown sources", unknown_sources.SerializeAsString());
   ASSERT_TRUE(world_->waitCdr(call));
   EXPECT_EQ(world_->cdr(call, "reason, charge_micros, answered_at IS NULL"), "no_credit\t0\t1");
   EXPECT_TRUE(waitUntil([&] { return world_->number("SELECT COALESCE(SUM(messages), 0) FROM unknown_sources") == 41; }));
-  EXPECT_TRUE(waitUntil([&] { return world_->number("SELECT COUNT(*) FROM dead_records WHERE data_hex = 'ffffff'") == 1; }));
+  EXPECT_TRUE(waitUntil([&] { return world_->number("SELECT COUNT(*) FROM dead_letters WHERE data_hex = 'ffffff'") == 1; }));
 }
 
 // Requirement 10.6: the answer a call would get, without taking anything.
 TEST_F(Billing, ATestCallTakesNothing) {
   const Party party = funded(kUnit);
   auto request = BillingWorld::reserveRequest(party, {carrier_});
-  request.set_test(true);
+  request.set_dry_run(true);
   const auto reply = world_->ask<bus::Reserve>(world_->newCall(), request);
   EXPECT_EQ(reply->reserved().paid_seconds(), 60U);
   EXPECT_EQ(reply->reserved().occupied().index(), 0U);
@@ -364,7 +364,7 @@ TEST_F(Billing, AChangeCountsForTheNextCall) {
   const std::string id = std::to_string(party.customer);
   world_->save("customer", party.customer, "UPDATE customers SET credit_line_micros = 1000000 WHERE id = " + id);
   auto request = BillingWorld::reserveRequest(party, {carrier_}, "49301234567");
-  request.set_test(true);
+  request.set_dry_run(true);
   const auto rateOf = [&] {
     const auto reply = world_->ask<bus::Reserve>(world_->newCall(), request);
     return reply && reply->has_reserved() ? reply->reserved().rate().rate_id() : 0;

@@ -178,38 +178,38 @@ billing::v1::TrunkLoad BillingWorld::load(const Party& party) {
   return ask<bus::TrunkLoads>("", request).value().loads(0);
 }
 
-call::v1::CallStory BillingWorld::story(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
-                                        std::optional<std::int64_t> seconds) {
+call::v1::CallRecord BillingWorld::record(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
+                                          std::optional<std::int64_t> seconds) {
   const base::WallTime end = now();
   const std::chrono::seconds talked(seconds.value_or(0));
-  call::v1::CallStory story;
-  story.set_ingress_sip_call_id("a-leg@example");
-  *story.mutable_setup_at() = wireTime(end - talked - std::chrono::seconds(2));
+  call::v1::CallRecord record;
+  record.set_ingress_sip_call_id("a-leg@example");
+  *record.mutable_setup_at() = wireTime(end - talked - std::chrono::seconds(2));
   if (seconds) {
-    *story.mutable_answered_at() = wireTime(end - talked);
-    story.mutable_talked()->set_seconds(talked.count());
+    *record.mutable_answered_at() = wireTime(end - talked);
+    record.mutable_talked()->set_seconds(talked.count());
   }
-  *story.mutable_ended_at() = wireTime(end);
-  story.set_called_rated("37410123456");
-  story.set_customer_id(party.customer);
-  story.set_trunk_id(party.trunk);
-  story.set_carrier_customer_id(carrier.customer);
-  story.set_carrier_trunk_id(carrier.trunk);
-  *story.mutable_rate() = reserved.rate();
-  *story.mutable_vendor_rate() = reserved.occupied().vendor_rate();
-  story.set_paid_seconds(reserved.paid_seconds());
-  story.set_final_code(seconds ? 200 : 486);
-  story.set_reason(seconds ? common::v1::REASON_NORMAL : common::v1::REASON_CARRIER_REJECTED);
-  story.set_ended_by(call::v1::ENDED_BY_CALLER);
-  call::v1::Attempt& attempt = *story.add_attempts();
+  *record.mutable_ended_at() = wireTime(end);
+  record.set_called_rated("37410123456");
+  record.set_customer_id(party.customer);
+  record.set_trunk_id(party.trunk);
+  record.set_carrier_customer_id(carrier.customer);
+  record.set_carrier_trunk_id(carrier.trunk);
+  *record.mutable_rate() = reserved.rate();
+  *record.mutable_vendor_rate() = reserved.occupied().vendor_rate();
+  record.set_paid_seconds(reserved.paid_seconds());
+  record.set_final_code(seconds ? 200 : 486);
+  record.set_reason(seconds ? common::v1::REASON_NORMAL : common::v1::REASON_CARRIER_REJECTED);
+  record.set_ended_by(call::v1::ENDED_BY_CALLER);
+  call::v1::Attempt& attempt = *record.add_attempts();
   attempt.set_number(1);
   attempt.set_trunk_id(carrier.trunk);
   attempt.set_ended_because(seconds ? "answered" : "rejected");
-  common::v1::TraceStep& step = *story.add_trace();
-  step.set_room("billing");
+  common::v1::TraceStep& step = *record.add_trace();
+  step.set_stage("billing");
   step.set_found("enough");
   step.set_passed(true);
-  return story;
+  return record;
 }
 
 std::uint64_t BillingWorld::publish(const std::string& verb, const std::string& message_id, const std::string& data) {
@@ -220,28 +220,28 @@ std::uint64_t BillingWorld::publish(const std::string& verb, const std::string& 
   return stored.get().value();
 }
 
-std::uint64_t BillingWorld::publishEnded(const std::string& call, const call::v1::CallStory& told, const std::string& message_id) {
+std::uint64_t BillingWorld::publishEnded(const std::string& call, const call::v1::CallRecord& told, const std::string& message_id) {
   call::v1::CallEnded ended;
   fillHeader(*ended.mutable_header(), call);
-  *ended.mutable_story() = told;
+  *ended.mutable_record() = told;
   return publish("ended", message_id.empty() ? call + ".9" : message_id, ended.SerializeAsString());
 }
 
-std::uint64_t BillingWorld::publishRejected(const std::string& call, const call::v1::CallStory& told) {
+std::uint64_t BillingWorld::publishRejected(const std::string& call, const call::v1::CallRecord& told) {
   call::v1::CallRejected rejected;
   fillHeader(*rejected.mutable_header(), call);
-  *rejected.mutable_story() = told;
+  *rejected.mutable_record() = told;
   return publish("rejected", call + ".9", rejected.SerializeAsString());
 }
 
-std::uint64_t BillingWorld::publishAnswered(const std::string& call, const call::v1::CallStory& told) {
+std::uint64_t BillingWorld::publishAnswered(const std::string& call, const call::v1::CallRecord& told) {
   call::v1::CallAnswered answered;
   fillHeader(*answered.mutable_header(), call);
-  *answered.mutable_story() = told;
+  *answered.mutable_record() = told;
   return publish("answered", call + ".5", answered.SerializeAsString());
 }
 
-void BillingWorld::setLive(const std::string& call, const call::v1::CallStory& told, std::int64_t held_micros) {
+void BillingWorld::setLive(const std::string& call, const call::v1::CallRecord& told, std::int64_t held_micros) {
   control::v1::LiveCall live;
   live.set_call_id(call);
   live.set_phase(control::v1::CALL_PHASE_TALKING);

@@ -80,17 +80,17 @@ class BillingWorld {
   [[nodiscard]] base::Result<billing::v1::BalanceReply> balance(const Party& party);
   [[nodiscard]] billing::v1::TrunkLoad load(const Party& party);
 
-  // Records. The story is that of a call of `seconds` talk that was paid for; not answered when `seconds` is empty.
-  [[nodiscard]] static call::v1::CallStory story(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
-                                                 std::optional<std::int64_t> seconds);
+  // Records. The record is that of a call of `seconds` talk that was paid for; not answered when `seconds` is empty.
+  [[nodiscard]] static call::v1::CallRecord record(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
+                                                   std::optional<std::int64_t> seconds);
   // Waits until the stream has it; gives its sequence there.
   std::uint64_t publish(const std::string& verb, const std::string& message_id, const std::string& data);
-  std::uint64_t publishEnded(const std::string& call, const call::v1::CallStory& story, const std::string& message_id = "");
-  std::uint64_t publishRejected(const std::string& call, const call::v1::CallStory& story);
-  std::uint64_t publishAnswered(const std::string& call, const call::v1::CallStory& story);
+  std::uint64_t publishEnded(const std::string& call, const call::v1::CallRecord& record, const std::string& message_id = "");
+  std::uint64_t publishRejected(const std::string& call, const call::v1::CallRecord& record);
+  std::uint64_t publishAnswered(const std::string& call, const call::v1::CallRecord& record);
 
   // What the ingress of this world reports as live.
-  void setLive(const std::string& call, const call::v1::CallStory& story, std::int64_t held_micros);
+  void setLive(const std::string& call, const call::v1::CallRecord& record, std::int64_t held_micros);
   void clearLive();
 
   // The books.

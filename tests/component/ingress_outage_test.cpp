@@ -1,4 +1,4 @@
-// The ingress and strangers, an absent bus, operators, and its own end.
+// The ingress and unknown sources, an absent bus, operators, and its own end.
 #include "tests/component/ingress_world.hpp"
 
 namespace tollgate::component {
@@ -7,8 +7,8 @@ namespace {
 using IngressOutageTest = IngressWorld;
 constexpr const char* kNumber = "55447700900123";
 
-// Requirement 2.4: a stranger gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
-TEST_F(IngressOutageTest, RefusesStrangersUntilTheirNetworkIsAuthorised) {
+// Requirement 2.4: an unknown source gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
+TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
   authorizeNetworks({"192.0.2.0/24"});
   ASSERT_TRUE(testkit::waitUntil([&] {
     caller_.newCall("s" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
@@ -17,7 +17,7 @@ TEST_F(IngressOutageTest, RefusesStrangersUntilTheirNetworkIsAuthorised) {
     return reply && reply->starts_with("SIP/2.0 403");
   }));
   const int asked = authorized_;
-  caller_.newCall("stranger");
+  caller_.newCall("unknown source");
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 403"), "Reason"), "Q.850;cause=21;text=\"unknown_source\"");
   EXPECT_EQ(authorized_, asked);
@@ -29,7 +29,7 @@ TEST_F(IngressOutageTest, RefusesStrangersUntilTheirNetworkIsAuthorised) {
     const auto reply = caller_.receive(std::chrono::seconds(5));
     return reply && reply->starts_with("SIP/2.0 200");
   }));
-  // Requirement 10.1: strangers are counted summaries.
+  // Requirement 10.1: unknown sources are counted summaries.
   const auto summary = record<call::v1::UnknownSources>("unknown_sources");
   ASSERT_EQ(summary.sources_size(), 1);
   EXPECT_EQ(summary.sources(0).address(), "127.0.0.1");
@@ -49,8 +49,8 @@ TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItse
   EXPECT_NE(headerOf(refusal, "Retry-After"), "");
   EXPECT_FALSE(ingress_->drained());
   nats_.start();
-  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().reason(), common::v1::REASON_NORMAL);
-  EXPECT_EQ(record<call::v1::CallRejected>("rejected").story().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").record().reason(), common::v1::REASON_NORMAL);
+  EXPECT_EQ(record<call::v1::CallRejected>("rejected").record().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
   ASSERT_TRUE(testkit::waitUntil([&] { return ingress_->ready().ready && ingress_->drained(); }));
   caller_.newCall("again");
   forgetEvents();
@@ -65,7 +65,7 @@ TEST_F(IngressOutageTest, RejectsWhenARoomIsSilent) {
   });
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 503"), "Reason"), "Q.850;cause=41;text=\"decision_unavailable\"");
-  EXPECT_EQ(record<call::v1::CallRejected>("rejected").story().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
+  EXPECT_EQ(record<call::v1::CallRejected>("rejected").record().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
 }
 
 // Requirement 6.8: hung up by an operator, whom the record names.
@@ -84,7 +84,7 @@ TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   EXPECT_TRUE(replies[0].done());
   EXPECT_EQ(headerOf(caller_.expect("BYE"), "Reason"), "Q.850;cause=16;text=\"hangup_by_operator\"");
   (void)carrier_.expect("BYE");
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   EXPECT_EQ(ended.ended_by(), call::v1::ENDED_BY_OPERATOR);
   EXPECT_EQ(ended.ended_by_user(), "anna");
 }
@@ -117,7 +117,7 @@ TEST_F(IngressOutageTest, EndsItsCallsWithAByeWhenStopped) {
   (void)carrier_.expect("BYE");
   // The record is on disk, and published by the next start.
   startIngress();
-  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().reason(), common::v1::REASON_DRAINING);
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").record().reason(), common::v1::REASON_DRAINING);
 }
 
 // Security: noise is answered or dropped, and the next call works.

@@ -34,7 +34,7 @@ TEST_F(IngressTest, CarriesAnAnsweredCallAndLeavesItsRecord) {
   caller_.send(caller_.request("ACK", kNumber, 1, SipPeer::toTag(ok), ""));
   hangUp({ok, invite});
 
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   EXPECT_EQ(ended.reason(), common::v1::REASON_NORMAL);
   EXPECT_EQ(ended.ended_by(), call::v1::ENDED_BY_CALLER);
   EXPECT_EQ(ended.final_code(), 200U);
@@ -43,7 +43,7 @@ TEST_F(IngressTest, CarriesAnAnsweredCallAndLeavesItsRecord) {
   EXPECT_EQ(ended.egress_sip_call_id(), headerOf(invite, "Call-ID"));
   EXPECT_EQ(ended.called_out(), "447700900123");
   EXPECT_TRUE(ended.has_answered_at());
-  EXPECT_EQ(record<call::v1::CallAnswered>("answered").story().paid_seconds(), 60U);
+  EXPECT_EQ(record<call::v1::CallAnswered>("answered").record().paid_seconds(), 60U);
   for (const auto* verb : {"started", "routed", "attempted", "ringing"}) {
     EXPECT_EQ(count(verb), 1) << verb;
   }
@@ -61,7 +61,7 @@ TEST_F(IngressTest, RejectsWhatAuthRefusesAndAsksNobodyElse) {
   caller_.send(caller_.request("INVITE", "66447700900123", 1, "", sdp("caller")));
   const auto refusal = caller_.expect("SIP/2.0 403");
   EXPECT_EQ(headerOf(refusal, "Reason"), "Q.850;cause=21;text=\"tech_prefix_mismatch\"");
-  const auto rejected = record<call::v1::CallRejected>("rejected").story();
+  const auto rejected = record<call::v1::CallRejected>("rejected").record();
   EXPECT_EQ(rejected.reason(), common::v1::REASON_TECH_PREFIX_MISMATCH);
   EXPECT_EQ(rejected.trunk_id(), 10);
   EXPECT_EQ(routed_, 0);
@@ -88,7 +88,7 @@ TEST_F(IngressTest, HuntsFromAFailingCarrierToTheNextTrunk) {
   const auto busy = caller_.expect("SIP/2.0 486");
   EXPECT_EQ(headerOf(busy, "Reason"), "Q.850;cause=17;text=\"carrier_rejected\"");
   caller_.send(caller_.request("ACK", kNumber, 1, SipPeer::toTag(busy), ""));
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   ASSERT_EQ(ended.attempts_size(), 2);
   EXPECT_EQ(ended.attempts(0).final_code(), 503U);
   EXPECT_EQ(ended.attempts(1).final_code(), 486U);
@@ -106,7 +106,7 @@ TEST_F(IngressTest, GoesToTheNextEndpointWhenThePortIsClosed) {
   });
   const auto made = talk();
   hangUp(made);
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   ASSERT_EQ(ended.attempts_size(), 2);
   EXPECT_EQ(ended.attempts(0).ended_because(), "transport_error");
 }
@@ -115,7 +115,7 @@ TEST_F(IngressTest, GoesToTheNextEndpointWhenThePortIsClosed) {
 TEST_F(IngressTest, RejectsAnOfferWithoutAnAllowedCodecBeforeRouting) {
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller", "18 101")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 488"), "Reason"), "Q.850;cause=88;text=\"no_common_codec\"");
-  EXPECT_EQ(record<call::v1::CallRejected>("rejected").story().reason(), common::v1::REASON_NO_COMMON_CODEC);
+  EXPECT_EQ(record<call::v1::CallRejected>("rejected").record().reason(), common::v1::REASON_NO_COMMON_CODEC);
   EXPECT_EQ(routed_, 0);
 }
 
@@ -130,7 +130,7 @@ TEST_F(IngressTest, PassesADelayedOfferThrough) {
   const auto ack = carrier_.expect("ACK");
   EXPECT_NE(bodyOf(ack).find("RTP/AVP 8"), std::string::npos) << ack;
   hangUp({ok, invite});
-  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().reason(), common::v1::REASON_NORMAL);
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").record().reason(), common::v1::REASON_NORMAL);
 }
 
 // Requirement 6.3: CANCEL while ringing.
@@ -144,7 +144,7 @@ TEST_F(IngressTest, CancelsTheCarrierWhenTheCallerCancels) {
   carrier_.send(carrier_.response(cancel, 200));
   carrier_.send(carrier_.response(invite, 487));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 487"), "Reason"), "Q.850;cause=16;text=\"caller_cancelled\"");
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   EXPECT_EQ(ended.reason(), common::v1::REASON_CALLER_CANCELLED);
   EXPECT_EQ(ended.talked().seconds(), 0);
 }
@@ -163,7 +163,7 @@ TEST_F(IngressTest, EndsTheCallerWhenTheCarrierSaysByeButNotBeforeTheAck) {
                    "\r\nCall-ID: " + headerOf(invite, "Call-ID") + "\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
   carrier_.send(bye);
   (void)carrier_.expect("SIP/2.0 200");
-  EXPECT_EQ(record<call::v1::CallEnded>("ended").story().ended_by(), call::v1::ENDED_BY_CARRIER);
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").record().ended_by(), call::v1::ENDED_BY_CARRIER);
   caller_.send(caller_.request("ACK", kNumber, 1, SipPeer::toTag(ok), ""));
   const auto to_caller = caller_.expect("BYE");
   caller_.send(caller_.response(to_caller, 200));
@@ -182,7 +182,7 @@ TEST_F(IngressTest, EndsBothSidesWhenTheMoneyIsOver) {
   const auto bye = caller_.expect("BYE");
   EXPECT_EQ(headerOf(bye, "Reason"), "Q.850;cause=16;text=\"credit_exhausted\"");
   (void)carrier_.expect("BYE");
-  const auto ended = record<call::v1::CallEnded>("ended").story();
+  const auto ended = record<call::v1::CallEnded>("ended").record();
   EXPECT_EQ(ended.reason(), common::v1::REASON_CREDIT_EXHAUSTED);
   EXPECT_EQ(ended.talked().seconds(), 2);
   EXPECT_EQ(ended.talked().nanos(), 0);

@@ -62,7 +62,7 @@ class IngressWorld : public ::testing::Test {
     settings_.spool_dir = folder_.file("spool");
     settings_.spool_bytes_max = 100'000'000;
     settings_.networks_poll = std::chrono::milliseconds(100);
-    settings_.stranger_summary = std::chrono::seconds(1);
+    settings_.unknown_source_summary = std::chrono::seconds(1);
     settings_.record_ack_timeout = std::chrono::milliseconds(500);
     ingress_ = std::make_unique<ingress::IngressService>(settings_);
     const auto started = ingress_->start(runtime_);
@@ -117,7 +117,7 @@ class IngressWorld : public ::testing::Test {
     return reply;
   }
 
-  // Replaces how a room answers, from now on.
+  // Replaces how a stage answers, from now on.
   template <class Slot, class Answer>
   void answer(Slot& slot, Answer answer) {
     const std::lock_guard lock(mutex_);

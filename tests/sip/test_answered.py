@@ -25,8 +25,8 @@ class Answered(SipCase):
             self.assertTrue(cdr[name] is not None and cdr[name] != "", name)
         self.assertEqual(len(cdr["attempts"]), 1)
         self.assertEqual(cdr["attempts"][0]["ended_because"], "answered")
-        rooms = {step["room"] for step in cdr["trace"]}
-        self.assertLessEqual({"auth", "routing", "billing"}, rooms)
+        stages = {step["stage"] for step in cdr["trace"]}
+        self.assertLessEqual({"auth", "routing", "billing"}, stages)
         self.audit()
         after = self.api.get(f"/v1/customers/{w.customer}/balance")["balance"]
         self.assertEqual(f"{float(before) - float(after):.6f}", cdr["charge"])

@@ -1,4 +1,4 @@
-"""What strangers and broken switches send: answered or dropped, and the next call works (ARCHITECTURE "Security")."""
+"""What unknown sources and broken switches send: answered or dropped, and the next call works (ARCHITECTURE "Security")."""
 import random
 import socket
 
@@ -100,7 +100,7 @@ class Hostile(SipCase):
         request = self.invite(cseq=b"1 FETCH").replace(b"INVITE sip:", b"FETCH sip:", 1)
         self.assertTrue(self.final_of(request).startswith("SIP/2.0 405"))
 
-    def test_flood_of_strangers_never_reaches_the_bus(self):
+    def test_flood_from_unknown_sources_never_reaches_the_bus(self):
         datagrams = [self.invite() for _ in range(500)]
         before = self.asked()
         self.throw(*datagrams, ip="127.66.6.6", answer=False)

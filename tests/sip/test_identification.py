@@ -27,7 +27,7 @@ class Identification(SipCase):
         w = self.world.simple()
         cdr = self.cdr_of(self.refused("6644770090", 403, "tech_prefix_mismatch", 21, ip=w.source))
         self.assertEqual(cdr["reason"], "tech_prefix_mismatch")
-        self.assertFalse({"routing", "billing"} & {step["room"] for step in cdr["trace"]})
+        self.assertFalse({"routing", "billing"} & {step["stage"] for step in cdr["trace"]})
         self.carrier(w.port)
         self.assertEqual(self.cdr_of(self.call("+" + w.number, ip=w.source))["reason"], "normal")
         self.audit()

@@ -104,7 +104,7 @@ class Routing(SipCase):
         w = self.world.simple()
         good = self.route_test(w, w.number)
         self.assertEqual(good["candidates"][0]["trunk_id"], w.carrier)
-        self.assertLessEqual({"auth", "routing", "billing"}, {step["room"] for step in good["trace"]})
+        self.assertLessEqual({"auth", "routing", "billing"}, {step["stage"] for step in good["trace"]})
         bad = self.route_test(w, "5599123456")
         self.assertEqual((bad["reason"], bad["sip_code"]), ("no_route", 404))
         self.assertEqual(self.holds(), [])

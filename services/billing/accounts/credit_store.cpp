@@ -1,0 +1,405 @@
+#include "services/billing/accounts/credit_store.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "libs/base/clock.hpp"
+#include "services/billing/accounts/keys.hpp"
+
+namespace tollgate::billing {
+
+namespace {
+
+using redis::Reply;
+
+std::string limitText(const std::optional<std::int64_t>& limit) {
+  return std::to_string(limit.value_or(-1));
+}
+
+std::string floorText(const std::optional<std::int64_t>& floor) {
+  return floor ? std::to_string(*floor) : std::string();
+}
+
+std::string msText(std::chrono::milliseconds time) {
+  return std::to_string(time.count());
+}
+
+std::int64_t wallMilliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// A script's answer of the shape {word, number, ...}, at least `size` long.
+bool isList(const Reply& reply, std::size_t size) {
+  return reply.kind == Reply::Kind::kArray && reply.elements.size() >= size;
+}
+
+tl::unexpected<base::Error> unreadable() {
+  return base::fail(base::ErrorCode::kInternal, "unreadable answer of a Redis script");
+}
+
+base::Result<ReserveOutcome> readReserve(const Reply& reply) {
+  if (!isList(reply, 6)) {
+    return unreadable();
+  }
+  ReserveOutcome outcome;
+  const std::string& word = reply.elements[0].text;
+  if (word == "granted") {
+    outcome.status = ReserveStatus::kGranted;
+  } else if (word == "replay") {
+    outcome.status = ReserveStatus::kReplay;
+  } else if (word == "ended") {
+    outcome.status = ReserveStatus::kEnded;
+  } else if (word == "missing") {
+    outcome.status = ReserveStatus::kMissing;
+  } else if (word == "busy") {
+    outcome.status = ReserveStatus::kNoSlot;
+  } else if (word == "cps") {
+    outcome.status = ReserveStatus::kCpsLimit;
+  } else if (word == "credit") {
+    outcome.status = ReserveStatus::kNoCredit;
+  } else {
+    return unreadable();
+  }
+  outcome.granted_micros = reply.elements[1].integer;
+  outcome.posted_micros = reply.elements[2].integer;
+  outcome.held_before_micros = reply.elements[3].integer;
+  outcome.slots_in_use = reply.elements[4].integer;
+  outcome.calls_this_second = reply.elements[5].integer;
+  return outcome;
+}
+
+base::Result<OccupyOutcome> readOccupy(const Reply& reply) {
+  if (!isList(reply, 3)) {
+    return unreadable();
+  }
+  OccupyOutcome outcome;
+  const std::string& word = reply.elements[0].text;
+  if (word == "taken") {
+    outcome.status = OccupyStatus::kTaken;
+  } else if (word == "replay") {
+    outcome.status = OccupyStatus::kReplay;
+  } else if (word == "missing") {
+    outcome.status = OccupyStatus::kMissing;
+  } else if (word == "busy") {
+    outcome.status = OccupyStatus::kNoSlot;
+  } else if (word == "cps") {
+    outcome.status = OccupyStatus::kCpsLimit;
+  } else {
+    return unreadable();
+  }
+  outcome.slots_in_use = reply.elements[1].integer;
+  outcome.calls_this_second = reply.elements[2].integer;
+  return outcome;
+}
+
+base::Result<ExtendOutcome> readExtend(const Reply& reply) {
+  if (!isList(reply, 3)) {
+    return unreadable();
+  }
+  const std::string& word = reply.elements[0].text;
+  ExtendOutcome outcome;
+  outcome.status = word == "held" ? ExtendStatus::kHeld : word == "ended" ? ExtendStatus::kEnded : ExtendStatus::kMissing;
+  outcome.held_micros = reply.elements[1].integer;
+  return outcome;
+}
+
+base::Result<AccountView> parseAccount(const Reply& reply) {
+  if (!isList(reply, 6)) {
+    return unreadable();
+  }
+  AccountView outcome;
+  outcome.found = reply.elements[0].text == "found";
+  outcome.posted_micros = reply.elements[1].integer;
+  outcome.held_micros = reply.elements[2].integer;
+  outcome.live_holds = reply.elements[3].integer;
+  outcome.slots_in_use = reply.elements[4].integer;
+  outcome.calls_this_second = reply.elements[5].integer;
+  return outcome;
+}
+
+base::Result<LeaseOutcome> readLease(const Reply& reply) {
+  if (!isList(reply, 5)) {
+    return unreadable();
+  }
+  const std::string& word = reply.elements[0].text;
+  LeaseOutcome outcome;
+  outcome.status = word == "gone"   ? LeaseStatus::kGone
+                   : word == "over" ? LeaseStatus::kOver
+                   : word == "lost" ? LeaseStatus::kLost
+                                    : LeaseStatus::kAlive;
+  outcome.expiry_ms = reply.elements[1].integer;
+  outcome.confirmed_seconds = reply.elements[2].integer;
+  outcome.answered_sequence = static_cast<std::uint64_t>(reply.elements[3].integer);
+  outcome.record = reply.elements[4].text;
+  return outcome;
+}
+
+// A completion that reads the answer with `read` and hands it on.
+template <class T>
+redis::Done reading(base::Result<T> (*read)(const Reply&), Then<T> then) {
+  return [read, then = std::move(then)](base::Result<Reply> reply) {
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    then(read(*reply));
+  };
+}
+
+redis::Done ignoring(Then<void> then) {
+  return [then = std::move(then)](base::Result<Reply> reply) {
+    if (!then) {
+      return;
+    }
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    then({});
+  };
+}
+
+void settleWords(const SettleOrder& order, const Leases& leases, std::vector<std::string>& names, std::vector<std::string>& arguments) {
+  names = {keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)};
+  arguments = {std::to_string(order.posted_micros), std::to_string(order.version), msText(leases.ended_mark)};
+  for (const SettleOrder::Call& call : order.calls) {
+    names.push_back(keys::hold(order.customer, call.call));
+    names.push_back(keys::ended(order.customer, call.call));
+    names.push_back(keys::incoming(order.customer, call.trunk));
+    arguments.push_back(call.call);
+  }
+}
+
+}  // namespace
+
+CreditStore::CreditStore(redis::Client& client, const Scripts& scripts, Leases leases)
+    : client_(client), scripts_(scripts), leases_(leases) {}
+
+void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) {
+  // The sweeper's index first: an entry without a hold is harmless, a hold without an entry would never end.
+  client_.command(
+      {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + leases_.lease.count()), keys::leaseMember(order.customer, order.call)},
+      [](const base::Result<Reply>&) {});
+  client_.run(scripts_.reserve,
+              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
+               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk),
+               keys::incomingRate(order.customer, order.trunk)},
+              {order.call, msText(leases_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
+               std::to_string(order.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record},
+              reading(&readReserve, std::move(then)));
+}
+
+void CreditStore::occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
+                         std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then) {
+  client_.run(scripts_.occupy, {keys::account(carrier), keys::outgoing(carrier, trunk), keys::outgoingRate(carrier, trunk)},
+              {call, msText(leases_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(&readOccupy, std::move(then)));
+}
+
+void CreditStore::vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then) {
+  client_.command({"ZREM", keys::outgoing(carrier, trunk), call}, ignoring(std::move(then)));
+}
+
+void CreditStore::touch(const std::string& call, base::CustomerId carrier, base::TrunkId trunk) {
+  client_.run(scripts_.touch, {keys::outgoing(carrier, trunk)}, {call, msText(leases_.lease)}, ignoring({}));
+}
+
+void CreditStore::usesSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<bool> then) {
+  client_.command({"ZSCORE", keys::outgoing(carrier, trunk), call}, [then = std::move(then)](base::Result<Reply> reply) {
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    then(reply->kind != Reply::Kind::kNil);
+  });
+}
+
+void CreditStore::isEnded(const std::string& call, base::CustomerId customer, Then<bool> then) {
+  client_.command({"EXISTS", keys::ended(customer, call)}, [then = std::move(then)](base::Result<Reply> reply) {
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    then(reply->integer != 0);
+  });
+}
+
+void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
+  auto finish = [this, call = order.call, customer = order.customer, then = std::move(then)](base::Result<Reply> reply) {
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    if (isList(*reply, 3) && reply->elements[2].integer == 1) {
+      client_.command(
+          {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + leases_.lease.count()), keys::leaseMember(customer, call)},
+          [](const base::Result<Reply>&) {});
+    }
+    then(readExtend(*reply));
+  };
+  client_.run(scripts_.extend,
+              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
+               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
+              {order.call, msText(leases_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
+               std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.record,
+               std::to_string(order.wanted_if_lost_micros)},
+              std::move(finish));
+}
+
+void CreditStore::noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence) {
+  client_.run(scripts_.answered, {keys::hold(customer, call)}, {std::to_string(stream_sequence)}, ignoring({}));
+}
+
+void CreditStore::release(const std::string& call, base::CustomerId customer, base::TrunkId trunk, std::int64_t charge_micros,
+                          Then<void> then) {
+  client_.run(scripts_.release,
+              {keys::account(customer), keys::holds(customer), keys::hold(customer, call), keys::ended(customer, call),
+               keys::incoming(customer, trunk)},
+              {call, msText(leases_.ended_mark), std::to_string(charge_micros)}, ignoring(std::move(then)));
+}
+
+void CreditStore::settle(const SettleOrder& order, Then<void> then) {
+  std::vector<std::string> names;
+  std::vector<std::string> arguments;
+  settleWords(order, leases_, names, arguments);
+  client_.run(scripts_.settle, std::move(names), std::move(arguments), ignoring(std::move(then)));
+}
+
+void CreditStore::readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then) {
+  client_.run(scripts_.read_account,
+              {keys::account(customer), keys::holds(customer), keys::incoming(customer, trunk), keys::incomingRate(customer, trunk)}, {},
+              reading(&parseAccount, std::move(then)));
+}
+
+void CreditStore::count(const std::string& slots_key, Then<std::int64_t> then) {
+  client_.run(scripts_.count, {slots_key}, {}, [then = std::move(then)](base::Result<Reply> reply) {
+    if (!reply) {
+      then(tl::unexpected(std::move(reply.error())));
+      return;
+    }
+    then(reply->integer);
+  });
+}
+
+void CreditStore::audit(base::CustomerId customer, Then<std::int64_t> drift) {
+  // Beyond this many holds the check would keep Redis busy for more than a few milliseconds.
+  constexpr const char* kHoldsMax = "5000";
+  client_.run(scripts_.audit, {keys::account(customer), keys::holds(customer)}, {keys::holdPrefix(customer), kHoldsMax},
+              [drift = std::move(drift)](base::Result<Reply> reply) {
+                if (!reply) {
+                  drift(tl::unexpected(std::move(reply.error())));
+                  return;
+                }
+                drift(reply->integer);
+              });
+}
+
+base::Result<std::vector<base::CustomerId>> CreditStore::waitMissing(const std::vector<base::CustomerId>& customers) {
+  struct Gathered {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t left = 0;
+    base::Result<void> outcome;
+    std::vector<base::CustomerId> missing;
+  };
+  constexpr std::size_t kAtOnce = 2000;
+  std::vector<base::CustomerId> missing;
+  for (std::size_t first = 0; first < customers.size(); first += kAtOnce) {
+    const std::size_t last = std::min(customers.size(), first + kAtOnce);
+    auto gathered = std::make_shared<Gathered>();
+    gathered->left = last - first;
+    std::vector<redis::Client::Call> calls;
+    for (std::size_t i = first; i < last; ++i) {
+      const base::CustomerId customer = customers[i];
+      calls.push_back({{"HEXISTS", keys::account(customer), "posted"}, [gathered, customer](base::Result<Reply> reply) {
+                         const std::lock_guard lock(gathered->mutex);
+                         if (!reply) {
+                           gathered->outcome = tl::unexpected(reply.error());
+                         } else if (reply->integer == 0) {
+                           gathered->missing.push_back(customer);
+                         }
+                         --gathered->left;
+                         gathered->changed.notify_one();
+                       }});
+    }
+    client_.commands(std::move(calls));
+    std::unique_lock lock(gathered->mutex);
+    // Every command completes by its deadline, so this wait ends.
+    gathered->changed.wait(lock, [&] { return gathered->left == 0; });
+    TG_TRY(gathered->outcome);
+    missing.insert(missing.end(), gathered->missing.begin(), gathered->missing.end());
+  }
+  return missing;
+}
+
+base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
+  std::vector<std::string> names{keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)};
+  std::vector<std::string> arguments{std::to_string(order.posted_micros), std::to_string(order.version), msText(leases_.lease),
+                                     std::to_string(order.holds.size())};
+  for (const AccountOrder::Hold& hold : order.holds) {
+    // Before the hold, as in reserve().
+    TG_TRY(waitMoveLease(keys::leaseMember(order.customer, hold.call), wallMilliseconds() + leases_.lease.count()));
+    names.push_back(keys::hold(order.customer, hold.call));
+    names.push_back(keys::ended(order.customer, hold.call));
+    names.push_back(keys::incoming(order.customer, hold.trunk));
+    arguments.push_back(hold.call);
+    arguments.push_back(std::to_string(hold.amount_micros));
+    arguments.push_back(std::to_string(hold.confirmed_seconds));
+    arguments.push_back(hold.uses_slot ? "1" : "0");
+    arguments.push_back(hold.record);
+  }
+  for (const AccountOrder::OutgoingSlot& slot : order.outgoing) {
+    names.push_back(keys::outgoing(order.customer, slot.trunk));
+    arguments.push_back(slot.call);
+  }
+  TG_TRY(client_.waitRun(scripts_.load_account, std::move(names), std::move(arguments)));
+  return {};
+}
+
+base::Result<void> CreditStore::waitSettle(const SettleOrder& order) {
+  std::vector<std::string> names;
+  std::vector<std::string> arguments;
+  settleWords(order, leases_, names, arguments);
+  TG_TRY(client_.waitRun(scripts_.settle, std::move(names), std::move(arguments)));
+  return {};
+}
+
+base::Result<std::vector<std::string>> CreditStore::waitDueLeases(std::int64_t now_ms, std::size_t most) {
+  TG_TRY_ASSIGN(reply, client_.wait({"ZRANGEBYSCORE", keys::kLeases, "-inf", std::to_string(now_ms), "LIMIT", "0", std::to_string(most)}));
+  std::vector<std::string> members;
+  for (Reply& element : reply.elements) {
+    members.push_back(std::move(element.text));
+  }
+  return members;
+}
+
+base::Result<LeaseOutcome> CreditStore::waitExpire(const std::string& call, base::CustomerId customer, std::chrono::milliseconds claim) {
+  TG_TRY_ASSIGN(reply, client_.waitRun(scripts_.expire, {keys::holds(customer), keys::hold(customer, call)}, {call, msText(claim)}));
+  return readLease(reply);
+}
+
+base::Result<bool> CreditStore::waitEnded(const std::string& call, base::CustomerId customer) {
+  TG_TRY_ASSIGN(reply, client_.wait({"EXISTS", keys::ended(customer, call)}));
+  return reply.integer != 0;
+}
+
+base::Result<void> CreditStore::waitMoveLease(const std::string& member, std::optional<std::int64_t> expiry_ms) {
+  if (expiry_ms) {
+    TG_TRY(client_.wait({"ZADD", keys::kLeases, std::to_string(*expiry_ms), member}));
+  } else {
+    TG_TRY(client_.wait({"ZREM", keys::kLeases, member}));
+  }
+  return {};
+}
+
+void CreditStore::forgetLeases(const std::vector<std::string>& members) {
+  if (members.empty()) {
+    return;
+  }
+  std::vector<std::string> words{"ZREM", keys::kLeases};
+  words.insert(words.end(), members.begin(), members.end());
+  client_.command(std::move(words), [](const base::Result<Reply>&) {});
+}
+
+}  // namespace tollgate::billing

@@ -1,0 +1,167 @@
+// The fast view of money and capacity in Redis, one member per script of services/billing/scripts. Nothing blocks: outcomes come on the
+// Redis thread, or on the calling thread when Redis is away. An Error means the step may or may not have happened; each is idempotent by
+// call id, so the caller repeats it or lets the lease end it. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/ids.hpp"
+#include "libs/base/result.hpp"
+#include "libs/redis/client.hpp"
+#include "services/billing/accounts/scripts.hpp"
+
+namespace tollgate::billing {
+
+template <class T>
+using Then = std::function<void(base::Result<T>)>;
+
+struct Leases {
+  std::chrono::milliseconds lease;
+  std::chrono::milliseconds ended_mark;
+};
+
+enum class ReserveStatus { kGranted, kReplay, kEnded, kMissing, kNoSlot, kCpsLimit, kNoCredit };
+
+struct ReserveOrder {
+  std::string call;
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  std::optional<std::int64_t> incoming_max, cps_max;
+  std::optional<std::int64_t> floor_micros;  // nullopt = unlimited
+  std::int64_t wanted_micros = 0;
+  std::int64_t least_micros = 0;
+  bool prepaid = true;
+  std::string record;  // CallAnswered with what is known now; closes the call should its instance be lost
+};
+
+struct ReserveOutcome {
+  ReserveStatus status = ReserveStatus::kMissing;
+  std::int64_t granted_micros = 0;
+  std::int64_t posted_micros = 0;
+  std::int64_t held_before_micros = 0;
+  std::int64_t slots_in_use = 0;
+  std::int64_t calls_this_second = 0;
+};
+
+enum class OccupyStatus { kTaken, kReplay, kMissing, kNoSlot, kCpsLimit };
+
+struct OccupyOutcome {
+  OccupyStatus status = OccupyStatus::kMissing;
+  std::int64_t slots_in_use = 0;
+  std::int64_t calls_this_second = 0;
+};
+
+struct ExtendOrder {
+  std::string call;
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  std::optional<std::int64_t> floor_micros;
+  std::int64_t wanted_micros = 0;  // in all
+  std::int64_t confirmed_seconds = 0;
+  std::int64_t confirmed_micros = 0;  // their cost
+  std::string record;
+  std::int64_t wanted_if_lost_micros = 0;  // in all, when Redis lost the hold and it is made again
+};
+
+enum class ExtendStatus { kHeld, kEnded, kMissing };
+
+struct ExtendOutcome {
+  ExtendStatus status = ExtendStatus::kMissing;
+  std::int64_t held_micros = 0;
+};
+
+struct AccountView {
+  bool found = false;
+  std::int64_t posted_micros = 0;
+  std::int64_t held_micros = 0;
+  std::int64_t live_holds = 0;
+  std::int64_t slots_in_use = 0;
+  std::int64_t calls_this_second = 0;
+};
+
+struct SettleOrder {
+  struct Call {
+    std::string call;
+    base::TrunkId trunk;
+  };
+  base::CustomerId customer;
+  std::int64_t posted_micros = 0;
+  std::int64_t version = 0;
+  std::vector<Call> calls;
+};
+
+enum class LeaseStatus { kGone, kOver, kAlive, kLost };
+
+struct LeaseOutcome {
+  LeaseStatus status = LeaseStatus::kGone;
+  std::int64_t expiry_ms = 0;
+  std::int64_t confirmed_seconds = 0;
+  std::uint64_t answered_sequence = 0;  // 0 = no call.answered seen
+  std::string record;
+};
+
+struct AccountOrder {
+  struct Hold {
+    std::string call;
+    base::TrunkId trunk;
+    std::int64_t amount_micros = 0;
+    std::int64_t confirmed_seconds = 0;
+    bool uses_slot = true;
+    std::string record;
+  };
+  struct OutgoingSlot {
+    std::string call;
+    base::TrunkId trunk;
+  };
+  base::CustomerId customer;
+  std::int64_t posted_micros = 0;
+  std::int64_t version = 0;
+  std::vector<Hold> holds;
+  std::vector<OutgoingSlot> outgoing;
+};
+
+class CreditStore {
+ public:
+  CreditStore(redis::Client& client, const Scripts& scripts, Leases leases);
+
+  void reserve(const ReserveOrder& order, Then<ReserveOutcome> then);
+  void occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
+              std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then);
+  // Gives a carrier slot back.
+  void vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then = {});
+  void touch(const std::string& call, base::CustomerId carrier, base::TrunkId trunk);
+  // Does the call use a slot of this carrier trunk?
+  void usesSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<bool> then);
+  // Has the call been marked as ended?
+  void isEnded(const std::string& call, base::CustomerId customer, Then<bool> then);
+  void extend(const ExtendOrder& order, Then<ExtendOutcome> then);
+  void noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence);
+  void release(const std::string& call, base::CustomerId customer, base::TrunkId trunk, std::int64_t charge_micros, Then<void> then = {});
+  void settle(const SettleOrder& order, Then<void> then);
+  void readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then);
+  void count(const std::string& slots_key, Then<std::int64_t> then);
+  void audit(base::CustomerId customer, Then<std::int64_t> drift);
+
+  // For the threads of the loader and the sweeper; these block.
+  [[nodiscard]] base::Result<std::vector<base::CustomerId>> waitMissing(const std::vector<base::CustomerId>& customers);
+  [[nodiscard]] base::Result<void> waitLoad(const AccountOrder& order);
+  [[nodiscard]] base::Result<void> waitSettle(const SettleOrder& order);
+  [[nodiscard]] base::Result<std::vector<std::string>> waitDueLeases(std::int64_t now_ms, std::size_t most);
+  [[nodiscard]] base::Result<LeaseOutcome> waitExpire(const std::string& call, base::CustomerId customer, std::chrono::milliseconds claim);
+  [[nodiscard]] base::Result<bool> waitEnded(const std::string& call, base::CustomerId customer);
+  [[nodiscard]] base::Result<void> waitMoveLease(const std::string& member, std::optional<std::int64_t> expiry_ms);  // nullopt = forget
+  void forgetLeases(const std::vector<std::string>& members);
+
+ private:
+  // Passed in.
+  redis::Client& client_;
+  const Scripts& scripts_;
+  const Leases leases_;
+};
+
+}  // namespace tollgate::billing

@@ -1,0 +1,129 @@
+#include "services/billing/accounts/ledger.hpp"
+
+#include <algorithm>
+
+namespace tollgate::billing {
+
+namespace {
+
+constexpr std::size_t kIdsPerQuery = 500;
+
+std::string systemAccount(const Transfer& transfer) {
+  return "system:" + transfer.counterpart + ":" + transfer.currency.text();
+}
+
+std::vector<sql::Value> entryRow(const Transfer& transfer, std::int64_t line, const std::string& account, std::int64_t amount) {
+  return {transfer.id,
+          line,
+          account,
+          amount,
+          transfer.currency.text(),
+          transfer.kind,
+          transfer.call_id.empty() ? sql::Value(nullptr) : sql::Value(transfer.call_id),
+          fit(transfer.reference, 128),
+          fit(transfer.author, 128),
+          fit(transfer.note, 255),
+          sql::fromTime(transfer.at)};
+}
+
+struct Movement {
+  money::Currency currency;
+  std::int64_t amount_micros = 0;
+};
+
+// The length of the UTF-8 sequence that begins with this byte; 0 = none does.
+std::size_t sequenceLength(unsigned char first) {
+  if (first < 0x80) {
+    return 1;
+  }
+  if (first >= 0xC2 && first < 0xE0) {
+    return 2;
+  }
+  if (first >= 0xE0 && first < 0xF0) {
+    return 3;
+  }
+  return first >= 0xF0 && first < 0xF5 ? 4 : 0;
+}
+
+bool isSequence(std::string_view bytes) {
+  const bool continued =
+      std::all_of(bytes.begin() + 1, bytes.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; });
+  // Overlong forms, surrogates and what is beyond U+10FFFF.
+  const auto first = static_cast<unsigned char>(bytes[0]);
+  const unsigned char second = bytes.size() > 1 ? static_cast<unsigned char>(bytes[1]) : 0;
+  return continued && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second >= 0xA0) && !(first == 0xF0 && second < 0x90) &&
+         !(first == 0xF4 && second >= 0x90);
+}
+
+}  // namespace
+
+std::string customerAccount(base::CustomerId customer) {
+  return "customer:" + std::to_string(customer.value());
+}
+
+std::string fit(std::string_view text, std::size_t characters) {
+  std::string fitted;
+  for (std::size_t count = 0; !text.empty() && count < characters; ++count) {
+    const std::size_t length = sequenceLength(static_cast<unsigned char>(text[0]));
+    if (length == 0 || length > text.size() || !isSequence(text.substr(0, length)) || text[0] == '\0') {
+      fitted.push_back('?');
+      text.remove_prefix(1);
+      continue;
+    }
+    fitted.append(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return fitted;
+}
+
+base::Result<void> post(sql::Session& session, const std::vector<Transfer>& transfers) {
+  if (transfers.empty()) {
+    return {};
+  }
+  std::vector<std::vector<sql::Value>> entries;
+  // Sorted by account, so that two transactions lock the sums in the same order.
+  std::map<std::string, Movement> movements;
+  for (const Transfer& transfer : transfers) {
+    const std::string customer = customerAccount(transfer.customer);
+    const std::string system = systemAccount(transfer);
+    entries.push_back(entryRow(transfer, 1, customer, transfer.amount_micros));
+    entries.push_back(entryRow(transfer, 2, system, -transfer.amount_micros));
+    for (const auto& [account, amount] : {std::pair(customer, transfer.amount_micros), std::pair(system, -transfer.amount_micros)}) {
+      movements[account].currency = transfer.currency;
+      movements[account].amount_micros += amount;
+    }
+  }
+  TG_TRY(session.insertMany(
+      "ledger_entries (transfer_id, line, account, amount_micros, currency, kind, call_id, reference, author, note, at)", entries, ""));
+  std::vector<std::vector<sql::Value>> sums;
+  for (const auto& [account, movement] : movements) {
+    sums.push_back({account, movement.currency.text(), movement.amount_micros, std::int64_t{1}});
+  }
+  TG_TRY(session.insertMany("accounts (account, currency, balance_micros, version)", sums,
+                            "ON DUPLICATE KEY UPDATE balance_micros = balance_micros + VALUES(balance_micros), version = version + 1"));
+  return {};
+}
+
+base::Result<std::map<base::CustomerId, AccountSum>> readSums(sql::Session& session, const std::vector<base::CustomerId>& customers) {
+  std::map<base::CustomerId, AccountSum> sums;
+  std::map<std::string, base::CustomerId> by_account;
+  for (const base::CustomerId customer : customers) {
+    sums[customer] = AccountSum();
+    by_account[customerAccount(customer)] = customer;
+  }
+  for (auto next = by_account.begin(); next != by_account.end();) {
+    std::string marks;
+    std::vector<sql::Value> values;
+    for (; next != by_account.end() && values.size() < kIdsPerQuery; ++next) {
+      marks += values.empty() ? "?" : ",?";
+      values.emplace_back(next->first);
+    }
+    TG_TRY_ASSIGN(rows, session.query("SELECT account, balance_micros, version FROM accounts WHERE account IN (" + marks + ")", values));
+    for (const sql::Row& row : rows) {
+      sums[by_account[row.text(0)]] = AccountSum{row.integer(1), row.integer(2)};
+    }
+  }
+  return sums;
+}
+
+}  // namespace tollgate::billing

@@ -1,0 +1,20 @@
+-- What about a call whose lease seems to be over? When it is, this caller may close it: the lease is moved on by the time that takes, so
+-- that another replica does not begin the same.
+-- KEYS: holds, hold of the call   ARGV: call, claim ms
+-- -> status ('gone', 'over', 'alive', 'lost'), expiry ms, confirmed seconds, stream sequence of call.answered, record
+local state = redis.call('HMGET', KEYS[2], 'amount', 'over', 'confirmed', 'answered', 'record')
+if not state[1] then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return {'gone', 0, 0, 0, ''}
+end
+if state[2] then
+  return {'over', 0, 0, 0, ''}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expiry = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
+if expiry > now then
+  return {'alive', expiry, 0, 0, ''}
+end
+redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
+return {'lost', now + tonumber(ARGV[2]), tonumber(state[3] or '0'), tonumber(state[4] or '0'), state[5] or ''}

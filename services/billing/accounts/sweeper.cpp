@@ -1,0 +1,194 @@
+#include "services/billing/accounts/sweeper.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cmath>
+
+#include "libs/base/ids.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/billing/wire.hpp"
+
+namespace tollgate::billing {
+
+namespace {
+
+constexpr std::size_t kLeasesPerSweep = 500;
+constexpr int kSweepsAtOnce = 20;
+constexpr std::chrono::seconds kCatchUpMax{5};
+
+std::int64_t wallMilliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds, base::WallTime now) {
+  FinishedCall lost;
+  call::v1::CallAnswered answered;
+  if (answered.ParseFromString(known)) {
+    lost.header.Swap(answered.mutable_header());
+    lost.record.Swap(answered.mutable_record());
+  }
+  lost.header.set_call_id(call);
+  *lost.header.mutable_at() = toWire(now);
+  call::v1::CallRecord& record = lost.record;
+  if (confirmed_seconds > 0 && !record.has_answered_at()) {
+    // It talked, so it was answered, if only we know no better than this when.
+    *record.mutable_answered_at() = toWire(now - std::chrono::seconds(confirmed_seconds));
+  }
+  const auto talked = std::chrono::seconds(record.has_answered_at() ? confirmed_seconds : 0);
+  *record.mutable_talked() = durationToWire(talked);
+  *record.mutable_ended_at() = record.has_answered_at() ? toWire(fromWire(record.answered_at()) + talked) : toWire(now);
+  if (confirmed_seconds > record.paid_seconds()) {
+    record.set_paid_seconds(static_cast<std::uint32_t>(confirmed_seconds));
+  }
+  record.set_reason(common::v1::REASON_INSTANCE_LOST);
+  record.set_ended_by(call::v1::ENDED_BY_TOLLGATE);
+  *record.add_trace() =
+      traceStep("lease", "not heard of for a lease time: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
+  lost.lost = true;
+  return lost;
+}
+
+struct Sweeper::Audit {
+  std::shared_ptr<const std::vector<base::CustomerId>> customers;  // shared with the snapshot
+  std::size_t next = 0;
+  std::chrono::steady_clock::time_point began{};
+  std::atomic<std::int64_t> drift_micros{0};
+  std::atomic<std::size_t> left{0};
+};
+
+void Sweeper::start() {
+  quiet_until_ = std::chrono::steady_clock::now() + parts_.settings.lease;
+  thread_ = std::thread([this] { run(); });
+}
+
+void Sweeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void Sweeper::run() {
+  const auto every = std::clamp(parts_.settings.lease / 10, std::chrono::milliseconds(100), std::chrono::milliseconds(2000));
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, every, [this] { return stopping_; })) {
+        return;
+      }
+    }
+    for (int round = 0; round < kSweepsAtOnce && mayClose(); ++round) {
+      const auto swept = sweep();
+      if (!swept) {
+        telemetry::warn("leases cannot be looked at", {{"error", swept.error().message}});
+      }
+      if (!swept || *swept < kLeasesPerSweep) {
+        break;
+      }
+    }
+    auditSome();
+  }
+}
+
+bool Sweeper::mayClose() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!parts_.connection.isConnected() || !parts_.redis.isConnected() || !parts_.intake.isBound()) {
+    quiet_until_ = now + parts_.settings.lease;
+  }
+  return now >= quiet_until_;
+}
+
+base::Result<std::size_t> Sweeper::sweep() {
+  TG_TRY_ASSIGN(members, parts_.store.waitDueLeases(wallMilliseconds(), kLeasesPerSweep));
+  std::vector<Lost> lost;
+  for (const std::string& member : members) {
+    TG_TRY(inspect(member, lost));
+  }
+  if (lost.empty()) {
+    return members.size();
+  }
+  // Their end may be in the stream and not in the books yet.
+  TG_TRY(parts_.intake.waitCaughtUp(kCatchUpMax));
+  for (const Lost& one : lost) {
+    TG_TRY_ASSIGN(ended, parts_.store.waitEnded(one.call, one.customer));
+    if (!ended) {
+      close(one);
+    }
+  }
+  return members.size();
+}
+
+// The index entry may be old: the hold knows the true end of the lease.
+base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>& lost) {
+  const std::size_t colon = member.find(':');
+  std::int64_t customer = 0;
+  const char* end = member.data() + std::min(colon, member.size());
+  if (colon == std::string::npos || std::from_chars(member.data(), end, customer).ptr != end) {
+    return parts_.store.waitMoveLease(member, std::nullopt);
+  }
+  Lost one{member.substr(colon + 1), base::CustomerId(customer), {}};
+  TG_TRY_ASSIGN(lease, parts_.store.waitExpire(one.call, one.customer, parts_.settings.lease));
+  if (lease.status == LeaseStatus::kGone || lease.status == LeaseStatus::kOver) {
+    return parts_.store.waitMoveLease(member, std::nullopt);
+  }
+  const bool is_lost = lease.status == LeaseStatus::kLost;
+  TG_TRY(parts_.store.waitMoveLease(member, lease.expiry_ms));
+  if (is_lost) {
+    one.lease = std::move(lease);
+    lost.push_back(std::move(one));
+  }
+  return {};
+}
+
+void Sweeper::close(const Lost& lost) {
+  std::string known = lost.lease.record;
+  if (lost.lease.answered_sequence != 0) {
+    // call.answered tells far more than the hold.
+    if (auto record = bus::readRecord(parts_.connection, lost.lease.answered_sequence)) {
+      known = std::move(*record);
+    }
+  }
+  telemetry::warn("call closed by its lease",
+                  {{"call_id", lost.call}, {"customer", lost.customer.value()}, {"confirmed_seconds", lost.lease.confirmed_seconds}});
+  FinishedCall finished = lostCall(lost.call, known, lost.lease.confirmed_seconds, base::SystemClock().wall());
+  finished.record.set_customer_id(lost.customer.value());
+  parts_.committer.addLost(std::move(finished));
+}
+
+// A few customers at a time, so that one round takes the audit interval.
+void Sweeper::auditSome() {
+  constexpr std::size_t kAtOnce = 1000;
+  const auto now = std::chrono::steady_clock::now();
+  if (!audit_ || (audit_->next == audit_->customers->size() && now >= audit_->began + parts_.settings.audit_interval)) {
+    const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+    if (!snapshot || !parts_.redis.isConnected()) {
+      return;
+    }
+    audit_ = std::make_shared<Audit>();
+    audit_->customers = snapshot->customer_ids;
+    audit_->began = now;
+    audit_->left = audit_->customers->size();
+  }
+  const std::size_t end = std::min(audit_->customers->size(), audit_->next + kAtOnce);
+  for (; audit_->next < end; ++audit_->next) {
+    const base::CustomerId customer = (*audit_->customers)[audit_->next];
+    parts_.store.audit(customer, [audit = audit_, customer, &metrics = parts_.metrics](base::Result<std::int64_t> drift) {
+      if (drift && *drift != 0) {
+        telemetry::error("held sum was off and is repaired", {{"customer", customer.value()}, {"drift_micros", *drift}});
+        audit->drift_micros += std::abs(*drift);
+      }
+      if (--audit->left == 0) {
+        metrics.hold_drift_micros.set(static_cast<double>(audit->drift_micros.load()));
+      }
+    });
+  }
+}
+
+}  // namespace tollgate::billing

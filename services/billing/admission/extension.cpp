@@ -1,0 +1,107 @@
+#include "services/billing/admission/extension.hpp"
+
+#include <algorithm>
+
+#include "libs/base/clock.hpp"
+#include "libs/bus/subjects.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/billing/wire.hpp"
+#include "tollgate/call/v1/call.pb.h"
+
+namespace tollgate::billing {
+
+namespace {
+
+// What is known of a call whose hold has to be made again.
+std::string knownRecord(const std::string& call, const v1::ExtendRequest& request) {
+  call::v1::CallAnswered answered;
+  answered.mutable_header()->set_call_id(call);
+  call::v1::CallRecord& record = *answered.mutable_record();
+  record.set_customer_id(request.customer_id());
+  record.set_trunk_id(request.trunk_id());
+  record.set_carrier_trunk_id(request.carrier_trunk_id());
+  *record.mutable_rate() = request.rate();
+  return answered.SerializeAsString();
+}
+
+}  // namespace
+
+void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
+  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const CustomerView* customer = snapshot ? snapshot->customers.find(base::CustomerId(request.customer_id())) : nullptr;
+  if (customer == nullptr) {
+    parts_.metrics.extend_failed.add();
+    responder.fail({base::ErrorCode::kUnavailable, "customer " + std::to_string(request.customer_id()) + " is not in the configuration"});
+    return;
+  }
+  const money::Rate rate = fromWire(request.rate());
+  ExtendOrder order;
+  order.call = context.call_id;
+  order.customer = customer->id;
+  order.trunk = base::TrunkId(request.trunk_id());
+  order.floor_micros = customer->floor_micros;
+  if (request.want_paid_seconds() != 0) {
+    order.wanted_micros = money::charge(rate, std::chrono::seconds(request.want_paid_seconds()));
+  }
+  order.confirmed_seconds = request.confirmed_seconds();
+  if (request.confirmed_seconds() != 0) {
+    order.confirmed_micros = money::charge(rate, std::chrono::seconds(request.confirmed_seconds()));
+  }
+  order.record = knownRecord(context.call_id, request);
+  order.wanted_if_lost_micros = money::charge(
+      rate, std::chrono::seconds(request.confirmed_seconds()) + std::chrono::ceil<std::chrono::seconds>(parts_.settings.quantum));
+  const TrunkView* carrier = snapshot->trunks.find(base::TrunkId(request.carrier_trunk_id()));
+  // std::function wants copyable captures; the responder is move-only, so it travels in a shared pointer to this one completion.
+  auto shared = std::make_shared<bus::Responder<v1::ExtendReply>>(std::move(responder));
+  parts_.store.extend(order, [this, shared, call = context.call_id, request, snapshot, carrier](base::Result<ExtendOutcome> outcome) {
+    if (!outcome) {
+      parts_.metrics.extend_failed.add();
+      shared->fail(outcome.error());
+      return;
+    }
+    if (outcome->status == ExtendStatus::kHeld && carrier != nullptr) {
+      parts_.store.touch(call, carrier->customer, carrier->id);
+    }
+    onExtended(call, request, *outcome, *shared);
+  });
+}
+
+void Extension::onExtended(const std::string& call, const v1::ExtendRequest& request, const ExtendOutcome& outcome,
+                           bus::Responder<v1::ExtendReply>& responder) {
+  const base::CustomerId customer(request.customer_id());
+  if (outcome.status != ExtendStatus::kHeld) {
+    parts_.metrics.extend_failed.add();
+    if (outcome.status == ExtendStatus::kMissing) {
+      parts_.on_missing(customer);
+      responder.fail({base::ErrorCode::kUnavailable, "the account of customer " + std::to_string(customer.value()) + " is being rebuilt"});
+    } else {
+      responder.fail({base::ErrorCode::kConflict, "the call is over"});
+    }
+    return;
+  }
+  v1::ExtendReply reply;
+  const auto paid = money::maxSecondsFor(fromWire(request.rate()), outcome.held_micros);
+  reply.set_paid_seconds(static_cast<std::uint32_t>(paid.count()));
+  reply.set_held_micros(outcome.held_micros);
+  reply.set_refused(reply.paid_seconds() < request.want_paid_seconds());
+  if (reply.refused()) {
+    parts_.metrics.extend_refused.add();
+    publishExhausted(call, customer, reply.paid_seconds());
+  } else {
+    parts_.metrics.extend_granted.add();
+  }
+  responder.reply(reply);
+}
+
+void Extension::publishExhausted(const std::string& call, base::CustomerId customer, std::uint32_t paid_seconds) {
+  v1::CreditExhausted event;
+  event.set_customer_id(customer.value());
+  event.set_call_id(call);
+  *event.mutable_at() = toWire(base::SystemClock().wall());
+  event.set_paid_seconds(paid_seconds);
+  if (const auto sent = events_.publish(bus::subjects::creditEvent("exhausted", customer), event.SerializeAsString()); !sent) {
+    telemetry::warn("event not published", {{"call_id", call}, {"error", sent.error().message}});
+  }
+}
+
+}  // namespace tollgate::billing

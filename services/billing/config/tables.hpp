@@ -1,0 +1,50 @@
+// Keeps the snapshot in step with MySQL: the service's side of the configuration feed. Feed thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "libs/feed/feed.hpp"
+#include "libs/telemetry/metrics.hpp"
+#include "services/billing/config/snapshot.hpp"
+
+namespace tollgate::billing {
+
+class ConfigTables final : public feed::Tables {
+ public:
+  // `on_new_customers` hears of customers that were not there at the load before: their accounts are wanted at once.
+  ConfigTables(SnapshotHolder& holder, telemetry::Gauge& version,
+               std::function<void(const std::vector<base::CustomerId>&)> on_new_customers);
+
+  [[nodiscard]] base::Result<void> loadAll(sql::Session& session) override;
+  [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
+  void publish(std::uint64_t version) override;
+
+ private:
+  [[nodiscard]] base::Result<void> loadRates(sql::Session& session);
+  [[nodiscard]] base::Result<void> applyCustomer(sql::Session& session, std::int64_t id);
+  [[nodiscard]] base::Result<void> applyTrunk(sql::Session& session, std::int64_t id);
+  [[nodiscard]] base::Result<void> applyPlan(sql::Session& session, std::int64_t id);
+  [[nodiscard]] base::Result<void> removeRates(const std::vector<base::RateId>& ids);
+  [[nodiscard]] base::Result<void> saveRates(sql::Session& session, const std::vector<std::int64_t>& ids);
+  [[nodiscard]] base::Result<void> rebuildPlan(sql::Session& session, base::RatePlanId plan, money::Currency currency);
+  void takeCustomer(const sql::Row& row);
+
+  // Passed in.
+  SnapshotHolder& holder_;
+  telemetry::Gauge& version_;
+  std::function<void(const std::vector<base::CustomerId>&)> on_new_customers_;
+  // Owned.
+  feed::MasterMap<base::CustomerId, CustomerView> customers_;
+  feed::MasterMap<base::TrunkId, TrunkView> trunks_;
+  money::RateTable::Plans plans_;
+  // Derived.
+  std::set<base::CustomerId> customer_ids_;
+  bool customers_changed_ = true;
+  std::vector<base::CustomerId> new_customers_;
+  std::shared_ptr<const std::vector<base::CustomerId>> published_ids_;
+};
+
+}  // namespace tollgate::billing

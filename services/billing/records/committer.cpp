@@ -1,0 +1,318 @@
+#include "services/billing/records/committer.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "libs/base/ids.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/billing/accounts/keys.hpp"
+
+namespace tollgate::billing {
+
+namespace {
+
+constexpr std::chrono::milliseconds kIdle{100};
+constexpr std::chrono::milliseconds kRetryMax{2000};
+constexpr std::chrono::seconds kSettleOnStop{1};
+constexpr int kConflictsMax = 5;
+
+// tg.evt.call.v1.<verb>.<trunk>
+std::string_view verbOf(std::string_view subject) {
+  constexpr std::string_view kHead = "tg.evt.call.v1.";
+  if (!subject.starts_with(kHead)) {
+    return {};
+  }
+  subject.remove_prefix(kHead.size());
+  return subject.substr(0, subject.find('.'));
+}
+
+DeadLetter deadLetter(const bus::Record& record, std::string why) {
+  return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(why), std::string(record.data())};
+}
+
+// CallEnded and CallRejected carry the same.
+template <class Message>
+std::optional<FinishedCall> readFinished(const bus::Record& record) {
+  Message message;
+  if (!message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size())) ||
+      !base::CallId::parse(message.header().call_id()).isSet()) {
+    return std::nullopt;
+  }
+  FinishedCall call;
+  call.header.Swap(message.mutable_header());
+  call.record.Swap(message.mutable_record());
+  return call;
+}
+
+}  // namespace
+
+void Committer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Committer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (!thread_.joinable()) {
+    return;
+  }
+  thread_.join();
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kSettleOnStop, [this] { return in_hand_.empty(); });
+}
+
+void Committer::take(bus::Record record) {
+  {
+    // Delivered again while the first delivery is still on its way to the books: one is enough.
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || in_hand_.contains(record.streamSequence())) {
+      return;
+    }
+  }
+  if (auto item = read(record)) {
+    push(std::move(*item));
+  }
+}
+
+std::optional<Committer::Item> Committer::read(const bus::Record& record) {
+  const std::string_view verb = verbOf(record.subject());
+  Item item;
+  item.record = record;
+  if (verb == "answered") {
+    call::v1::CallAnswered answered;
+    if (answered.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()))) {
+      const base::CustomerId customer(answered.record().customer_id());
+      parts_.store.noteAnswered(answered.header().call_id(), customer, record.streamSequence());
+      record.ack();
+      return std::nullopt;
+    }
+  } else if (verb == "ended") {
+    item.call = readFinished<call::v1::CallEnded>(record);
+  } else if (verb == "rejected") {
+    item.call = readFinished<call::v1::CallRejected>(record);
+  } else if (verb == "unknown_sources") {
+    call::v1::UnknownSources summary;
+    if (summary.ParseFromArray(record.data().data(), static_cast<int>(record.data().size())) && !summary.header().call_id().empty()) {
+      item.summary = std::move(summary);
+    }
+  }
+  if (item.call) {
+    freeSlots(*item.call);
+  } else if (!item.summary) {
+    item.dead = deadLetter(record, "not readable as a record of its subject");
+  }
+  return item;
+}
+
+void Committer::addLost(FinishedCall call) {
+  call.lost = true;
+  Item item;
+  item.call = std::move(call);
+  push(std::move(item));
+}
+
+// The slots are free from now on; of the hold the charge stays until the ledger has it.
+void Committer::freeSlots(const FinishedCall& call) {
+  const call::v1::CallRecord& record = call.record;
+  const std::string& id = call.header.call_id();
+  if (record.customer_id() == 0) {
+    return;
+  }
+  parts_.store.release(id, base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), priceOf(record).charge_micros);
+  std::set<std::int64_t> carriers;
+  carriers.insert(record.carrier_trunk_id());
+  for (const call::v1::Attempt& attempt : record.attempts()) {
+    if (attempt.skipped() == common::v1::REASON_UNSPECIFIED) {
+      carriers.insert(attempt.trunk_id());
+    }
+  }
+  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  for (const std::int64_t carrier : carriers) {
+    if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
+      parts_.store.vacate(id, trunk->customer, trunk->id);
+    }
+  }
+}
+
+void Committer::push(Item item) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (item.record) {
+      in_hand_.insert(item.record->streamSequence());
+      parts_.metrics.records_in_hand.set(static_cast<double>(in_hand_.size()));
+    }
+    queue_.push_back(std::move(item));
+  }
+  changed_.notify_all();
+}
+
+void Committer::run() {
+  for (;;) {
+    Items items = gather();
+    if (!items.empty()) {
+      commit(std::move(items));
+    }
+    parts_.settler.tick();
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      // What is left of a full queue would take more than the one batch that was tried: it is delivered again.
+      return;
+    }
+  }
+}
+
+Committer::Items Committer::gather() {
+  const auto batch_max = static_cast<std::size_t>(parts_.settings.batch_max);
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kIdle, [this] { return stopping_ || !queue_.empty(); });
+  if (!queue_.empty()) {
+    changed_.wait_for(lock, parts_.settings.batch_wait, [&] { return stopping_ || queue_.size() >= batch_max; });
+  }
+  Items items;
+  while (!queue_.empty() && items.size() < batch_max) {
+    items.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return items;
+}
+
+void Committer::commit(Items items) {
+  const auto began = std::chrono::steady_clock::now();
+  BookOutcome outcome;
+  if (!write(items, outcome)) {
+    return;
+  }
+  parts_.metrics.commit_seconds.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  parts_.metrics.cdrs_written.add(static_cast<double>(outcome.written));
+  parts_.metrics.cdrs_repeated.add(static_cast<double>(outcome.repeated));
+  parts_.metrics.cdrs_corrected.add(static_cast<double>(outcome.corrected));
+  parts_.metrics.cdrs_lost.add(static_cast<double>(outcome.lost));
+  settle(std::move(items), outcome);
+}
+
+bool Committer::write(Items& items, BookOutcome& outcome) {
+  std::vector<const FinishedCall*> calls;
+  for (const Item& item : items) {
+    if (item.call) {
+      calls.push_back(&*item.call);
+    }
+  }
+  for (int attempt = 0, conflicts = 0;; ++attempt) {
+    auto written = parts_.pool.transaction<BookOutcome>([&](sql::Session& session) -> base::Result<BookOutcome> {
+      for (const Item& item : items) {
+        if (item.summary) {
+          TG_TRY(writeUnknownSources(session, *item.summary));
+        }
+        if (item.dead) {
+          TG_TRY(writeDeadLetter(session, *item.dead));
+        }
+      }
+      return writeCalls(session, calls);
+    });
+    if (written) {
+      outcome = std::move(*written);
+      return true;
+    }
+    parts_.metrics.commits_failed.add();
+    const base::ErrorCode code = written.error().code;
+    if (code == base::ErrorCode::kConflict && ++conflicts < kConflictsMax) {
+      // Another replica wrote one of them meanwhile; the next look sees it.
+      continue;
+    }
+    if (code == base::ErrorCode::kConflict || code == base::ErrorCode::kInvalid || code == base::ErrorCode::kInternal) {
+      splitOrDeadLetter(std::move(items), written.error());
+      return false;
+    }
+    telemetry::warn("records wait for the database",
+                    {{"records", static_cast<std::int64_t>(items.size())}, {"error", written.error().message}});
+    if (!pauseBeforeRetry(attempt)) {
+      return false;
+    }
+  }
+}
+
+// One bad record must not hold up the others: halve until it stands alone, then put it aside.
+void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
+  if (items.size() > 1) {
+    const auto middle = items.begin() + static_cast<std::ptrdiff_t>(items.size() / 2);
+    Items right(std::make_move_iterator(middle), std::make_move_iterator(items.end()));
+    items.erase(middle, items.end());
+    commit(std::move(items));
+    commit(std::move(right));
+    return;
+  }
+  Item& item = items.front();
+  parts_.metrics.dead_letters.add();
+  telemetry::error("record cannot be stored",
+                   {{"call_id", item.call ? std::string_view(item.call->header.call_id()) : ""},
+                    {"stream_sequence", item.record ? static_cast<std::int64_t>(item.record->streamSequence()) : 0},
+                    {"error", error.message}});
+  if (item.call && item.call->record.customer_id() != 0) {
+    // Its charge will not come, so nothing is held for it.
+    const call::v1::CallRecord& record = item.call->record;
+    parts_.store.release(item.call->header.call_id(), base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), 0);
+  }
+  if (item.dead || !item.record) {
+    acknowledge(items);
+    return;
+  }
+  item.dead = deadLetter(*item.record, error.message);
+  item.call.reset();
+  item.summary.reset();
+  commit(std::move(items));
+}
+
+bool Committer::pauseBeforeRetry(int attempt) {
+  const auto pause = std::min(kRetryMax, std::chrono::milliseconds(50LL << std::min(attempt, 6)));
+  // Settlements of earlier batches go on meanwhile.
+  parts_.settler.tick();
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, pause, [this] { return stopping_; });
+}
+
+void Committer::settle(Items items, const BookOutcome& outcome) {
+  std::map<base::CustomerId, Items> by_customer;
+  Items others;
+  for (Item& item : items) {
+    const base::CustomerId customer(item.call ? item.call->record.customer_id() : 0);
+    (customer.isSet() ? by_customer[customer] : others).push_back(std::move(item));
+  }
+  acknowledge(others);
+  for (auto& [customer, own] : by_customer) {
+    SettleOrder order;
+    order.customer = customer;
+    if (const auto sum = outcome.sums.find(customer); sum != outcome.sums.end()) {
+      order.posted_micros = sum->second.balance_micros;
+      order.version = sum->second.version;
+    }
+    std::vector<std::string> leases;
+    for (const Item& item : own) {
+      order.calls.push_back({item.call->header.call_id(), base::TrunkId(item.call->record.trunk_id())});
+      leases.push_back(keys::leaseMember(customer, item.call->header.call_id()));
+    }
+    // Shared with the completion, which acknowledges.
+    auto settled = std::make_shared<Items>(std::move(own));
+    parts_.settler.settle(std::move(order), [this, settled, leases = std::move(leases)] {
+      parts_.store.forgetLeases(leases);
+      acknowledge(*settled);
+    });
+  }
+}
+
+void Committer::acknowledge(const Items& items) {
+  const std::lock_guard lock(mutex_);
+  for (const Item& item : items) {
+    if (item.record) {
+      item.record->ack();
+      in_hand_.erase(item.record->streamSequence());
+    }
+  }
+  parts_.metrics.records_in_hand.set(static_cast<double>(in_hand_.size()));
+  changed_.notify_all();
+}
+
+}  // namespace tollgate::billing

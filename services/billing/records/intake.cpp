@@ -1,0 +1,99 @@
+#include "services/billing/records/intake.hpp"
+
+#include "libs/telemetry/log.hpp"
+
+namespace tollgate::billing {
+
+namespace {
+
+constexpr const char* kDurable = "billing";
+constexpr std::chrono::milliseconds kRetry{500};
+constexpr std::chrono::milliseconds kPoll{20};
+
+}  // namespace
+
+Intake::Intake(bus::Connection& connection, bus::StreamSettings settings, std::function<void(bus::Record)> take)
+    : connection_(connection), settings_(settings), take_(std::move(take)) {}
+
+void Intake::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Intake::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  std::shared_ptr<bus::RecordConsumer> consumer;
+  {
+    const std::lock_guard lock(mutex_);
+    consumer.swap(consumer_);
+  }
+}
+
+bool Intake::isBound() const {
+  const std::lock_guard lock(mutex_);
+  return consumer_ != nullptr;
+}
+
+void Intake::run() {
+  do {
+    if (!connection_.isConnected()) {
+      continue;
+    }
+    if (const auto ensured = bus::ensureRecordStream(connection_, settings_); !ensured) {
+      telemetry::warn("record stream not ready", {{"error", ensured.error().message}});
+      continue;
+    }
+    auto consumer = bus::RecordConsumer::open(connection_, kDurable, take_);
+    if (!consumer) {
+      telemetry::warn("record consumer not bound", {{"error", consumer.error().message}});
+      continue;
+    }
+    const std::lock_guard lock(mutex_);
+    consumer_ = std::move(*consumer);
+    telemetry::info("taking records");
+    return;
+  } while (pause(kRetry));
+}
+
+bool Intake::pause(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+base::Result<bus::ConsumerProgress> Intake::progress() {
+  std::shared_ptr<bus::RecordConsumer> consumer;
+  {
+    const std::lock_guard lock(mutex_);
+    consumer = consumer_;
+  }
+  if (!consumer) {
+    return base::fail(base::ErrorCode::kUnavailable, "the record consumer is not bound yet");
+  }
+  return consumer->progress();
+}
+
+base::Result<void> Intake::waitCaughtUp(std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  TG_TRY_ASSIGN(first, progress());
+  bus::ConsumerProgress now = first;
+  // A consumer younger than the stream's oldest record never acknowledges what was gone before; nothing pending says the same.
+  while (now.acked_floor_sequence < first.stream_last_sequence && now.pending != 0) {
+    if (std::chrono::steady_clock::now() >= end) {
+      return base::fail(base::ErrorCode::kTimeout, "records are behind: " + std::to_string(now.pending) + " not in the books yet");
+    }
+    if (!pause(kPoll)) {
+      return base::fail(base::ErrorCode::kUnavailable, "stopping");
+    }
+    TG_TRY_ASSIGN(next, progress());
+    now = next;
+  }
+  return {};
+}
+
+}  // namespace tollgate::billing

@@ -1,0 +1,35 @@
+#include "services/billing/records/pricing.hpp"
+
+#include <algorithm>
+
+#include "libs/money/rating.hpp"
+#include "services/billing/wire.hpp"
+
+namespace tollgate::billing {
+
+Price priceOf(const call::v1::CallRecord& record) {
+  Price price;
+  const money::Rate rate = fromWire(record.rate());
+  price.currency = rate.currency;
+  if (!record.has_answered_at()) {
+    return price;
+  }
+  const auto talked = std::max(fromWire(record.talked()), std::chrono::microseconds(0));
+  price.talked_ms = std::chrono::duration_cast<std::chrono::milliseconds>(talked).count();
+  std::chrono::seconds counted = money::roundUpSeconds(talked);
+  if (record.paid_seconds() != 0) {
+    counted = std::min(counted, std::chrono::seconds(record.paid_seconds()));
+  }
+  price.talked_seconds = counted.count();
+  if (record.has_rate()) {
+    price.billed_seconds = money::billedSeconds(rate, counted).count();
+    price.charge_micros = money::charge(rate, counted);
+  }
+  if (record.has_vendor_rate()) {
+    price.cost_micros = money::charge(fromWire(record.vendor_rate()), counted);
+  }
+  price.margin_micros = price.charge_micros - price.cost_micros;
+  return price;
+}
+
+}  // namespace tollgate::billing

@@ -1,0 +1,166 @@
+// From records to money and rows; no servers.
+#include "services/billing/records/pricing.hpp"
+
+#include <gtest/gtest.h>
+
+#include "services/billing/accounts/ledger.hpp"
+#include "services/billing/accounts/payments.hpp"
+#include "services/billing/accounts/sweeper.hpp"
+#include "services/billing/records/cdr_rows.hpp"
+#include "services/billing/wire.hpp"
+
+namespace tollgate::billing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr const char* kCall = "01KAFZ0000000000000000TEST";
+
+base::WallTime at(std::int64_t second) {
+  return base::WallTime(seconds(second));
+}
+
+call::v1::CallRecord answered(milliseconds talked, std::uint32_t paid_seconds) {
+  call::v1::CallRecord record;
+  *record.mutable_answered_at() = toWire(at(1000));
+  *record.mutable_talked() = durationToWire(talked);
+  record.set_paid_seconds(paid_seconds);
+  record.mutable_rate()->set_per_minute_micros(60'000);
+  record.mutable_rate()->set_billing_block_seconds(1);
+  record.mutable_rate()->set_currency("USD");
+  record.mutable_vendor_rate()->set_per_minute_micros(30'000);
+  record.mutable_vendor_rate()->set_billing_block_seconds(60);
+  return record;
+}
+
+// Requirements 8.4, 8.5: charge from the customer's rate, cost from the carrier's, margin the difference.
+TEST(PriceOf, ChargesByTheCustomerRateAndCostsByTheVendorRate) {
+  const Price price = priceOf(answered(milliseconds(12'001), 60));
+  EXPECT_EQ(price.talked_ms, 12'001);
+  EXPECT_EQ(price.talked_seconds, 13);
+  EXPECT_EQ(price.billed_seconds, 13);
+  EXPECT_EQ(price.charge_micros, 13'000);
+  EXPECT_EQ(price.cost_micros, 30'000);
+  EXPECT_EQ(price.margin_micros, -17'000);
+  EXPECT_EQ(price.currency.text(), "USD");
+}
+
+TEST(PriceOf, IsNothingWhenNotAnswered) {
+  call::v1::CallRecord record = answered(milliseconds(12'000), 60);
+  record.clear_answered_at();
+  record.mutable_rate()->set_connection_fee_micros(5);
+  const Price price = priceOf(record);
+  EXPECT_EQ(price.charge_micros, 0);
+  EXPECT_EQ(price.cost_micros, 0);
+  EXPECT_EQ(price.billed_seconds, 0);
+}
+
+// Requirement 9.2: never beyond the paid time.
+TEST(PriceOf, NeverChargesBeyondThePaidSeconds) {
+  EXPECT_EQ(priceOf(answered(milliseconds(61'000), 60)).charge_micros, 60'000);
+}
+
+TEST(PriceOf, ChargesNothingWithoutARate) {
+  call::v1::CallRecord record = answered(milliseconds(5'000), 60);
+  record.clear_rate();
+  EXPECT_EQ(priceOf(record).charge_micros, 0);
+  EXPECT_EQ(priceOf(record).talked_seconds, 5);
+}
+
+// Requirement 9.5: closed for the confirmed time.
+TEST(LostCall, TalksUpToItsConfirmedSecond) {
+  call::v1::CallAnswered known;
+  known.mutable_header()->set_instance("ingress-1");
+  *known.mutable_record() = answered(milliseconds(0), 60);
+  const FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 85, at(5000));
+  EXPECT_EQ(lost.record.reason(), common::v1::REASON_INSTANCE_LOST);
+  EXPECT_EQ(lost.header.call_id(), kCall);
+  EXPECT_EQ(lost.header.instance(), "ingress-1");
+  EXPECT_EQ(fromWire(lost.record.ended_at()), at(1085));
+  EXPECT_EQ(priceOf(lost.record).charge_micros, 85'000);
+}
+
+TEST(LostCall, CostsNothingWhenItWasNeverAnswered) {
+  call::v1::CallAnswered known;
+  known.mutable_record()->set_customer_id(4);
+  const FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 0, at(5000));
+  EXPECT_FALSE(lost.record.has_answered_at());
+  EXPECT_EQ(priceOf(lost.record).charge_micros, 0);
+  EXPECT_EQ(fromWire(lost.record.ended_at()), at(5000));
+}
+
+TEST(LostCall, IsStillWrittenWhenNothingIsKnown) {
+  const FinishedCall lost = lostCall(kCall, "\xFF\xFF not a message", 7, at(5000));
+  EXPECT_EQ(fromWire(lost.record.answered_at()), at(4993));
+  EXPECT_EQ(priceOf(lost.record).talked_seconds, 7);
+}
+
+TEST(CdrRows, HaveAsManyValuesAsColumns) {
+  FinishedCall call;
+  call.header.set_call_id(kCall);
+  call.record = answered(milliseconds(12'001), 60);
+  call.record.add_attempts()->set_number(1);
+  call.record.add_attempts()->set_number(1);  // a repeated number is one row
+  call.record.add_trace()->set_found("\xC3 broken text");
+  const auto columns = [](const char* head) { return 1 + std::count(head, head + std::string_view(head).size(), ','); };
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(cdrRow(call, priceOf(call.record)).size()), columns(kCdrHead));
+  ASSERT_EQ(attemptRows(call).size(), 1U);
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(attemptRows(call).front().size()), columns(kAttemptHead));
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(traceRow(call).size()), columns(kTraceHead));
+  call.record.clear_rate();
+  call.record.clear_vendor_rate();
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(cdrRow(call, priceOf(call.record)).size()), columns(kCdrHead));
+}
+
+TEST(Fit, CutsByCharactersAndReplacesWhatIsNoText) {
+  EXPECT_EQ(fit("abcdef", 3), "abc");
+  EXPECT_EQ(fit("h\xC3\xA9llo", 3), "h\xC3\xA9l");
+  EXPECT_EQ(fit("a\xFF"
+                "b\xC3",
+                10),
+            "a?b?");
+  EXPECT_EQ(fit("\xED\xA0\x80", 10), "???");  // a surrogate
+  EXPECT_EQ(fit(std::string_view("a\0b", 3), 10), "a?b");
+  EXPECT_EQ(fit("\xF0\x9F\x98\x80", 1), "\xF0\x9F\x98\x80");
+}
+
+v1::PostPaymentRequest payment() {
+  v1::PostPaymentRequest request;
+  request.set_customer_id(1);
+  request.set_idempotency_key("key-1");
+  request.set_kind(v1::MOVEMENT_KIND_PAYMENT);
+  request.mutable_amount()->set_micros(5);
+  request.mutable_amount()->set_currency("USD");
+  request.set_author("finance");
+  return request;
+}
+
+// Requirement 1.8: amount, reference, author, key.
+TEST(CheckPayment, NamesTheFieldAndTheRule) {
+  EXPECT_TRUE(checkPayment(payment()).has_value());
+  const auto broken = [](auto change) {
+    v1::PostPaymentRequest request = payment();
+    change(request);
+    const auto checked = checkPayment(request);
+    return checked ? std::string() : checked.error().message.substr(0, checked.error().message.find(':'));
+  };
+  EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(0); }), "amount");
+  EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(-1); }), "amount");
+  EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(1'000'000'000'000'001); }), "amount");
+  EXPECT_EQ(broken([](auto& request) { request.clear_kind(); }), "kind");
+  EXPECT_EQ(broken([](auto& request) { request.clear_author(); }), "author");
+  EXPECT_EQ(broken([](auto& request) { request.set_idempotency_key(""); }), "idempotency_key");
+  EXPECT_EQ(broken([](auto& request) { request.set_idempotency_key("blank "); }), "idempotency_key");
+  EXPECT_EQ(broken([](auto& request) { request.set_idempotency_key(std::string(129, 'k')); }), "idempotency_key");
+  EXPECT_EQ(broken([](auto& request) { request.set_reference(std::string(129, 'r')); }), "reference");
+  EXPECT_EQ(broken([](auto& request) { request.set_note(std::string(256, 'n')); }), "note");
+  EXPECT_EQ(broken([](auto& request) {
+              request.set_kind(v1::MOVEMENT_KIND_ADJUSTMENT);
+              request.mutable_amount()->set_micros(-1);
+            }),
+            "");
+}
+
+}  // namespace
+}  // namespace tollgate::billing

@@ -1,0 +1,138 @@
+#include "services/ingress/calls/calls.hpp"
+
+#include <utility>
+
+#include "services/ingress/calls/media.hpp"
+
+namespace tollgate::ingress {
+
+Calls::Calls(Options options, Parts parts) : options_(std::move(options)), parts_(parts) {}
+
+Calls::~Calls() = default;
+
+void Calls::connect(sofia::Agent& agent, Decisions& decisions) {
+  agent_ = &agent;
+  decisions_ = &decisions;
+}
+
+void Calls::startDraining() {
+  draining_ = true;
+  parts_.metrics.draining.set(1);
+}
+
+void Calls::shutDown() {
+  startDraining();
+  for (std::size_t i = 0; i < table_.slots(); ++i) {
+    if (table_.at(i) != nullptr) {
+      feed(table_.refAt(i), call::Shutdown{});
+    }
+  }
+}
+
+// Walks all calls: an operator is slower than that, and the path of every call stays free of one more table.
+bool Calls::hangUp(std::string_view call_id, std::string user) {
+  for (std::size_t i = 0; i < table_.slots(); ++i) {
+    const auto* call = table_.at(i);
+    if (call != nullptr && call->machine.id().text() == call_id) {
+      if (call->machine.phase() >= call::Phase::kEnding) {
+        return false;
+      }
+      feed(table_.refAt(i), call::OperatorHangup{std::move(user)});
+      return true;
+    }
+  }
+  return false;
+}
+
+void Calls::onDecision(CallRef ref, call::Event event) {
+  if (auto* call = table_.find(ref)) {
+    if (auto* authorized = std::get_if<call::Authorized>(&event)) {
+      checkOffer(*call, *authorized);
+    } else if (auto* routed = std::get_if<call::Routed>(&event)) {
+      checkCandidates(*call, *routed);
+    }
+  }
+  feed(ref, std::move(event));
+}
+
+void Calls::checkOffer(Call& call, call::Authorized& event) {
+  auto offer = prepareOffer(call.offer, event.identified.codecs, call.origin_to_carrier);
+  event.offer_refused = offer.refused;
+  call.row_offer = std::move(offer.text);
+}
+
+// Carrier trunks that take none of the offered codecs are passed over before stage is asked for.
+void Calls::checkCandidates(Call& call, call::Routed& event) {
+  if (!call.machine.hasOffer()) {
+    return;
+  }
+  for (auto& candidate : event.candidates) {
+    if (candidate.codecs.empty()) {
+      continue;
+    }
+    const auto common = commonCodecs(call.machine.identified().codecs, candidate.codecs);
+    candidate.unusable = common ? prepareOffer(call.offer, *common, call.origin_to_carrier).refused : base::Reason::kNoCommonCodec;
+  }
+}
+
+void Calls::onTimer(sofia::Key key) {
+  const auto ref = PackedKey::call(key);
+  const auto kind = static_cast<std::size_t>(PackedKey::role(key) - kTimerRole);
+  auto* call = table_.find(ref);
+  if (call == nullptr || kind >= call::kTimerKinds) {
+    parts_.metrics.stale_events.add();
+    return;
+  }
+  call->timers[kind] = {};
+  feed(ref, call::TimerFired{static_cast<call::TimerKind>(kind)});
+}
+
+// A machine is fed one event at a time: what its actions bring about at once waits until they are all carried out.
+void Calls::feed(CallRef ref, call::Event event, sofia::Body body) {
+  if (busy_) {
+    pending_.push_back({ref, std::move(event), std::move(body)});
+    return;
+  }
+  busy_ = true;
+  step(ref, std::move(event), body);
+  while (!pending_.empty()) {
+    auto next = std::move(pending_.front());
+    pending_.pop_front();
+    step(next.ref, std::move(next.event), next.body);
+  }
+  busy_ = false;
+}
+
+void Calls::step(CallRef ref, call::Event event, const sofia::Body& body) {
+  auto* call = table_.find(ref);
+  if (call == nullptr) {
+    parts_.metrics.stale_events.add();
+    return;
+  }
+  auto& machine = call->machine;
+  const auto phase = machine.phase();
+  const auto ignored = machine.ignoredEvents();
+  actions_.clear();
+  body_ = &body;
+  machine.handle(std::move(event), moment(), actions_);
+  for (const auto& action : actions_) {
+    std::visit([&](const auto& concrete) { perform(ref, *call, concrete); }, action);
+  }
+  body_ = nullptr;
+  if (machine.phase() != phase) {
+    parts_.metrics.phaseChanged(phase, machine.phase());
+  }
+  if (machine.ignoredEvents() != ignored) {
+    parts_.metrics.ignored_events.add();
+  }
+  if (machine.isOver() && !call->bye_waits_for_ack) {
+    table_.remove(ref);
+  }
+}
+
+call::Moment Calls::moment() const {
+  const auto& clock = parts_.loop.clock();
+  return {clock.wall(), clock.monotonic()};
+}
+
+}  // namespace tollgate::ingress

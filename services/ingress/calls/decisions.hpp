@@ -1,0 +1,52 @@
+// Asks auth, routing and billing on behalf of calls and brings the answers back as events of libs/call. Requests that fall due in one turn
+// of the loop travel together: flush() at the turn's end. Every question is answered exactly once: reply, or Undecided after its timeout or
+// at once when the bus is away. Loop thread only; answers come through the loop.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "libs/bus/rpc.hpp"
+#include "libs/call/machine.hpp"
+#include "services/ingress/calls/call_table.hpp"
+#include "services/ingress/metrics.hpp"
+
+namespace tollgate::ingress {
+
+class Decisions {
+ public:
+  struct Timeouts {
+    std::chrono::milliseconds auth{500};
+    std::chrono::milliseconds routing{500};
+    std::chrono::milliseconds billing{500};
+  };
+  // On the loop thread; the call may be gone by then.
+  using Deliver = std::function<void(CallRef, call::Event)>;
+
+  // `executor` posts to the loop.
+  Decisions(bus::Connection& connection, bus::Executor executor, Timeouts timeouts, std::string instance, IngressMetrics& metrics,
+            Deliver deliver);
+
+  void authorize(CallRef ref, const call::CallMachine& machine);
+  void route(CallRef ref, const call::CallMachine& machine);
+  void reserve(CallRef ref, const call::CallMachine& machine);
+  void occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& ask);
+  void extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& ask);
+  void flush() { client_.flush(); }
+
+ private:
+  template <bus::RpcDefinition Def>
+  void ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Stage stage,
+           std::chrono::milliseconds timeout);
+
+  // Passed in.
+  const Timeouts timeouts_;
+  const std::string instance_;
+  IngressMetrics& metrics_;
+  Deliver deliver_;
+  // Owned.
+  bus::RpcClient client_;
+};
+
+}  // namespace tollgate::ingress

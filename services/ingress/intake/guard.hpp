@@ -1,0 +1,82 @@
+// Who may speak SIP to us at all (2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood from unknown
+// sources stays here: it reaches neither the bus nor the disk but as one summary per period (10.1). Loop thread only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/base/clock.hpp"
+#include "libs/digits/network_map.hpp"
+#include "libs/sofia/messages.hpp"
+
+namespace tollgate::ingress {
+
+enum class Verdict : std::uint8_t {
+  kKnown,
+  kNotDecided,  // the first list of networks has not arrived
+  kRefuse,
+  kDrop,
+};
+
+struct UnknownSourceCount {
+  std::string address;  // "*" = all addresses beyond the table's bound
+  std::uint64_t messages = 0;
+  base::WallTime first_at;
+  base::WallTime last_at;
+};
+
+class Guard {
+ public:
+  struct Options {
+    bool drop = false;
+    std::uint32_t answers_per_second = 100;  // beyond: silence
+    std::size_t addresses_max = 1024;        // counted one by one in a period
+  };
+
+  explicit Guard(Options options) : options_(options) {}
+
+  void setNetworks(std::shared_ptr<const digits::CidrSet> networks) { networks_ = std::move(networks); }
+  [[nodiscard]] bool hasNetworks() const { return networks_ != nullptr; }
+
+  [[nodiscard]] Verdict check(const sofia::Source& source, base::MonotonicTime now, const base::Clock& clock);
+
+  // What was counted since the last call; empty when there were no unknown sources.
+  [[nodiscard]] std::vector<UnknownSourceCount> takeSummary();
+  [[nodiscard]] std::uint64_t unknownSources() const { return unknown_sources_; }
+
+ private:
+  struct Address {
+    digits::AddressBits bits;
+    friend bool operator==(const Address&, const Address&) = default;
+  };
+  struct AddressHash {
+    std::size_t operator()(const Address& address) const noexcept {
+      return std::hash<std::uint64_t>{}(address.bits.high * 0x9e3779b97f4a7c15ULL ^ address.bits.low);
+    }
+  };
+  struct Seen {
+    std::uint64_t messages = 0;
+    base::WallTime first_at;
+    base::WallTime last_at;
+  };
+
+  void count(Seen& seen, const base::Clock& clock);
+  [[nodiscard]] bool mayAnswer(base::MonotonicTime now);
+
+  // Passed in.
+  Options options_;
+  std::shared_ptr<const digits::CidrSet> networks_;  // shared with the thread that built it until it is replaced
+  // Owned.
+  std::unordered_map<Address, Seen, AddressHash> seen_;
+  Seen others_;
+  // Derived.
+  std::uint64_t unknown_sources_ = 0;
+  base::MonotonicTime second_;
+  std::uint32_t answered_ = 0;  // in second_
+};
+
+}  // namespace tollgate::ingress

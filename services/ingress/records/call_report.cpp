@@ -1,0 +1,102 @@
+#include "services/ingress/records/call_report.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/ingress/calls/call.hpp"
+#include "services/ingress/wire.hpp"
+
+namespace tollgate::ingress {
+namespace {
+
+// Phases of call.Phase from kIdentifying on have the numbers of control.CallPhase; kOver is over as kEnding is.
+control::v1::CallPhase phaseOf(call::Phase phase) {
+  return phase >= call::Phase::kEnding ? control::v1::CALL_PHASE_ENDING : static_cast<control::v1::CallPhase>(phase);
+}
+
+void fillCall(control::v1::LiveCall& to, const call::CallMachine& machine) {
+  const auto& record = machine.record();
+  to.set_call_id(machine.id().text());
+  to.set_phase(phaseOf(machine.phase()));
+  to.set_customer_id(record.customer.value());
+  to.set_trunk_id(record.trunk.value());
+  to.set_carrier_trunk_id(record.carrier_trunk.value());
+  to.set_caller(record.caller);
+  to.set_called(record.called_rated.empty() ? record.called_in : record.called_rated);
+  to.set_source_address(record.source_address);
+  to.set_endpoint(record.endpoint_address);
+  setTime(*to.mutable_setup_at(), record.setup_at);
+  if (record.answered_at != base::WallTime{}) {
+    setTime(*to.mutable_answered_at(), record.answered_at);
+  }
+  to.set_paid_seconds(record.paid_seconds);
+  to.set_held_micros(record.held_micros);
+  if (record.rate.plan.isSet()) {
+    fillRate(*to.mutable_rate(), record.rate);
+  }
+}
+
+bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::LiveCall& call) {
+  const auto is_or_any = [](std::int64_t asked, std::int64_t has) { return asked == 0 || asked == has; };
+  return is_or_any(request.customer_id(), call.customer_id()) && is_or_any(request.trunk_id(), call.trunk_id()) &&
+         is_or_any(request.carrier_trunk_id(), call.carrier_trunk_id()) && call.called().starts_with(request.called_prefix()) &&
+         (request.call_id().empty() || request.call_id() == call.call_id());
+}
+
+}  // namespace
+
+void CallReport::over(const call::CallMachine& machine, const std::string& message_id) {
+  if (machine.candidates().empty()) {
+    return;  // billing was never asked, so nothing is held; and while the bus is away there are many of these
+  }
+  auto& kept = over_[message_id];
+  fillCall(kept, machine);
+  kept.set_phase(control::v1::CALL_PHASE_ENDING);
+}
+
+void CallReport::forgetStored(const std::vector<std::string>& message_ids) {
+  for (const auto& id : message_ids) {
+    over_.erase(id);
+  }
+}
+
+CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& request, std::size_t first, bool draining) const {
+  Piece piece;
+  auto& reply = piece.reply;
+  reply.set_instance(instance_);
+  reply.set_draining(draining);
+  const auto add = [&](control::v1::LiveCall&& call) {
+    reply.set_total(reply.total() + 1);
+    if (request.limit() == 0 || static_cast<std::uint32_t>(reply.calls_size()) < request.limit()) {
+      *reply.add_calls() = std::move(call);
+    }
+  };
+  const auto end = std::min(first + kSlotsPerPiece, table_.slots());
+  for (std::size_t i = first; i < end; ++i) {
+    const auto* call = table_.at(i);
+    if (call == nullptr || call->machine.isRecorded()) {
+      continue;  // then it is in over_, or stored
+    }
+    control::v1::LiveCall live;
+    fillCall(live, call->machine);
+    if (!wanted(request, live)) {
+      continue;
+    }
+    if (!request.call_id().empty()) {
+      fillTrace(*live.mutable_trace(), call->machine.record().trace);
+    }
+    add(std::move(live));
+  }
+  if (end < table_.slots()) {
+    piece.next = end;
+    return piece;
+  }
+  for (const auto& [id, live] : over_) {
+    if (wanted(request, live)) {
+      add(control::v1::LiveCall(live));
+    }
+  }
+  return piece;
+}
+
+}  // namespace tollgate::ingress

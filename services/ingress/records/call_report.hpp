@@ -1,0 +1,48 @@
+// What this instance carries, for tg.ctl.ingress.v1.report_calls: live calls, and calls that are over whose last record the stream has not
+// stored yet (billing rebuilds lost accounts from this, so a call must be in one of the two, never in neither). Loop thread only.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "services/ingress/calls/call_table.hpp"
+#include "tollgate/control/v1/control.pb.h"
+
+namespace tollgate::call {
+class CallMachine;
+}
+
+namespace tollgate::ingress {
+
+struct Call;
+
+class CallReport {
+ public:
+  explicit CallReport(const CallTable<Call>& table, std::string instance) : table_(table), instance_(std::move(instance)) {}
+
+  // A call whose last record is now in the spool under this id. Only calls that may hold something are kept.
+  void over(const call::CallMachine& machine, const std::string& message_id);
+  // The stream has these records.
+  void forgetStored(const std::vector<std::string>& message_ids);
+  [[nodiscard]] std::size_t waiting() const { return over_.size(); }
+
+  // One piece of the answer: calls of the slots [first, first + kSlotsPerPiece); with the last piece also those that are over. `next` is
+  // the first slot of the next piece, 0 = this was the last. 20,000 calls in one go would hold the loop up.
+  struct Piece {
+    control::v1::ReportCallsReply reply;
+    std::size_t next = 0;
+  };
+  [[nodiscard]] Piece report(const control::v1::ReportCallsRequest& request, std::size_t first, bool draining) const;
+
+  static constexpr std::size_t kSlotsPerPiece = 1000;
+
+ private:
+  // Passed in.
+  const CallTable<Call>& table_;
+  const std::string instance_;
+  // Owned.
+  std::unordered_map<std::string, control::v1::LiveCall> over_;
+};
+
+}  // namespace tollgate::ingress

@@ -1,0 +1,88 @@
+#include "services/ingress/records/call_report.hpp"
+
+#include <gtest/gtest.h>
+
+#include "libs/call/test_driver.hpp"
+#include "services/ingress/calls/call.hpp"
+
+namespace tollgate::ingress {
+namespace {
+
+class CallReportTest : public ::testing::Test {
+ protected:
+  // A call talking through trunk 10 of customer 1 over carrier trunk 20.
+  CallRef addTalking() {
+    auto [ref, call] = table.add(base::CallId::make(1, random), policy);
+    call::Actions actions;
+    const auto feed = [&, &machine = call.machine](call::Event event) { machine.handle(std::move(event), clock.now(), actions); };
+    feed(call::Driver::invited());
+    feed(call::Driver::authorized());
+    feed(call::Driver::routed({call::Driver::candidate(20, 1)}));
+    feed(call::Driver::reserved());
+    feed(call::LegAnswered{1});
+    return ref;
+  }
+  void end(CallRef ref) {
+    call::Actions actions;
+    table.find(ref)->machine.handle(call::PartyBye{call::Side::kCaller, 0}, clock.now(), actions);
+  }
+
+  call::Policy policy;
+  call::Driver clock;
+  base::SeededRandom random{1};
+  CallTable<Call> table;
+  CallReport report{table, "ingress-1"};
+};
+
+TEST_F(CallReportTest, ListsLiveCallsThatMatchTheFilter) {
+  const auto ref = addTalking();
+  control::v1::ReportCallsRequest request;
+  auto piece = report.report(request, 0, false);
+  EXPECT_EQ(piece.next, 0U);
+  ASSERT_EQ(piece.reply.calls_size(), 1);
+  EXPECT_EQ(piece.reply.calls(0).call_id(), table.find(ref)->machine.id().text());
+  EXPECT_EQ(piece.reply.calls(0).phase(), control::v1::CALL_PHASE_TALKING);
+  EXPECT_EQ(piece.reply.calls(0).held_micros(), 600'000);
+  EXPECT_EQ(piece.reply.calls(0).trace_size(), 0);
+  request.set_customer_id(2);
+  EXPECT_EQ(report.report(request, 0, false).reply.calls_size(), 0);
+  request.set_customer_id(1);
+  request.set_called_prefix("4477");
+  EXPECT_EQ(report.report(request, 0, false).reply.calls_size(), 1);
+  request.set_call_id(table.find(ref)->machine.id().text());
+  EXPECT_GT(report.report(request, 0, false).reply.calls(0).trace_size(), 0);  // Requirement 10.3
+}
+
+// Billing rebuilds accounts from this (9.4): a call stays in the report until the stream has its last record.
+TEST_F(CallReportTest, KeepsACallThatIsOverUntilItsRecordIsStored) {
+  const auto ref = addTalking();
+  end(ref);
+  EXPECT_EQ(report.report({}, 0, false).reply.calls_size(), 0);
+  report.over(table.find(ref)->machine, "id.7");
+  table.remove(ref);
+  report.forgetStored({"id.6"});
+  const auto piece = report.report({}, 0, true);
+  ASSERT_EQ(piece.reply.calls_size(), 1);
+  EXPECT_EQ(piece.reply.calls(0).phase(), control::v1::CALL_PHASE_ENDING);
+  EXPECT_TRUE(piece.reply.draining());
+  report.forgetStored({"id.7"});
+  EXPECT_EQ(report.waiting(), 0U);
+}
+
+TEST_F(CallReportTest, AnswersInPiecesAndCountsBeyondTheLimit) {
+  for (std::size_t i = 0; i < CallReport::kSlotsPerPiece + 5; ++i) {
+    (void)addTalking();
+  }
+  control::v1::ReportCallsRequest request;
+  request.set_limit(3);
+  const auto first = report.report(request, 0, false);
+  EXPECT_EQ(first.next, CallReport::kSlotsPerPiece);
+  EXPECT_EQ(first.reply.calls_size(), 3);
+  EXPECT_EQ(first.reply.total(), CallReport::kSlotsPerPiece);
+  const auto second = report.report(request, first.next, false);
+  EXPECT_EQ(second.next, 0U);
+  EXPECT_EQ(second.reply.total(), 5U);
+}
+
+}  // namespace
+}  // namespace tollgate::ingress

@@ -1,0 +1,29 @@
+// Between the bus's messages and libs/call's plain values. Pure functions, any thread.
+#pragma once
+
+#include "libs/call/events.hpp"
+#include "libs/call/types.hpp"
+#include "tollgate/auth/v1/auth.pb.h"
+#include "tollgate/billing/v1/billing.pb.h"
+#include "tollgate/call/v1/call.pb.h"
+#include "tollgate/common/v1/common.pb.h"
+#include "tollgate/routing/v1/routing.pb.h"
+
+namespace tollgate::ingress {
+
+void setTime(google::protobuf::Timestamp& to, base::WallTime time);
+void fillTrace(google::protobuf::RepeatedPtrField<common::v1::TraceStep>& to, const std::vector<call::TraceStep>& trace);
+void fillRate(common::v1::Rate& to, const call::Rate& rate);
+
+// Replies to events. A reply that holds neither a result nor a refusal is Undecided.
+[[nodiscard]] call::Event toEvent(auth::v1::AuthorizeReply& reply);
+[[nodiscard]] call::Event toEvent(routing::v1::RouteReply& reply);
+[[nodiscard]] call::Event toEvent(billing::v1::ReserveReply& reply);
+[[nodiscard]] call::Event toEvent(billing::v1::OccupyReply& reply);
+[[nodiscard]] call::Event toEvent(billing::v1::ExtendReply& reply);
+
+// The whole record. Fields that are not known stay unset.
+void fillRecord(call::v1::CallRecord& to, const call::CallRecord& record);
+void fillAttempt(call::v1::Attempt& to, const call::Attempt& attempt);
+
+}  // namespace tollgate::ingress
