@@ -10,7 +10,7 @@ std::vector<call::TraceStep> takeTrace(Steps& steps) {
   std::vector<call::TraceStep> trace;
   trace.reserve(static_cast<std::size_t>(steps.size()));
   for (auto& step : steps) {
-    trace.push_back({std::move(*step.mutable_room()), std::move(*step.mutable_check()), std::move(*step.mutable_found()), step.passed()});
+    trace.push_back({std::move(*step.mutable_stage()), std::move(*step.mutable_check()), std::move(*step.mutable_found()), step.passed()});
   }
   return trace;
 }

@@ -68,7 +68,7 @@ class Route : public testing::Test {
   Answer ask(std::string_view called, bool dry_run = false) {
     tables_.publish(++version_);
     held_ = tables_.current();
-    return route(*held_, {base::CustomerId(kCaller), base::TrunkId(kTrunk), called, test});
+    return route(*held_, {base::CustomerId(kCaller), base::TrunkId(kTrunk), called, dry_run});
   }
   static Reason reasonOf(const Answer& answer) { return answer.refusal ? answer.refusal->reason : Reason::kUnspecified; }
   static std::vector<std::int64_t> trunksOf(const Answer& answer) {

@@ -49,7 +49,7 @@ void Settler::submitParts(SettleOrder order, std::function<void()> done, bool do
 void Settler::submit(std::shared_ptr<Task> task) {
   store_.settle(task->order, [this, task](base::Result<void> outcome) {
     if (!outcome) {
-      meters_.settles_failed.add();
+      metrics_.settles_failed.add();
       telemetry::warn("settlement waits for Redis", {{"customer", task->order.customer.value()}, {"error", outcome.error().message}});
     }
     std::function<void()> done;
