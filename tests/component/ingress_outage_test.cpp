@@ -17,7 +17,7 @@ TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
     return reply && reply->starts_with("SIP/2.0 403");
   }));
   const int asked = authorized_;
-  caller_.newCall("unknown source");
+  caller_.newCall("unknown-source");
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 403"), "Reason"), "Q.850;cause=21;text=\"unknown_source\"");
   EXPECT_EQ(authorized_, asked);

@@ -74,7 +74,7 @@ class RoutingProcess : public testing::Test {
     request.set_customer_id(1);
     request.set_trunk_id(10);
     request.set_called(called);
-    request.set_test(test);
+    request.set_dry_run(test);
     return world_->ask<bus::Route>(request);
   }
   static std::vector<std::int64_t> trunksFor(const std::string& called) {
