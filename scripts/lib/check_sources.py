@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from check_common import ROOT, finish, is_script, read, tracked
+from check_links import check_links
 
 # Who may include a third-party API (STYLE 5). The key is matched against what stands between the quotes or brackets.
 FENCES = {
@@ -137,32 +138,6 @@ def check_layout():
         if name.endswith(".hpp") and "#pragma once" not in read(name):
             findings.append(f"{name}: #pragma once is missing")
     return finish("layout", findings, "See STYLE: names, folders, headers.")
-
-
-def anchors(text):
-    """Anchors of the headings, as GitHub makes them."""
-    found = set()
-    for heading in re.findall(r"^#+\s+(.*)$", text, re.MULTILINE):
-        plain = re.sub(r"[^\w\- ]", "", heading.strip().lower())
-        found.add(plain.replace(" ", "-"))
-    return found
-
-
-def check_links():
-    findings = []
-    for name in tracked(".md"):
-        text = re.sub(r"```.*?```", lambda match: "\n" * match.group(0).count("\n"), read(name), flags=re.DOTALL)
-        for number, line in enumerate(text.splitlines(), 1):
-            for target in re.findall(r"\]\(([^)\s]+)\)", line):
-                if re.match(r"[a-z]+:", target):
-                    continue
-                path, _, anchor = target.partition("#")
-                full = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
-                if full.startswith("..") or not os.path.exists(os.path.join(ROOT, full)):
-                    findings.append(f"{name}:{number}: {target} leads nowhere")
-                elif anchor and full.endswith(".md") and anchor not in anchors(read(full)):
-                    findings.append(f"{name}:{number}: {full} has no heading #{anchor}")
-    return finish("links", findings, "Correct the path or write the page.")
 
 
 CHECKS = {"fences": check_fences, "sizes": check_sizes, "words": check_words, "layout": check_layout, "links": check_links}

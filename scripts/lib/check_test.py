@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check_golden
+import check_links
 import check_sources
 import wrap_docs
 
@@ -80,9 +81,6 @@ class Sources(unittest.TestCase):
             self.assertTrue(check_sources.WORDS.search(f"// {word}: later"), word)
         self.assertFalse(check_sources.WORDS.search("config_" + "X" * 6 + " stubborn"))
 
-    def test_anchors_are_made_as_github_makes_them(self):
-        self.assertEqual(check_sources.anchors("# The bus: what, when\ntext\n## A-b `c`\n"), {"the-bus-what-when", "a-b-c"})
-
     def test_function_lengths_of_three_languages(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "long.cpp")
@@ -98,6 +96,59 @@ class Sources(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write("f() {\n  true\n}\n")
             self.assertEqual([length for *_, length in check_sources.shell_functions(path)], [3])
+
+
+class Links(unittest.TestCase):
+    def found(self, text, name="libs/call/x.hpp"):
+        return [finding.split(": ", 1)[1] for finding in check_links.findings_of(name, text)]
+
+    def test_anchors_are_made_as_github_makes_them(self):
+        self.assertEqual(check_links.anchors("# The bus: what, when\ntext\n## A-b `c`\n"), {"the-bus-what-when", "a-b-c"})
+
+    def test_statements_are_bold_numbers_and_numbered_headings(self):
+        text = "## 2 Trunks\n\n**2.1** A trunk\n\n## 1.3 The timer\ncosts 2.4 and **2.5 more**\n"
+        self.assertEqual(check_links.statements(text), {"2", "2.1", "1.3"})
+        self.assertEqual(check_links.list_items("1. one\n 2. nested\n12. twelve\n"), {"1", "12"})
+
+    def test_lists_and_ranges_of_numbers_are_taken_apart(self):
+        self.assertEqual(list(check_links.numbers("3.1-3.3, 2.15 and 7")), ["3.1", "3.2", "3.3", "2.15", "7"])
+        self.assertEqual(list(check_links.numbers("3.1-4.2")), ["3.1-4.2"])
+
+    def test_citations_of_what_exists_pass(self):
+        self.assertEqual(self.found('// REQUIREMENTS 2.4, 3.1-3.6 and 7; ARCHITECTURE "The bus"; STYLE 12; libs/sofia/TRAPS.md 1.3\n'), [])
+        self.assertEqual(self.found("// Source rows (REQUIREMENTS 2.4,\n// 12.3), and STYLE\n// 40.\n"), [])
+        self.assertEqual(self.found("**TRAPS.md 1.3**\n", "libs/sofia/README.md"), [])
+
+    def test_every_citation_of_what_is_not_there_is_found(self):
+        for text, count in (("// REQUIREMENTS 2.99", 1), ("// REQUIREMENTS 13", 1), ("// REQUIREMENTS 2.4,\n// 2.99", 1),
+                            ("// REQUIREMENTS 12.5-12.9", 3), ('x("REQUIREMENTS 2.99");', 1), ("// STYLE 99", 1),
+                            ('// ARCHITECTURE "The\n// train"', 1), ("// libs/sofia/TRAPS.md 1.99", 1),
+                            ("// libs/call/TRAPS.md 1.3", 2)):
+            self.assertEqual(len(self.found(text)), count, text)
+
+    def test_a_number_without_its_document_is_found(self):
+        for text in ("// Requirement 2.4: x", "// requirements 8.1 to 8.3", "// as told (10.6).", "int x;  // 6.7, none", "// LIBRARIES 1.3",
+                     "// REQUIREMENTS section 7", '// STYLE "names"'):
+            self.assertEqual(len(self.found(text)), 1, text)
+        for text in ("// RFC 3261 14.2", "wait(2.5);", "// a quarter (0.25)", "// version 1.12 of it", "// costs 2.4 us"):
+            self.assertEqual(self.found(text), [], text)
+
+    def test_paths_in_comments_and_documents_exist(self):
+        self.assertEqual(self.found("// libs/call/machine.cpp, `scripts/{up,down}`, services/*/main.cpp, proto/tollgate/<domain>/v1"), [])
+        for text in ("// see libs/call/gone.cpp", "// scripts/{up,sideways}", "// services/*/gone.cpp"):
+            self.assertEqual(len(self.found(text)), 1, text)
+        self.assertEqual(self.found('open("libs/call/gone.cpp");'), [], "a string of code is no reference")
+        self.assertEqual(self.found("`ingress/guard` and `ingress/gone`\n", "services/README.md"), ["there is no services/ingress/gone"])
+
+    def test_markdown_links_lead_somewhere(self):
+        self.assertEqual(self.found("[x](../README.md#speed) [y](http://example.org) [z](TRAPS.md)\n", "libs/README.md"),
+                         ["TRAPS.md leads nowhere"])
+        self.assertEqual(self.found("[x](../README.md#nowhere)\n", "libs/README.md"), ["README.md has no heading #nowhere"])
+        self.assertEqual(self.found("```\n[x](gone.md)\n```\n", "libs/README.md"), [])
+
+    def test_rules_named_by_the_api_exist(self):
+        self.assertEqual(self.found('refuse(400, "x", "y", "2.99");', "services/admin_api/x.cpp"), [check_links.REQUIREMENTS + " has no 2.99"])
+        self.assertEqual(self.found('refuse(400, "like \\"12.50\\"", "y", "2.4");', "services/admin_api/x.cpp"), [])
 
 
 class Wrapping(unittest.TestCase):

@@ -53,7 +53,7 @@ Json fieldSchema(const Field& field) {
     help += help.empty() ? "Fixed at creation." : " Fixed at creation.";
   }
   if (!field.rule.empty()) {
-    help += (help.empty() ? "" : " ") + ("(" + field.rule + ")");
+    help += (help.empty() ? "" : " ") + ("(REQUIREMENTS " + field.rule + ")");
   }
   if (!help.empty()) {
     schema["description"] = help;
