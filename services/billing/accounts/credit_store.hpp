@@ -1,4 +1,4 @@
-// The fast view of money and capacity in Redis, one member per script of services/billing/scripts. Nothing blocks: outcomes come on the
+// The fast view of money and capacity in Redis, one member per script of services/billing/accounts/scripts. Nothing blocks: outcomes come on the
 // Redis thread, or on the calling thread when Redis is away. An Error means the step may or may not have happened; each is idempotent by
 // call id, so the caller repeats it or lets the lease end it. Any thread.
 #pragma once

@@ -1,4 +1,4 @@
-// The Lua scripts of services/billing/scripts, put into the program at build time. Each file says its keys, arguments and answer. Any
+// The Lua scripts of services/billing/accounts/scripts, put into the program at build time. Each file says its keys, arguments and answer. Any
 // thread.
 #pragma once
 
