@@ -25,7 +25,8 @@ CITED_TRAPS = re.compile(rf"([\w/]*\bTRAPS\.md){GAP}({LIST})")
 # How a rule must not be cited: nobody can tell which document is meant.
 CHAPTER = r"(?:[1-9]|1[0-2])\.[1-9]\d?"
 UNCLEAR = re.compile(
-    rf"\b[Rr]equirements?{GAP}(?:section{GAP})?\d[\d.]*|\bREQUIREMENTS{GAP}section|\b(?:REQUIREMENTS|STYLE){GAP}\"|\bLIBRARIES\b(?:{GAP}\d[\d.]*)?"
+    rf"\b[Rr]equirements?{GAP}(?:section{GAP})?\d[\d.]*|\bREQUIREMENTS{GAP}section|\b(?:REQUIREMENTS|STYLE){GAP}\"[A-Za-z]"
+    rf"|\bLIBRARIES\b(?:{GAP}\d[\d.]*)?"
     rf"|(?<![\w)])\({CHAPTER}(?:, ?{CHAPTER})*\)|(?://|(?<!#)#|--) {CHAPTER}(?=[,:;.]? |[,:;.]?$)", re.MULTILINE)
 # In these the numbers are the document's own.
 NUMBERED = (REQUIREMENTS, "TRAPS.md")
