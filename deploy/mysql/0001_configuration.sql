@@ -24,7 +24,7 @@ CREATE TABLE rate_plans (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name VARCHAR(128) NOT NULL,
   currency CHAR(3) NOT NULL DEFAULT 'USD',
-  scope VARCHAR(16) NOT NULL,                      -- customer, vendor; fixed at creation (8.1)
+  scope VARCHAR(16) NOT NULL,                      -- customer, vendor; fixed at creation (REQUIREMENTS 8.1)
   revision BIGINT NOT NULL DEFAULT 1,
   created_at DATETIME(6) NOT NULL,
   updated_at DATETIME(6) NOT NULL
@@ -52,7 +52,7 @@ CREATE TABLE trunks (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   customer_id BIGINT NOT NULL,
   name VARCHAR(128) NOT NULL,
-  identification VARCHAR(16) NOT NULL DEFAULT 'prefix',   -- prefix, peer, registration (2.2)
+  identification VARCHAR(16) NOT NULL DEFAULT 'prefix',   -- prefix, peer, registration (REQUIREMENTS 2.2)
   tech_prefix VARCHAR(6) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   rate_plan_id BIGINT NULL,                        -- prices the incoming side (customer plan)
   vendor_rate_plan_id BIGINT NULL,                 -- prices the outgoing side (vendor plan)

@@ -101,7 +101,7 @@ CREATE TABLE cdr_traces (
   trace MEDIUMTEXT NOT NULL
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Refused unknown sources, counted (10.1).
+-- Refused unknown sources, counted (REQUIREMENTS 10.1).
 CREATE TABLE unknown_sources (
   summary_id CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

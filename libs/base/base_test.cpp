@@ -9,7 +9,7 @@
 namespace tollgate::base {
 namespace {
 
-// Requirement 7: reason, SIP code and cause exactly as published.
+// REQUIREMENTS 7: reason, SIP code and cause exactly as published.
 TEST(ReasonTable, MatchesThePublishedRejectMap) {
   struct Published {
     const char* word;

@@ -1,4 +1,4 @@
-// Bounds that more than one part must agree on (REQUIREMENTS "everything has a limit"; ARCHITECTURE "Security").
+// Bounds that more than one part must agree on (STYLE 25, ARCHITECTURE "Security").
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 namespace tollgate::base::limits {
 
 constexpr std::size_t kDigitsMax = 32;              // dialled number
-constexpr std::size_t kRuleCodeDigitsMax = 15;      // 3.5, 8.2
-constexpr std::size_t kTechPrefixDigitsMax = 6;     // 2.2
+constexpr std::size_t kRuleCodeDigitsMax = 15;      // REQUIREMENTS 3.5, 8.2
+constexpr std::size_t kTechPrefixDigitsMax = 6;     // REQUIREMENTS 2.2
 constexpr std::size_t kSipMessageBytesMax = 65536;  // one datagram
 constexpr std::size_t kSdpBytesMax = 16384;
 constexpr std::size_t kSdpLinesMax = 400;

@@ -1,4 +1,4 @@
-// The reject map (REQUIREMENTS section 7): one table from reason to word, SIP code, Q.850 cause and HTTP status, used by every
+// The reject map (REQUIREMENTS 7): one table from reason to word, SIP code, Q.850 cause and HTTP status, used by every
 // service, label and document. A deployment may override code and cause per reason; the word never changes. Any thread.
 #pragma once
 

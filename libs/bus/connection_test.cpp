@@ -46,7 +46,7 @@ TEST(Connection, RefusesABadUrlAndAMissingCaFile) {
             ErrorCode::kInvalid);
 }
 
-// Requirement 12.2.
+// REQUIREMENTS 12.2.
 TEST(Connection, ComesUpWhenTheServerDoes) {
   testkit::NatsServer server;
   server.stop();
@@ -130,7 +130,7 @@ TEST(Connection, RecoversWhenCredentialsAreRefusedForAWhile) {
   }));
 }
 
-// A stalled server must not hold the thread that publishes (requirement 12.2).
+// A stalled server must not hold the thread that publishes (REQUIREMENTS 12.2).
 TEST(Connection, DoesNotBlockPublishersWhenTheServerStalls) {
   testkit::NatsServer server;
   const auto connection = connectTo(server.url(), ConnectionKind::kRequests);

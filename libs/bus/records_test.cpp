@@ -95,7 +95,7 @@ TEST_F(RecordsTest, PublishWithoutStreamIsUnavailable) {
   EXPECT_EQ(publishAndWait(publisher, "c.1").error().code, ErrorCode::kUnavailable);
 }
 
-// Requirement 9.3: the same record twice is stored once.
+// REQUIREMENTS 9.3: the same record twice is stored once.
 TEST_F(RecordsTest, StoresTheSameMessageIdOnce) {
   ASSERT_TRUE(ensureRecordStream(*connection_, {}));
   RecordPublisher publisher(*connection_, 5s);
@@ -189,7 +189,7 @@ TEST_F(RecordsTest, InstancesShareTheRecords) {
   EXPECT_GT(two.distinct(), 0U);
 }
 
-// Requirement 12.2: what is recorded survives a killed server, and consumer and publisher go on by themselves.
+// REQUIREMENTS 12.2: what is recorded survives a killed server, and consumer and publisher go on by themselves.
 TEST_F(RecordsTest, SurvivesAKilledServer) {
   ASSERT_TRUE(ensureRecordStream(*connection_, {}));
   RecordPublisher publisher(*connection_, 1s);

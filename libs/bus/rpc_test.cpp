@@ -273,7 +273,7 @@ TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientGoes) {
   EXPECT_EQ(errors, (std::vector{ErrorCode::kUnavailable, ErrorCode::kUnavailable}));
 }
 
-// Requirement 12.2: recovery needs no hand.
+// REQUIREMENTS 12.2: recovery needs no hand.
 TEST_F(RpcTest, FailsAtOnceWhileTheServerIsAwayAndRecoversWhenItIsBack) {
   RpcServer service(*theirs_, "auth");
   ASSERT_TRUE(serveEcho(service));

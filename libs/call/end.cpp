@@ -99,7 +99,7 @@ void CallMachine::finish(base::Reason reason, EndedBy by) {
   record_.ended_by = by;
   record_.ended_at = now_.wall;
   if (answered_) {
-    // 9.2: charge never exceeds the hold, so the time charged never exceeds the paid time, however late a BYE is seen.
+    // REQUIREMENTS 9.2: charge never exceeds the hold, so the time charged never exceeds the paid time, however late a BYE is seen.
     record_.talked = std::min<std::chrono::microseconds>(now_.monotonic - answered_at_, std::chrono::seconds(record_.paid_seconds));
   }
   for (const auto timer :
@@ -138,7 +138,7 @@ void CallMachine::releaseLegs() {
   }
 }
 
-// 10.1: exactly one, whatever happened before.
+// REQUIREMENTS 10.1: exactly one, whatever happened before.
 void CallMachine::publishFinal() {
   if (final_published_) {
     return;

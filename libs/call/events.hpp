@@ -32,7 +32,7 @@ struct Invited {
 struct Authorized {
   Identified identified;
   std::vector<TraceStep> trace;
-  // Set: the offer cannot be used for this source row (6.4): no codec left, or not SDP at all.
+  // Set: the offer cannot be used for this source row (REQUIREMENTS 6.4): no codec left, or not SDP at all.
   base::Reason offer_refused = base::Reason::kUnspecified;
 };
 

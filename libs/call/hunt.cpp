@@ -102,7 +102,7 @@ void CallMachine::startLeg() {
   arm(TimerKind::kTry, orDefault(target.try_timeout, policy_.try_timeout));
 }
 
-// The current leg is lost: its trunk's next endpoint, else the next candidate with a free slot, else the end (5.1).
+// The current leg is lost: its trunk's next endpoint, else the next candidate with a free slot, else the end (REQUIREMENTS 5.1).
 void CallMachine::goOn() {
   disarm(TimerKind::kTry);
   disarm(TimerKind::kRinging);
@@ -161,7 +161,7 @@ void CallMachine::on(LegAnswered& event) {
     return;
   }
   if (leg->state == LegState::kCancelling || finished_) {
-    // The 200 crossed our CANCEL (6.3): the carrier is told at once, nobody pays.
+    // The 200 crossed our CANCEL (REQUIREMENTS 6.3): the carrier is told at once, nobody pays.
     leg->state = LegState::kGone;
     push(AckLeg{event.leg});
     push(ByeLeg{event.leg});
@@ -220,14 +220,14 @@ void CallMachine::failed(LegId id, const LegFailed& event) {
   goOn();
 }
 
-// The try timeout: not one response (5.2). A late answer of this leg meets a CANCEL, or an ACK and a BYE.
+// The try timeout: not one response (REQUIREMENTS 5.2). A late answer of this leg meets a CANCEL, or an ACK and a BYE.
 void CallMachine::noResponse() {
   saw_timeout_ = true;
   cancelLeg(current_, AttemptEnd::kNoResponse, "");
   goOn();
 }
 
-// Ringing or setup time over: the hunt ends (5.3).
+// Ringing or setup time over: the hunt ends (REQUIREMENTS 5.3).
 void CallMachine::giveUp(base::Reason reason, std::string_view why, AttemptEnd end) {
   if (current_ != 0) {
     cancelLeg(current_, end, std::string(why));
@@ -236,7 +236,7 @@ void CallMachine::giveUp(base::Reason reason, std::string_view why, AttemptEnd e
   reject(reason, EndedBy::kTollgate);
 }
 
-// 5.4: the last carrier's code, when it is one that may be shown.
+// REQUIREMENTS 5.4: the last carrier's code, when it is one that may be shown.
 void CallMachine::allFailed() {
   const int code = last_code_;
   if (code >= 400 && code <= 699 && code != 401 && code != 407) {

@@ -10,7 +10,7 @@ using base::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Requirement 5.1: endpoints within a trunk, then the next candidate with a free slot.
+// REQUIREMENTS 5.1: endpoints within a trunk, then the next candidate with a free slot.
 TEST(Hunt, TriesEndpointsThenAsksForTheNextCandidate) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 2), Driver::candidate(21, 1), Driver::candidate(22, 1)});
@@ -30,13 +30,13 @@ TEST(Hunt, TriesEndpointsThenAsksForTheNextCandidate) {
   const auto& attempts = driver.machine.record().attempts;
   ASSERT_EQ(attempts.size(), 4U);
   EXPECT_EQ(attempts[0].final_code, 503);
-  EXPECT_EQ(attempts[2].end, AttemptEnd::kSkipped);  // Requirement 5.5
+  EXPECT_EQ(attempts[2].end, AttemptEnd::kSkipped);  // REQUIREMENTS 5.5
   EXPECT_EQ(attempts[2].skipped, Reason::kConcurrentLimit);
   EXPECT_EQ(attempts[3].end, AttemptEnd::kAnswered);
   EXPECT_EQ(driver.published(Published::kAttempted), 3);
 }
 
-// Requirement 5.2: the codes of the stop profile end the hunt and are what the caller gets.
+// REQUIREMENTS 5.2: the codes of the stop profile end the hunt and are what the caller gets.
 TEST(Hunt, EndsAtOnceWhenTheCodeIsOfTheStopProfile) {
   for (const int code : {404, 410, 484, 486, 487, 600, 603, 604, 606}) {
     Driver driver;
@@ -51,7 +51,7 @@ TEST(Hunt, EndsAtOnceWhenTheCodeIsOfTheStopProfile) {
   }
 }
 
-// Requirement 5.4: the last carrier's code, but never one that is about us and the carrier.
+// REQUIREMENTS 5.4: the last carrier's code, but never one that is about us and the carrier.
 TEST(Hunt, GivesTheCallerTheLastCarriersCodeWhenAllFailed) {
   struct Case {
     int code;
@@ -92,7 +92,7 @@ TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingIsAwayInMidHunt) {
   EXPECT_EQ(driver.published(Published::kEnded), 1);  // it got as far as a carrier
 }
 
-// Requirement 5.2: silence within the try timeout goes on; the silent leg is cancelled.
+// REQUIREMENTS 5.2: silence within the try timeout goes on; the silent leg is cancelled.
 TEST(Hunt, GoesOnWhenACarrierIsSilent) {
   Driver driver;
   auto quick = Driver::candidate(20, 2);
@@ -141,7 +141,7 @@ TEST(Hunt, GoesOnWhenAnEndpointIsUnreachable) {
   EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kNoTargetAvailable);
 }
 
-// Requirement 6.3: 180 and 183 with and without SDP; 100 stays between us and the carrier.
+// REQUIREMENTS 6.3: 180 and 183 with and without SDP; 100 stays between us and the carrier.
 TEST(Ringing, RelaysProvisionalsAndStampsTheFirst) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1)});
@@ -166,7 +166,7 @@ TEST(Ringing, IsNotEndedByTheTryTimerWhenOnly100Came) {
   EXPECT_TRUE(driver.actions.empty());
 }
 
-// Requirement 5.3: the ringing time ends the hunt, though other endpoints are left.
+// REQUIREMENTS 5.3: the ringing time ends the hunt, though other endpoints are left.
 TEST(Ringing, EndsTheHuntWhenItsTimeIsOver) {
   Driver driver;
   driver.toRinging({Driver::candidate(20, 2), Driver::candidate(21, 1)});
@@ -194,7 +194,7 @@ TEST(Ringing, GoesOnAfterEarlyMediaUnlessTheProfileStops) {
   }
 }
 
-// Requirement 6.3: CANCEL against a 200 in flight: the caller has its 487, the carrier an ACK and a BYE, nobody pays.
+// REQUIREMENTS 6.3: CANCEL against a 200 in flight: the caller has its 487, the carrier an ACK and a BYE, nobody pays.
 TEST(Cancel, CrossingTheAnswerEndsTheCarriersLegWithoutCharge) {
   Driver driver;
   driver.toRinging({Driver::candidate(20, 1)});

@@ -78,7 +78,7 @@ void CallMachine::on(Routed& event) {
   }
   publish(Published::kRouted);
   if (candidates_.empty()) {
-    reject(base::Reason::kNoRoute, EndedBy::kTollgate);  // 3.4
+    reject(base::Reason::kNoRoute, EndedBy::kTollgate);  // REQUIREMENTS 3.4
     return;
   }
   chooseUsable(event.by_load);
@@ -166,7 +166,7 @@ void CallMachine::refusedIn(Pending expected, Refused& event) {
   }
   if (expected == Pending::kOccupy) {
     asked_.clear();
-    allFailed();  // 5.4: a carrier's code, when there is one, says more than "all others are busy"
+    allFailed();  // REQUIREMENTS 5.4: a carrier's code, when there is one, says more than "all others are busy"
     return;
   }
   // A refusal without a reason that SIP can carry is no decision.

@@ -99,11 +99,11 @@ class Chaos {
     driver_.feedAfter(milliseconds(40000), TimerFired{TimerKind::kLinger});
     check();
     EXPECT_TRUE(driver_.machine.isOver());
-    EXPECT_EQ(driver_.finals(), 1);  // Requirement 10.1
+    EXPECT_EQ(driver_.finals(), 1);  // REQUIREMENTS 10.1
     EXPECT_EQ(answers(), 1U);
     checkLegs();
     const auto& record = driver_.machine.record();
-    EXPECT_LE(record.talked, std::chrono::seconds(record.paid_seconds));  // Requirement 9.2
+    EXPECT_LE(record.talked, std::chrono::seconds(record.paid_seconds));  // REQUIREMENTS 9.2
   }
 
   void check() {

@@ -16,17 +16,17 @@ TEST(CallSetup, AsksEachRoomInTurnAndStartsALegWithTheNumbersForTheCarrier) {
   driver.feed(Driver::authorized());
   EXPECT_EQ(driver.last<AskRoute>().size(), 1U);
   auto candidate = Driver::candidate(20, 1);
-  candidate.unified_caller = "37499999999";  // Requirement 2.12
+  candidate.unified_caller = "37499999999";  // REQUIREMENTS 2.12
   candidate.called_prefix = "77";
   driver.feed(Driver::routed({candidate}));
   EXPECT_EQ(driver.last<AskReserve>().size(), 1U);
-  EXPECT_TRUE(driver.all<StartLeg>().empty());  // Requirement 9.1: money before the first egress INVITE
+  EXPECT_TRUE(driver.all<StartLeg>().empty());  // REQUIREMENTS 9.1: money before the first egress INVITE
   driver.feed(Driver::reserved());
   ASSERT_EQ(driver.last<StartLeg>().size(), 1U);
   const auto& record = driver.machine.record();
   EXPECT_EQ(record.caller_out, "37499999999");
   EXPECT_EQ(record.called_out, "77447700900123");
-  EXPECT_EQ(record.called_rated, "447700900123");  // Requirement 2.5: the prefix is stripped
+  EXPECT_EQ(record.called_rated, "447700900123");  // REQUIREMENTS 2.5: the prefix is stripped
   EXPECT_EQ(record.carrier_trunk, base::TrunkId(20));
   EXPECT_EQ(driver.published(Published::kStarted), 1);
   EXPECT_EQ(driver.published(Published::kRouted), 1);
@@ -35,7 +35,7 @@ TEST(CallSetup, AsksEachRoomInTurnAndStartsALegWithTheNumbersForTheCarrier) {
 TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
   Driver driver;
   auto invited = Driver::invited();
-  invited.refuse = Reason::kTooManyHops;  // Requirement 4.5
+  invited.refuse = Reason::kTooManyHops;  // REQUIREMENTS 4.5
   invited.refuse_detail = "Max-Forwards 0";
   driver.feed(invited);
   ASSERT_EQ(driver.last<RejectCaller>().size(), 1U);
@@ -45,7 +45,7 @@ TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
   EXPECT_EQ(driver.machine.record().trace.back().found, "Max-Forwards 0");
 }
 
-// Requirement 7: the code and cause of each refusal come from the reject map, also an overridden one.
+// REQUIREMENTS 7: the code and cause of each refusal come from the reject map, also an overridden one.
 TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
   struct Case {
     Stage stage;
@@ -78,7 +78,7 @@ TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
 TEST(CallSetup, NamesCustomerAndTrunkInTheRecordWhenAuthRefusedButKnewThem) {
   Driver driver;
   driver.toIdentifying();
-  auto refused = Driver::refused(Stage::kAuth, Reason::kCustomerBlocked);  // Requirement 1.7
+  auto refused = Driver::refused(Stage::kAuth, Reason::kCustomerBlocked);  // REQUIREMENTS 1.7
   refused.identified = Driver::authorized().identified;
   driver.feed(refused);
   EXPECT_EQ(driver.machine.record().trunk, base::TrunkId(10));
@@ -105,7 +105,7 @@ TEST(CallSetup, RejectsAsDecisionUnavailableWhenARoomDoesNotAnswer) {
   }
 }
 
-// Requirement 6.4: no codec left is 488, decided before routing and billing run.
+// REQUIREMENTS 6.4: no codec left is 488, decided before routing and billing run.
 TEST(CallSetup, RejectsWithoutAskingRoutingWhenNoCodecIsLeft) {
   Driver driver;
   driver.toIdentifying();
@@ -128,7 +128,7 @@ TEST(CallSetup, SkipsCandidatesThatCannotTakeTheOfferAndAsksRoomForTheOthers) {
   ASSERT_EQ(driver.machine.askedCandidates().size(), 2U);
   EXPECT_EQ(driver.machine.askedCandidates()[0], 2U);
   EXPECT_EQ(driver.machine.askedByLoad(), 1U);  // of the three taken by load one is left
-  // Requirement 5.5: why a candidate was skipped is recorded.
+  // REQUIREMENTS 5.5: why a candidate was skipped is recorded.
   ASSERT_EQ(driver.machine.record().attempts.size(), 2U);
   EXPECT_EQ(driver.machine.record().attempts[0].skipped, Reason::kNoCommonCodec);
   EXPECT_EQ(driver.machine.record().attempts[1].skipped, Reason::kNoTargetAvailable);
@@ -143,7 +143,7 @@ TEST(CallSetup, RejectsWith488WhenNoCandidateCanTakeTheOffer) {
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 488);
 }
 
-// Requirement 6.3: CANCEL at any moment. While billing is taking the hold, the record waits, so that it gives back what was taken.
+// REQUIREMENTS 6.3: CANCEL at any moment. While billing is taking the hold, the record waits, so that it gives back what was taken.
 TEST(CallSetup, HoldsTheRecordBackUntilBillingAnsweredWhenCancelledWhileReserving) {
   Driver driver;
   driver.toReserving({Driver::candidate(20, 1)});
@@ -176,7 +176,7 @@ TEST(CallSetup, RejectsWhenBillingNamesACandidateThatWasNotAsked) {
   EXPECT_EQ(driver.finals(), 1);
 }
 
-// Requirement 9.5: the hold is kept alive while the call is still being set up.
+// REQUIREMENTS 9.5: the hold is kept alive while the call is still being set up.
 TEST(CallSetup, SendsHeartbeatsWhileRinging) {
   Driver driver;
   driver.toRinging({Driver::candidate(20, 1)});

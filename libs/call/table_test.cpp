@@ -214,7 +214,7 @@ TEST(CallMachineTable, LeadsWhereTheTableSaysForEveryEventInEveryPhase) {
       if (is_ignored) {
         EXPECT_TRUE(driver.actions.empty());
       }
-      // Requirement 10.1: a call that is over has left exactly one final record, one that is not over at most one.
+      // REQUIREMENTS 10.1: a call that is over has left exactly one final record, one that is not over at most one.
       EXPECT_LE(driver.finals(), 1);
       if (driver.machine.isOver()) {
         EXPECT_EQ(driver.finals(), 1);

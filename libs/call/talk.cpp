@@ -143,7 +143,8 @@ void CallMachine::paidEnd() {
   hangUp(base::Reason::kCreditExhausted, EndedBy::kTollgate, true);
 }
 
-// One timer for both: the extension before the paid time runs out, and the heartbeat that keeps hold and slots alive (9.2, 9.5).
+// One timer for both: the extension before the paid time runs out, and the heartbeat that keeps hold and slots alive (REQUIREMENTS 9.2,
+// 9.5).
 void CallMachine::scheduleExtend(std::chrono::milliseconds not_before) {
   if (extend_in_flight_ || finished_) {
     return;

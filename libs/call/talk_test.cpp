@@ -52,7 +52,7 @@ TEST(Talk, AcknowledgesBeforeByeWhenTheDelayedAckNeverCame) {
   EXPECT_EQ(driver.machine.record().reason, Reason::kNoAck);
 }
 
-// Requirement 6.6: BYE from either side ends both.
+// REQUIREMENTS 6.6: BYE from either side ends both.
 TEST(Talk, EndsBothSidesWhenEitherSaysBye) {
   Driver caller;
   caller.toTalking();
@@ -83,7 +83,7 @@ TEST(Talk, IgnoresTheOtherSidesByeWhenBothCross) {
   EXPECT_TRUE(driver.actions.empty());
 }
 
-// Requirement 9.2: asked for before it runs out; the wanted time is a total.
+// REQUIREMENTS 9.2: asked for before it runs out; the wanted time is a total.
 TEST(Money, AsksForMoreBeforeThePaidTimeIsOver) {
   Driver driver;
   driver.toTalking(60);
@@ -103,7 +103,7 @@ TEST(Money, AsksForMoreBeforeThePaidTimeIsOver) {
   EXPECT_EQ(armedFor(driver, TimerKind::kPaidEnd), milliseconds(120000 - 40100));
 }
 
-// Requirement 9.2: refused extension: the call ends on both sides exactly when the paid time is over.
+// REQUIREMENTS 9.2: refused extension: the call ends on both sides exactly when the paid time is over.
 TEST(Money, EndsExactlyAtThePaidEndWhenTheExtensionIsRefused) {
   Driver driver;
   driver.toTalking(9);
@@ -171,7 +171,7 @@ TEST(Money, TakesAPaidTimeOfYearsWithoutOverflow) {
   EXPECT_EQ(driver.machine.record().talked, seconds(5));
 }
 
-// Requirement 6.8: the record says who hung up.
+// REQUIREMENTS 6.8: the record says who hung up.
 TEST(Hangup, ByTheOperatorEndsBothSidesAndNamesTheUser) {
   Driver driver;
   driver.toTalking();
@@ -183,7 +183,7 @@ TEST(Hangup, ByTheOperatorEndsBothSidesAndNamesTheUser) {
   EXPECT_EQ(driver.machine.record().reason, Reason::kHangupByOperator);
 }
 
-// Requirement 6.7: the overall maximum, when the deployment sets one.
+// REQUIREMENTS 6.7: the overall maximum, when the deployment sets one.
 TEST(Hangup, ByTheMaximumDuration) {
   Policy policy;
   policy.max_duration = seconds(30);

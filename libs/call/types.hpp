@@ -47,7 +47,7 @@ enum class Codec : std::uint8_t { kPcmu = 1, kPcma = 2, kG729 = 3 };
 // Numbers of tollgate.call.v1.EndedBy.
 enum class EndedBy : std::uint8_t { kNobody = 0, kCaller = 1, kCarrier = 2, kTollgate = 3, kOperator = 4 };
 
-// A rate as pinned at admission (8.3); plan 0 = none.
+// A rate as pinned at admission (REQUIREMENTS 8.3); plan 0 = none.
 struct Rate {
   base::RatePlanId plan;
   base::RateId rate;
@@ -59,7 +59,7 @@ struct Rate {
   std::uint32_t billing_block_seconds = 1;
 };
 
-// One line of the decision trace (10.3).
+// One line of the decision trace (REQUIREMENTS 10.3).
 struct TraceStep {
   std::string stage;
   std::string check;
@@ -80,8 +80,8 @@ struct Candidate {
   base::CustomerId vendor;
   std::uint32_t weight = 0;
   std::vector<Endpoint> endpoints;
-  std::string unified_caller;                          // 2.12, empty = the caller's own number
-  std::string request_uri_parameter;                   // 2.13
+  std::string unified_caller;                          // REQUIREMENTS 2.12, empty = the caller's own number
+  std::string request_uri_parameter;                   // REQUIREMENTS 2.13
   std::string called_prefix;                           // digits put before the called number on the way out
   std::chrono::milliseconds try_timeout{0};            // 0 = the policy's
   std::chrono::milliseconds ringing_timeout{0};        // 0 = the policy's
@@ -121,7 +121,7 @@ enum class AttemptEnd : std::uint8_t {
 [[nodiscard]] std::string_view attemptEndWord(AttemptEnd end) noexcept;
 [[nodiscard]] std::string_view phaseWord(Phase phase) noexcept;
 
-// One line of the hunt (5.5).
+// One line of the hunt (REQUIREMENTS 5.5).
 struct Attempt {
   std::uint32_t number = 0;  // from 1
   base::TrunkId trunk;
@@ -135,7 +135,7 @@ struct Attempt {
   base::WallTime started_at;
 };
 
-// All that is known of a call so far; at its end, the whole CDR (10.1).
+// All that is known of a call so far; at its end, the whole CDR (REQUIREMENTS 10.1).
 struct CallRecord {
   std::string ingress_sip_call_id;
   std::string egress_sip_call_id;
@@ -179,16 +179,16 @@ struct CallRecord {
 
 // What the deployment decides about every call. Outlives the machines that refer to it.
 struct Policy {
-  std::chrono::milliseconds try_timeout{4000};       // 5.2
-  std::chrono::milliseconds ringing_timeout{90000};  // 5.3
-  std::chrono::milliseconds setup_timeout{180000};   // 5.3
-  std::chrono::milliseconds max_duration{0};         // 6.7, 0 = none
+  std::chrono::milliseconds try_timeout{4000};       // REQUIREMENTS 5.2
+  std::chrono::milliseconds ringing_timeout{90000};  // REQUIREMENTS 5.3
+  std::chrono::milliseconds setup_timeout{180000};   // REQUIREMENTS 5.3
+  std::chrono::milliseconds max_duration{0};         // REQUIREMENTS 6.7: 0 = none
   // How long a cancelled leg may keep the call in memory before it is dropped; above SIP's 64*T1.
   std::chrono::milliseconds linger{36000};
   std::chrono::milliseconds rpc_timeout{500};
   std::uint32_t quantum_seconds = 60;    // largest extension asked for at once
   std::uint32_t heartbeat_seconds = 20;  // when billing names none
-  bool stop_after_early_media = false;   // 5.2, last sentence
+  bool stop_after_early_media = false;   // REQUIREMENTS 5.2, last sentence
   std::vector<int> stop_codes{404, 410, 484, 486, 487, 600, 603, 604, 606};
   base::RejectMap reject_map;
 };

@@ -1,4 +1,4 @@
-// Requirement 12.1: all configuration by file or environment, secrets from files, a wrong one stops start-up with the reason.
+// REQUIREMENTS 12.1: all configuration by file or environment, secrets from files, a wrong one stops start-up with the reason.
 #include "libs/config/loader.hpp"
 
 #include <filesystem>

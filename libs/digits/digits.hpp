@@ -44,8 +44,8 @@ class Digits {
 // One starts the other, or they are equal.
 [[nodiscard]] bool eitherStartsOther(std::string_view left, std::string_view right);
 
-// A rule code or rate prefix: up to 15 digits (3.5, 8.2) in 64 bits, first digit in the highest nibble as digit + 1, so that codes sort
-// as text does and a code sorts before all it starts.
+// A rule code or rate prefix: up to 15 digits (REQUIREMENTS 3.5, 8.2) in 64 bits, first digit in the highest nibble as digit + 1, so that
+// codes sort as text does and a code sorts before all it starts.
 class PrefixCode {
  public:
   PrefixCode() = default;  // empty: starts every number

@@ -20,7 +20,7 @@ PrefixCode code(std::string_view text) {
   return PrefixCode::parse(text).value();
 }
 
-// Requirement 2.5: a leading + is not part of the comparison.
+// REQUIREMENTS 2.5: a leading + is not part of the comparison.
 TEST(Digits, DropsPlusSeparatorsAndUserParameters) {
   for (const char* user : {"37410555", "+37410555", "%2B37410555", "+374-10-555", "(374)10.555", "37410555;npdi=yes"}) {
     const auto digits = Digits::fromUserPart(user);
@@ -61,7 +61,7 @@ TEST(PrefixCode, KeepsTextLengthAndOrder) {
   }
 }
 
-// Requirement 3.5: a code has 0-15 digits.
+// REQUIREMENTS 3.5: a code has 0-15 digits.
 TEST(PrefixCode, RefusesMoreThanFifteenDigitsAndLetters) {
   EXPECT_TRUE(PrefixCode::parse(""));
   EXPECT_TRUE(PrefixCode::parse(std::string(15, '9')));
@@ -69,7 +69,7 @@ TEST(PrefixCode, RefusesMoreThanFifteenDigitsAndLetters) {
   EXPECT_FALSE(PrefixCode::parse("37x"));
 }
 
-// Requirement 3.3: the longest code that starts the number wins; the empty code is the catch-all.
+// REQUIREMENTS 3.3: the longest code that starts the number wins; the empty code is the catch-all.
 TEST(PrefixMap, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
   const PrefixMap<int> trie({{code("374"), 1}, {code(""), 0}, {code("37410"), 2}, {code("374"), 3}, {code("44"), 4}});
   const auto found = [&trie](std::string_view number) {

@@ -44,7 +44,7 @@ class IpAddress {
 class Network {
  public:
   Network() = default;
-  // "10.0.0.0/8", "10.0.0.1", "2001:db8::/32". Rules of requirement 2.3: host bits beyond the mask are refused, and so is /0.
+  // "10.0.0.0/8", "10.0.0.1", "2001:db8::/32". Rules of REQUIREMENTS 2.3: host bits beyond the mask are refused, and so is /0.
   // Error kInvalid whose message names the rule, for the person who typed it.
   [[nodiscard]] static base::Result<Network> parse(std::string_view text);
   [[nodiscard]] static Network host(const IpAddress& address);

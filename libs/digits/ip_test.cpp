@@ -54,7 +54,7 @@ TEST(IpAddress, RefusesWhatIsNoLiteral) {
   EXPECT_FALSE(IpAddress::parse(std::string_view("10.0.0.1\0", 9)));
 }
 
-// Requirement 2.3: IPv4 or IPv6 host or CIDR.
+// REQUIREMENTS 2.3: IPv4 or IPv6 host or CIDR.
 TEST(Network, ReadsHostsAndNetworksIntoNormalForm) {
   EXPECT_EQ(net("10.0.0.0/8").text(), "10.0.0.0/8");
   EXPECT_EQ(net("10.0.0.1").text(), "10.0.0.1/32");
@@ -65,7 +65,7 @@ TEST(Network, ReadsHostsAndNetworksIntoNormalForm) {
   EXPECT_EQ(net("128.0.0.0/1").text(), "128.0.0.0/1");
 }
 
-// Requirement 2.3: host bits beyond the mask refused, /0 refused; the message names the rule.
+// REQUIREMENTS 2.3: host bits beyond the mask refused, /0 refused; the message names the rule.
 TEST(Network, RefusesHostBitsAndSlashZeroNamingTheRule) {
   const auto error = [](std::string_view text) {
     const auto network = Network::parse(text);

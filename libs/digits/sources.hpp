@@ -1,4 +1,4 @@
-// The rule against ambiguous sources (requirement 2.6): which enabled trunk already claims calls that another would claim too. Pure, any
+// The rule against ambiguous sources (REQUIREMENTS 2.6): which enabled trunk already claims calls that another would claim too. Pure, any
 // thread; admin_api asks it inside the saving transaction.
 #pragma once
 

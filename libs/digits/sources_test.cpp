@@ -30,7 +30,7 @@ bool conflict(const SourceClaim& existing, const SourceClaim& candidate) {
   return findSourceConflict(std::span(&existing, 1), std::span(&candidate, 1)).has_value();
 }
 
-// Requirement 2.6: equal prefixes, and prefixes of which one starts the other (5 and 55), on overlapping sources.
+// REQUIREMENTS 2.6: equal prefixes, and prefixes of which one starts the other (5 and 55), on overlapping sources.
 TEST(SourceConflict, FoundForPrefixesThatCannotBeToldApart) {
   EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.1", "55")));
   EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "5"), claim(2, "10.0.0.1", "55")));
@@ -39,7 +39,7 @@ TEST(SourceConflict, FoundForPrefixesThatCannotBeToldApart) {
   EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.2", "55")));
 }
 
-// Requirement 2.6: host in CIDR and CIDR in CIDR, either way round.
+// REQUIREMENTS 2.6: host in CIDR and CIDR in CIDR, either way round.
 TEST(SourceConflict, FoundForNestedNetworksEitherWayRound) {
   EXPECT_TRUE(conflict(claim(1, "10.0.0.0/8", "55"), claim(2, "10.0.0.1", "55")));
   EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.0/8", "55")));
@@ -48,7 +48,7 @@ TEST(SourceConflict, FoundForNestedNetworksEitherWayRound) {
   EXPECT_TRUE(conflict(claim(1, "2001:db8::/32", "55"), claim(2, "2001:db8::1", "55")));
 }
 
-// Requirement 2.6: nor a peer trunk beside anything.
+// REQUIREMENTS 2.6: nor a peer trunk beside anything.
 TEST(SourceConflict, FoundForAPeerBesideAnything) {
   EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "peer"), claim(2, "10.0.0.1", "55")));
   EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.0/24", "peer")));
@@ -56,7 +56,7 @@ TEST(SourceConflict, FoundForAPeerBesideAnything) {
   EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "peer"), claim(2, "10.0.0.2", "peer")));
 }
 
-// Requirement 2.6: equal ports or either not matching port.
+// REQUIREMENTS 2.6: equal ports or either not matching port.
 TEST(SourceConflict, TellsPortsApartOnlyWhenBothMatchThem) {
   const SourceClaim one = claim(1, "10.0.0.1", "peer");
   const SourceClaim two = claim(2, "10.0.0.1", "peer");
@@ -74,7 +74,7 @@ TEST(SourceConflict, PassesOverTheTrunkItselfAndRegistrationTrunks) {
   EXPECT_FALSE(conflict(claim(2, "10.0.0.1", "peer"), registration));
 }
 
-// Requirement 2.6: naming the other trunk and row.
+// REQUIREMENTS 2.6: naming the other trunk and row.
 TEST(SourceConflict, NamesTheOtherTrunkAndRow) {
   const std::vector<SourceClaim> existing = {claim(7, "10.9.0.0/16", "55"), claim(8, "10.0.0.0/8", "5")};
   const std::vector<SourceClaim> candidate = {claim(9, "192.0.2.1", "55"), onPort(claim(9, "10.0.0.1", "55"), 5080)};

@@ -132,7 +132,7 @@ TEST_F(FeedTest, LoadsAnEmptyDatabaseAndIsReady) {
   EXPECT_EQ(names_.loads(), 1);
 }
 
-// Requirement 3.8: in force within one second.
+// REQUIREMENTS 3.8: in force within one second.
 TEST_F(FeedTest, FollowsAChangeOnTheEventWithoutPolling) {
   change(insert(1, "Alpha"), {{1, "saved"}});
   Feed feed(pool_, *connection_, names_, kSeldom);

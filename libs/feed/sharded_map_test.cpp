@@ -12,7 +12,7 @@
 namespace tollgate::feed {
 namespace {
 
-// Requirement 3.8: what was published does not change, whatever happens to the table after it.
+// REQUIREMENTS 3.8: what was published does not change, whatever happens to the table after it.
 TEST(ShardedMap, StaysAsPublishedWhileTheMasterChanges) {
   base::SeededRandom random(38);
   MasterMap<std::int64_t, std::string> master;

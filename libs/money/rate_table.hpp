@@ -1,5 +1,5 @@
-// The rates of all plans in memory: per plan a digit trie with validity (8.2, 8.3). Immutable once built and read by any thread; a change
-// makes a new PlanRates for that plan alone and a new RateTable that shares the others.
+// The rates of all plans in memory: per plan a digit trie with validity (REQUIREMENTS 8.2, 8.3). Immutable once built and read by any
+// thread; a change makes a new PlanRates for that plan alone and a new RateTable that shares the others.
 //
 // Shape: a plan's rates lie sorted by prefix and start of validity; over them a trie of 16-byte nodes whose children stand side by side
 // (bit mask + first child), so that a lookup of a 15-digit number touches at most 16 nodes and then the rates of the matching prefix.

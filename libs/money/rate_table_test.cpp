@@ -1,4 +1,4 @@
-// Requirements 8.2, 8.3: the longest prefix whose validity contains the call's start.
+// REQUIREMENTS 8.2, 8.3: the longest prefix whose validity contains the call's start.
 #include "libs/money/rate_table.hpp"
 
 #include <map>

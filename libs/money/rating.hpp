@@ -12,7 +12,7 @@
 
 namespace tollgate::money {
 
-// A rate as it is pinned to a call (8.2, 8.3). All amounts >= 0, billing_block_seconds >= 1.
+// A rate as it is pinned to a call (REQUIREMENTS 8.2, 8.3). All amounts >= 0, billing_block_seconds >= 1.
 struct Rate {
   base::RatePlanId plan;
   base::RateId id;
@@ -28,7 +28,7 @@ struct Rate {
 // No call is paid for longer at a time: what a free rate or a huge balance covers. One year.
 constexpr std::chrono::seconds kPaidSecondsMax{365LL * 24 * 3600};
 
-// 8.4 d: answered time in whole seconds, rounded up. Negative time is 0.
+// REQUIREMENTS 8.4 d: answered time in whole seconds, rounded up. Negative time is 0.
 [[nodiscard]] std::chrono::seconds roundUpSeconds(std::chrono::microseconds talked);
 
 // Billed seconds of an answered call: s for d <= s, and s + ceil((d - s) / b) * b beyond.
@@ -37,7 +37,7 @@ constexpr std::chrono::seconds kPaidSecondsMax{365LL * 24 * 3600};
 // Micro-units for d seconds of talk; nullopt = the call was not answered = 0. Never overflows: saturates at INT64_MAX.
 [[nodiscard]] std::int64_t charge(const Rate& rate, std::optional<std::chrono::seconds> talked);
 
-// Fee and first block: the least that a call may start with (9.1).
+// Fee and first block: the least that a call may start with (REQUIREMENTS 9.1).
 [[nodiscard]] std::int64_t firstBlockCost(const Rate& rate);
 
 // The largest d with charge(rate, d) <= amount, not beyond kPaidSecondsMax. 0 when not even the first second is covered.

@@ -1,4 +1,4 @@
-// Requirement 8.4: billed seconds and the exact charge.
+// REQUIREMENTS 8.4: billed seconds and the exact charge.
 #include "libs/money/rating.hpp"
 
 #include <limits>
@@ -87,7 +87,7 @@ TEST(Charge, AgreesWithTheFormulaTakenStepByStep) {
   }
 }
 
-// Requirement 9.1, 9.2: what an amount pays for never costs more than the amount, and one second more would.
+// REQUIREMENTS 9.1, 9.2: what an amount pays for never costs more than the amount, and one second more would.
 TEST(MaxSecondsFor, IsTheLargestTimeTheAmountCovers) {
   for (const std::int64_t per_minute : {1, 7, 30, 59, 60, 61, 600}) {
     for (const std::int64_t connection : {0, 1, 30}) {

@@ -103,7 +103,7 @@ TEST_F(RedisTest, RunsScriptsAndSurvivesTheirLoss) {
   EXPECT_EQ(client_.waitRun(unlisted, {}, {"there"})->text, "there");
 }
 
-// Requirement 12.2: recovery needs no hand; scripts are there again.
+// REQUIREMENTS 12.2: recovery needs no hand; scripts are there again.
 TEST_F(RedisTest, FailsAtOnceWhileTheServerIsAwayAndLoadsScriptsWhenItIsBack) {
   ASSERT_TRUE(client_.waitRun(addScript(), {"x"}, {"1"}));
   server_.kill();

@@ -1,5 +1,5 @@
-// What a B2BUA needs of SDP and no more: filter the codecs of the audio line (6.4), hide the other side's origin (6.1). A bounded line
-// scanner of our own, because Sofia's parser must never see network input (LIBRARIES 1.2). Pure; any thread.
+// What a B2BUA needs of SDP and no more: filter the codecs of the audio line (REQUIREMENTS 6.4), hide the other side's origin (REQUIREMENTS
+// 6.1). A bounded line scanner of our own, because Sofia's parser must never see network input (libs/sofia/TRAPS.md 1.2). Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct Origin {
 
 enum class OtherMedia : std::uint8_t {
   kKeep,    // lines other than the first usable audio line pass as they are
-  kReject,  // their port becomes 0 (2.16)
+  kReject,  // their port becomes 0 (REQUIREMENTS 2.16)
 };
 
 struct Filtered {

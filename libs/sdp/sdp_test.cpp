@@ -30,7 +30,7 @@ struct Row {
   std::vector<Codec> codecs;
 };
 
-// Requirement 6.4: the offer is filtered to the allowed codecs in its own order; telephone-event stays; none left: 488.
+// REQUIREMENTS 6.4: the offer is filtered to the allowed codecs in its own order; telephone-event stays; none left: 488.
 TEST(FilterAudio, FollowsTheTable) {
   const std::vector<Row> rows = {
       {"all allowed, order kept",
@@ -94,7 +94,7 @@ TEST(FilterAudio, RejectsOtherMediaWhenAsked) {
   EXPECT_EQ(filtered->text, shown("m=audio 4000 RTP/AVP 0\r\nm=video 0 RTP/AVP 96\r\nm=audio 0 RTP/AVP 0\r\n"));
 }
 
-// Requirement 6.1: nothing shows the other side.
+// REQUIREMENTS 6.1: nothing shows the other side.
 TEST(HideOrigin, ReplacesWhatNamesTheOtherSide) {
   const auto hidden = hideOrigin(session("m=audio 4000 RTP/AVP 18\r\n"), kOurs);
   ASSERT_TRUE(hidden);
@@ -148,7 +148,7 @@ TEST(FilterAudio, RefusesWhatIsTooLarge) {
   EXPECT_EQ(lines.error().code, base::ErrorCode::kOverLimit);
 }
 
-// The body that never ends in Sofia's parser (LIBRARIES 1.2).
+// The body that never ends in Sofia's parser (libs/sofia/TRAPS.md 1.2).
 TEST(FilterAudio, SurvivesTheBomb) {
   const auto alone = filterAudio("v=0\r\nm=image 4000 udptl (\r\n", kPcmuPcma, kOurs);
   ASSERT_TRUE(alone);

@@ -1,4 +1,4 @@
-// A real process from start to exit. Requirement 12.1: health and readiness, metrics, JSON logs, graceful stop, a wrong configuration
+// A real process from start to exit. REQUIREMENTS 12.1: health and readiness, metrics, JSON logs, graceful stop, a wrong configuration
 // stops start-up with the reason.
 #include "libs/service/service.hpp"
 

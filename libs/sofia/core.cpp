@@ -55,8 +55,8 @@ base::Result<void> AgentCore::open() {
   }
   agent = nta_agent_create(
       root, reinterpret_cast<url_string_t*>(-1), onStateless, this, NTATAG_UA(1), NTATAG_MERGE_482(1),
-      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (LIBRARIES 1.4)
-      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (LIBRARIES 1.6)
+      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (libs/sofia/TRAPS.md 1.4)
+      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (libs/sofia/TRAPS.md 1.6)
       NTATAG_MAXSIZE(base::limits::kSipMessageBytesMax), NTATAG_MAX_PROCEEDING(static_cast<usize_t>(options.incoming_max)),
       NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_TIMEOUT_408(1), NTATAG_CANCEL_487(1), NTATAG_PRELOAD(1500),
       NTATAG_SIP_T1(options.t1_milliseconds), NTATAG_SIP_T1X64(64 * options.t1_milliseconds), TAG_END());
@@ -250,7 +250,7 @@ int AgentCore::onStateless(AgentCore* core, nta_agent_t* agent, msg_t* message, 
 int AgentCore::onLegRequest(LegState* leg, nta_leg_t* /*nta_leg*/, nta_incoming_t* irq, const sip_t* sip) noexcept {
   const Method method = methodOf(sip->sip_request->rq_method);
   if (method == Method::kAck) {
-    nta_incoming_destroy(irq);  // a kept ACK is walked over at every tick (LIBRARIES 9)
+    nta_incoming_destroy(irq);  // a kept ACK is walked over at every tick (libs/sofia/TRAPS.md 1.12)
     return 0;
   }
   AgentCore& core = leg->core;

@@ -28,7 +28,7 @@ class Hostile : public SipTest {
   Script invite;
 };
 
-// Requirement 2.4: SIP from an address on no row is rejected, or dropped; nothing is kept for it.
+// REQUIREMENTS 2.4: SIP from an address on no row is rejected, or dropped; nothing is kept for it.
 TEST_F(Hostile, UnknownSourcesGet403WithReasonOrSilence) {
   start();
   std::atomic<Admission> admission = Admission::kRefuse;

@@ -43,7 +43,7 @@ class Loop {
 
   // Starts a thread of its own, runs `setup` on it (create the Agent there) and returns its outcome; after an Error the thread is gone.
   // `teardown` runs on the same thread when the loop stops (destroy the Agent and every handle there). Once per Loop.
-  // An Error too when the process has not neutralised su_root_yield (LIBRARIES 1.3).
+  // An Error too when the process has not neutralised su_root_yield (libs/sofia/TRAPS.md 1.3).
   [[nodiscard]] base::Result<void> start(Setup setup, Task teardown);
   // The same in the caller's thread; returns after stop().
   [[nodiscard]] base::Result<void> runHere(Setup setup, Task teardown);

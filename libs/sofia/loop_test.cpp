@@ -130,7 +130,7 @@ TEST_F(LoopTest, StopsTwiceWithoutHarm) {
   loop->stop();
 }
 
-// Pin: variables that make Sofia print packets or change what it does are gone before it starts (LIBRARIES 1.1).
+// Pin: variables that make Sofia print packets or change what it does are gone before it starts (libs/sofia/TRAPS.md 1.1).
 TEST(Process, ScrubsSofiasEnvironment) {
   for (const char* name : {"TPORT_LOG", "TPORT_DUMP", "NTA_DEBUG", "SU_DEBUG", "SIPCOMPACT", "MSG_DUMP"}) {
     ::setenv(name, "9", 1);
@@ -141,7 +141,7 @@ TEST(Process, ScrubsSofiasEnvironment) {
   }
 }
 
-// Pin: our definitions are what libsofia calls, in this executable (LIBRARIES 1.3); the same check stops a service's start.
+// Pin: our definitions are what libsofia calls, in this executable (libs/sofia/TRAPS.md 1.3); the same check stops a service's start.
 TEST(Process, ProvesThatItsOverridesAreInForce) {
   const auto prepared = prepareProcess();
   EXPECT_TRUE(prepared) << prepared.error().message;

@@ -86,7 +86,7 @@ struct RequestIn {
   std::string contact{};  // URI of the first Contact, "" = none
   int max_forwards = -1;  // -1 = absent
   // Hops of ours this request has already passed: Via entries beyond the first with an address of our listeners, and our hop marker.
-  // Above 0 = loop (4.5).
+  // Above 0 = loop (REQUIREMENTS 4.5).
   int own_hops = 0;
   std::vector<std::string> supported{};  // option tags
   std::vector<std::string> require{};
@@ -128,12 +128,13 @@ struct Reply {
   Body body{};
 };
 
-// The INVITE of a new outgoing leg. Call-ID, tags, CSeq, Via and Contact are made here and show nothing of the incoming side (6.1).
+// The INVITE of a new outgoing leg. Call-ID, tags, CSeq, Via and Contact are made here and show nothing of the incoming side (REQUIREMENTS
+// 6.1).
 struct InviteOut {
   HostPort destination{};     // next hop, UDP
   std::size_t listener = 0;   // source socket
   std::string called_user{};  // Request-URI and To user; escaped here
-  std::string uri_params{};   // 2.13, e.g. "user=phone"; "" = none
+  std::string uri_params{};   // REQUIREMENTS 2.13, e.g. "user=phone"; "" = none
   std::string caller_user{};  // From user; "" = anonymous (From: "Anonymous" <sip:anonymous@anonymous.invalid>, RFC 3323)
   std::string caller_display{};
   int max_forwards = 70;

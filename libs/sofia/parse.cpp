@@ -98,7 +98,7 @@ Party partyOf(const sip_addr_t* address) {
   return party;
 }
 
-// Only our own encoder's view of the field; sip_header_as_string cuts long ones (LIBRARIES 1.2).
+// Only our own encoder's view of the field; sip_header_as_string cuts long ones (libs/sofia/TRAPS.md 1.2).
 void addKnown(Headers& headers, const char* name, const void* header) {
   if (header == nullptr) {
     return;

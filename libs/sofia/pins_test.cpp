@@ -1,4 +1,4 @@
-// Pins: one test for each behaviour of Sofia-SIP that libs/sofia must live with or has neutralised (LIBRARIES section 1 and 9).
+// Pins: one test for each behaviour of Sofia-SIP that libs/sofia must live with or has neutralised (libs/sofia/TRAPS.md).
 #include <cstring>
 
 #include "libs/sofia/core.hpp"
@@ -31,8 +31,9 @@ class Pins : public SipTest {
   Script invite{.body = kSdp};
 };
 
-// 1.3: with >= 5 client retransmissions due in one tick while packets arrive, libsofia's own su_root_yield lets server transactions expire
-// early when its millisecond counter is in the upper half. Ours must not: timer H (64*T1 = 3.2 s here) stays where it is.
+// libs/sofia/TRAPS.md 1.3: with >= 5 client retransmissions due in one tick while packets arrive, libsofia's own su_root_yield lets server
+// transactions expire early when its millisecond counter is in the upper half. Ours must not: timer H (64*T1 = 3.2 s here) stays where it
+// is.
 TEST_F(Pins, TimerHDoesNotFireEarlyWhileClientRetransmissionsAreDue) {
   const ShiftedClock clock_in_bad_half(ShiftedClock::toUpperHalf());
   start({.t1_milliseconds = 50});
@@ -57,7 +58,7 @@ TEST_F(Pins, TimerHDoesNotFireEarlyWhileClientRetransmissionsAreDue) {
   EXPECT_EQ(events.last_key, 7U);
 }
 
-// 1.4, 1.6: what the agent was told is in force. A debug build of nta would not warn if a tag were lost on the way.
+// libs/sofia/TRAPS.md 1.4, 1.6: what the agent was told is in force. A debug build of nta would not warn if a tag were lost on the way.
 TEST(PinnedParameters, AreInForce) {
   ASSERT_TRUE(prepareProcess());
   testing::Recorder events;
@@ -83,8 +84,8 @@ TEST(PinnedParameters, AreInForce) {
   su_root_destroy(root);
 }
 
-// 1.4: ringing calls sit in no timer list, so that none of them costs a later one anything: after 61 s of Sofia's time no provisional is
-// repeated, though 2,500 are open, and new calls are handled.
+// libs/sofia/TRAPS.md 1.4: ringing calls sit in no timer list, so that none of them costs a later one anything: after 61 s of Sofia's time
+// no provisional is repeated, though 2,500 are open, and new calls are handled.
 TEST_F(Pins, RingingCallsAreInNoRefreshList) {
   const ShiftedClock shifted;
   start({.incoming_max = 5000});
@@ -108,7 +109,7 @@ TEST_F(Pins, RingingCallsAreInNoRefreshList) {
   (void)peer.expect("SIP/2.0 180");
 }
 
-// 1.6: a large INVITE leaves by UDP at once, not after a try over TCP.
+// libs/sofia/TRAPS.md 1.6: a large INVITE leaves by UDP at once, not after a try over TCP.
 TEST_F(Pins, LargeInviteLeavesByUdp) {
   start();
   const std::string large = kSdp + std::string(6000, 'a');
@@ -116,7 +117,8 @@ TEST_F(Pins, LargeInviteLeavesByUdp) {
   EXPECT_TRUE(peer.expect("INVITE").ends_with(large));
 }
 
-// 1.5: an ACK that matches no INVITE aborts the process inside nta. Ours cannot be built without the INVITE, and does not look it up.
+// libs/sofia/TRAPS.md 1.5: an ACK that matches no INVITE aborts the process inside nta. Ours cannot be built without the INVITE, and does
+// not look it up.
 TEST_F(Pins, AckNeverAborts) {
   const ShiftedClock shifted;
   start();
@@ -153,7 +155,7 @@ TEST_F(Pins, AckOfAFailureIsRefused) {
   EXPECT_EQ(acknowledged.error().code, base::ErrorCode::kConflict);
 }
 
-// 9: every ACK that reaches a leg becomes a server transaction; kept ones are walked over at each tick. None stays.
+// libs/sofia/TRAPS.md 1.12: every ACK that reaches a leg becomes a server transaction; kept ones are walked over at each tick. None stays.
 TEST_F(Pins, AcksAreDestroyed) {
   const ShiftedClock shifted;
   start();
@@ -182,7 +184,7 @@ TEST_F(Pins, AcksAreDestroyed) {
   EXPECT_EQ(onLoop([&] { return agent->stats().server_transactions; }), 0U);
 }
 
-// 9: nothing of an ended call stays in the stack once its timers are over.
+// libs/sofia/TRAPS.md 1.12: nothing of an ended call stays in the stack once its timers are over.
 TEST_F(Pins, NothingStaysOfEndedCalls) {
   const ShiftedClock shifted;
   start();
@@ -232,8 +234,8 @@ TEST_F(Pins, NothingStaysOfEndedCalls) {
   }));
 }
 
-// 1.5: nta must never resolve. Names are refused before it; a Contact with a name falls back to where the dialog began; a forked 2xx with
-// one, which nta would answer by itself, harms nothing.
+// libs/sofia/TRAPS.md 1.5: nta must never resolve. Names are refused before it; a Contact with a name falls back to where the dialog began;
+// a forked 2xx with one, which nta would answer by itself, harms nothing.
 TEST_F(Pins, NamesNeverReachTheResolver) {
   start();
   const auto refused = call(peer, {.destination = {"carrier.example", 5060}, .called_user = "1"});
@@ -270,7 +272,7 @@ TEST_F(Pins, StunIsIgnoredInSilence) {
   EXPECT_FALSE(peer.receive(std::chrono::milliseconds(0)));
 }
 
-// 1.6: what nta leaves to us is passed up.
+// libs/sofia/TRAPS.md 1.6: what nta leaves to us is passed up.
 TEST_F(Pins, MaxForwardsZeroAndOwnHopsArePassedUp) {
   start({.hop_marker = "m1"});
   answerWith({reply(483)});

@@ -23,13 +23,13 @@ extern "C" void (*_su_time)(su_time_t*);
 extern "C" {
 
 // nta yields from inside its timer after every fifth retransmission; packets handled there reset the clock the timer is using, and server
-// transactions of live calls expire early (LIBRARIES 1.3). It also makes callbacks re-entrant. So it does nothing here.
+// transactions of live calls expire early (libs/sofia/TRAPS.md 1.3). It also makes callbacks re-entrant. So it does nothing here.
 __attribute__((used, visibility("default"))) int su_root_yield(su_root_t* /*root*/) {
   return 0;
 }
 
-// nta must never resolve a name (aborts on odd DNS answers, LIBRARIES 1.5). Our API takes IP literals only, but nta itself sends ACK and
-// BYE to the Contact of a forked 2xx. Without a resolver such a request fails inside nta.
+// nta must never resolve a name (aborts on odd DNS answers, libs/sofia/TRAPS.md 1.5). Our API takes IP literals only, but nta itself sends
+// ACK and BYE to the Contact of a forked 2xx. Without a resolver such a request fails inside nta.
 __attribute__((used, visibility("default"))) sres_resolver_s* sres_resolver_create(su_root_t* /*root*/, const char* /*conf*/,
                                                                                    tag_type_t /*tag*/, tag_value_t /*value*/, ...) {
   return nullptr;

@@ -1,4 +1,4 @@
-// Keeps records on disk until the bus has stored them (requirement 12.3). append() hands a record to the spool's writer thread, which
+// Keeps records on disk until the bus has stored them (REQUIREMENTS 12.3). append() hands a record to the spool's writer thread, which
 // appends it to a segment file, publishes it, publishes it again under the same message id while no acknowledgement comes, and deletes a
 // segment once all of it is acknowledged. What an earlier process left behind, killed ones too, is published when the spool is opened.
 //

@@ -176,7 +176,7 @@ TEST_F(SpoolTest, RemovesSegmentsThatAreAcknowledged) {
   EXPECT_LE(spool->stats().disk_bytes, 11'000);
 }
 
-// Requirement 12.3: a killed process loses nothing it had spooled.
+// REQUIREMENTS 12.3: a killed process loses nothing it had spooled.
 TEST_F(SpoolTest, ReplaysAfterAKillWhatWasNotAcknowledged) {
   bus_.be(FakeBus::Mood::kSilent);
   const auto killed = open(settings());
@@ -349,7 +349,7 @@ TEST_F(SpoolTest, DoesNotHammerABusThatIsAway) {
   EXPECT_LE(bus_.publishes(), 20);
 }
 
-// Requirements 12.2 and 12.3, against the real server.
+// REQUIREMENTS 12.2 and 12.3, against the real server.
 TEST_F(SpoolTest, StoresEachRecordOnceAcrossAnOutageOfTheBus) {
   testkit::NatsServer server;
   bus::ConnectionSettings bus_settings;

@@ -1,4 +1,4 @@
-// Who may use the API (requirement 11.2): HTTP Basic and a bearer key of the one bootstrap admin. Failed attempts are counted by address;
+// Who may use the API (REQUIREMENTS 11.2): HTTP Basic and a bearer key of the one bootstrap admin. Failed attempts are counted by address;
 // an address over the limit is not listened to for the rest of the minute. Any thread.
 #pragma once
 

@@ -36,7 +36,7 @@ class AccessTest : public ::testing::Test {
 };
 
 TEST_F(AccessTest, TakesBasicAndBearer) {
-  // Requirement 11.2.
+  // REQUIREMENTS 11.2.
   EXPECT_EQ(status(requestFrom("192.0.2.1", kBasic)), 200);
   EXPECT_EQ(author, "admin");
   EXPECT_EQ(status(requestFrom("192.0.2.1", "bearer 0123456789abcdef")), 200);

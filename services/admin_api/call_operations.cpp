@@ -1,4 +1,4 @@
-// Live calls (10.4) and hanging one up (6.8). No table of calls is kept: every ingress instance is asked.
+// Live calls (REQUIREMENTS 10.4) and hanging one up (REQUIREMENTS 6.8). No table of calls is kept: every ingress instance is asked.
 #include <algorithm>
 
 #include "libs/base/ids.hpp"

@@ -1,4 +1,4 @@
-// Call detail records (10.1) with attempts and decision trace (10.3). Read only: billing writes them.
+// Call detail records (REQUIREMENTS 10.1) with attempts and decision trace (REQUIREMENTS 10.3). Read only: billing writes them.
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
 #include "services/admin_api/operations.hpp"

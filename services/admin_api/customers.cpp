@@ -1,4 +1,4 @@
-// Customers (requirements section 1).
+// Customers (REQUIREMENTS 1).
 #include <algorithm>
 #include <map>
 
@@ -139,7 +139,7 @@ Outcome<void> checkCustomer(Change& change, const Json* before, Json& after) {
   return {};
 }
 
-// 1.6. A trunk with calls cannot be deleted, so calls carried as a vendor are covered by the trunks.
+// REQUIREMENTS 1.6. A trunk with calls cannot be deleted, so calls carried as a vendor are covered by the trunks.
 Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
   TG_STORE(rules,
@@ -167,7 +167,7 @@ Outcome<void> checkDelete(Change& change, const Json& before) {
   return {};
 }
 
-// 1.5. The balance is the posted one; holds of live calls are in customers/{id}/balance.
+// REQUIREMENTS 1.5. The balance is the posted one; holds of live calls are in customers/{id}/balance.
 base::Result<void> decorate(Backend& /*backend*/, sql::Session& session, std::vector<Json>& page) {
   if (page.empty()) {
     return {};
@@ -209,7 +209,8 @@ std::optional<std::string> checkCurrency(Json& value) {
 Resource customerResource() {
   Resource resource{.name = "Customer", .noun = "customer", .path = "/v1/customers", .entity = "customer", .table = "customers"};
   resource.fields = customerFields();
-  resource.shown = {{"trunk_count", {{"type", "integer"}}}, {"balance", {{"type", "string"}, {"description", "Posted balance. (1.5)"}}}};
+  resource.shown = {{"trunk_count", {{"type", "integer"}}},
+                    {"balance", {{"type", "string"}, {"description", "Posted balance. (REQUIREMENTS 1.5)"}}}};
   resource.check = checkCustomer;
   resource.check_delete = checkDelete;
   resource.decorate = decorate;

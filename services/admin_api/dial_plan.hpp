@@ -1,5 +1,5 @@
 // The dial plan of countries (ITU-T E.164 country codes, with the NANP area codes of each country of zone 1): names a rule whose label was
-// left empty (requirement 3.5). Any thread.
+// left empty (REQUIREMENTS 3.5). Any thread.
 #pragma once
 
 #include <string>

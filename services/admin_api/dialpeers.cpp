@@ -1,4 +1,4 @@
-// Dialpeers (requirements 3.1, 3.2, 3.7).
+// Dialpeers (REQUIREMENTS 3.1, 3.2, 3.7).
 #include <map>
 
 #include "services/admin_api/backend.hpp"
@@ -54,7 +54,7 @@ Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after)
   return {};
 }
 
-// 3.7.
+// REQUIREMENTS 3.7.
 base::Result<void> decorate(Backend& /*backend*/, sql::Session& session, std::vector<Json>& page) {
   if (page.empty()) {
     return {};

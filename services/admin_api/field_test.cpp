@@ -19,7 +19,7 @@ std::string refusal(const Resource& resource, const Json& body) {
 }
 
 TEST(Input, FillsDefaultsOfWhatIsLeftOut) {
-  // Requirements 2.1, 2.2, 2.3: identification prefix, incoming 10, outgoing 0, PCMU and PCMA on.
+  // REQUIREMENTS 2.1, 2.2, 2.3: identification prefix, incoming 10, outgoing 0, PCMU and PCMA on.
   const auto trunk = readInput(trunkResource(), trunkBody(), Completeness::kFull);
   ASSERT_TRUE(trunk);
   EXPECT_EQ(textOf(*trunk, "identification"), "prefix");
@@ -83,7 +83,7 @@ TEST(Input, RefusesTooManyRows) {
 }
 
 TEST(Input, ChecksMoneyAndTimeOfRates) {
-  // Requirement 8.2: 6 decimals, not negative, billing block from 1.
+  // REQUIREMENTS 8.2: 6 decimals, not negative, billing block from 1.
   const Json good = {{"prefix", "44"}, {"rate_per_minute", "0.012345"}};
   EXPECT_EQ(refusal(rateResource(), good), "accepted");
   const std::pair<const char*, Json> cases[] = {{"rate_per_minute", "0.0123456"},
@@ -113,7 +113,7 @@ TEST(Input, NormalisesWhatMeansTheSame) {
 }
 
 TEST(Input, KnowsCountriesAndCurrencies) {
-  // Requirements 1.1, 8.1.
+  // REQUIREMENTS 1.1, 8.1.
   EXPECT_EQ(refusal(customerResource(), {{"name", "Acme"}, {"country", "AM"}}), "accepted");
   EXPECT_EQ(refusal(customerResource(), {{"name", "Acme"}, {"country", "XX"}}), "country 1.1");
   EXPECT_EQ(refusal(customerResource(), {{"name", "Acme"}, {"country", "am"}}), "country 1.1");
@@ -127,7 +127,7 @@ TEST(Input, KnowsCountriesAndCurrencies) {
 }
 
 TEST(Input, OffersOnlyModesThatWork) {
-  // Requirement 3.6: cheapest and quality come later.
+  // REQUIREMENTS 3.6: cheapest and quality come later.
   for (const auto* mode : {"priority", "weight", "percent"}) {
     EXPECT_EQ(refusal(routingRuleResource(), {{"code", "44"}, {"mode", mode}}), "accepted");
   }
@@ -186,7 +186,7 @@ TEST(Time, ReadsRfc3339Only) {
 }
 
 TEST(DialPlan, NamesTheCountryOfACode) {
-  // Requirement 3.5.
+  // REQUIREMENTS 3.5.
   EXPECT_EQ(dialPlanLabel("374"), "Armenia");
   EXPECT_EQ(dialPlanLabel("37499"), "Armenia");
   EXPECT_EQ(dialPlanLabel("44"), "United Kingdom");

@@ -1,4 +1,4 @@
-// whoami, the reject map (section 7) and the OpenAPI document.
+// whoami, the reject map (REQUIREMENTS 7) and the OpenAPI document.
 #include "libs/base/reason.hpp"
 #include "services/admin_api/operations.hpp"
 #include "services/admin_api/resource.hpp"

@@ -1,4 +1,4 @@
-// Movements and balance of a customer (1.8). Money changes through billing's RPC only; the ledger is read from MySQL.
+// Movements and balance of a customer (REQUIREMENTS 1.8). Money changes through billing's RPC only; the ledger is read from MySQL.
 #include "libs/bus/rpcs_billing.hpp"
 #include "services/admin_api/operations.hpp"
 #include "services/admin_api/store.hpp"

@@ -72,7 +72,8 @@ Json problemSchema() {
             {"status", {{"type", "integer"}}},
             {"detail", text},
             {"field", {{"type", "string"}, {"description", "The input to blame, like sources[1].network."}}},
-            {"rule", {{"type", "string"},
+            {"rule",
+             {{"type", "string"},
               {"description",
                "Number of the statement it breaks in services/REQUIREMENTS.md of the source tree; detail says the rule in words."}}}}}};
 }
@@ -165,7 +166,8 @@ Json openApiDocument(const std::vector<Operation>& operations) {
        {{"title", "Tollgate admin API"},
         {"version", "1"},
         {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
-        {"description", "Money is decimal text with 6 places; times are UTC. Unknown fields and query parameters are refused. REQUIREMENTS 2.1 is the "
+        {"description",
+         "Money is decimal text with 6 places; times are UTC. Unknown fields and query parameters are refused. REQUIREMENTS 2.1 is the "
          "statement 2.1 of services/REQUIREMENTS.md in the source tree."}}},
       {"security", Json::array({{{"basic", Json::array()}}, {{"key", Json::array()}}})},
       {"paths", Json::object()},

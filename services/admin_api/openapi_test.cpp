@@ -31,7 +31,7 @@ class OpenApi : public ::testing::Test {
 };
 
 TEST_F(OpenApi, HasEveryServerRouteAndNoOther) {
-  // Requirement 11.1.
+  // REQUIREMENTS 11.1.
   http::Server server(http::ServerSettings{});
   telemetry::Metrics metrics;
   mount(operations, server, metrics);

@@ -1,5 +1,5 @@
 // An operation of the API declared once: who answers, what it takes and gives. Server routes and the OpenAPI document are made from the
-// same list (requirement 11.1). Mounting: start-up thread; the operations run on the HTTP server's worker threads.
+// same list (REQUIREMENTS 11.1). Mounting: start-up thread; the operations run on the HTTP server's worker threads.
 #pragma once
 
 #include <functional>

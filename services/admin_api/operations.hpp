@@ -8,13 +8,13 @@
 
 namespace tollgate::admin_api {
 
-// customers/{id}/payments, balance, ledger (1.8)
+// customers/{id}/payments, balance, ledger (REQUIREMENTS 1.8)
 [[nodiscard]] std::vector<Operation> moneyOperations(Backend& backend);
-// calls: live (10.4), hang up (6.8)
+// calls: live (REQUIREMENTS 10.4), hang up (REQUIREMENTS 6.8)
 [[nodiscard]] std::vector<Operation> callOperations(Backend& backend);
-// cdrs (10.1, 10.3)
+// cdrs (REQUIREMENTS 10.1, 10.3)
 [[nodiscard]] std::vector<Operation> cdrOperations(Backend& backend);
-// route-tests (10.6)
+// route-tests (REQUIREMENTS 10.6)
 [[nodiscard]] std::vector<Operation> routeTestOperations(Backend& backend);
 // whoami, reject-map (7), openapi.json
 [[nodiscard]] std::vector<Operation> infoOperations();

@@ -1,4 +1,4 @@
-// Rate plans and their rates (requirements 8.1 to 8.3).
+// Rate plans and their rates (REQUIREMENTS 8.1-8.3).
 #include "libs/digits/digits.hpp"
 #include "services/admin_api/backend.hpp"
 #include "services/admin_api/resource.hpp"

@@ -65,7 +65,7 @@ enum class Completeness : std::uint8_t { kFull, kPartial };
 
 // Every resource of this version.
 [[nodiscard]] const std::vector<Resource>& resources();
-// The check of a currency field (8.1).
+// The check of a currency field (REQUIREMENTS 8.1).
 [[nodiscard]] std::optional<std::string> checkCurrency(Json& value);
 [[nodiscard]] Resource customerResource();
 [[nodiscard]] Resource trunkResource();

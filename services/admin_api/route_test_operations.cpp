@@ -1,4 +1,4 @@
-// Route tests (10.6): the answer a real call would get, asked of the same services with the same requests, without placing it.
+// Route tests (REQUIREMENTS 10.6): the answer a real call would get, asked of the same services with the same requests, without placing it.
 #include "libs/base/reason.hpp"
 #include "libs/bus/rpcs_auth.hpp"
 #include "libs/bus/rpcs_billing.hpp"

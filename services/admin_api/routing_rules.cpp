@@ -1,4 +1,4 @@
-// Routing rules with their targets (requirements 3.3, 3.5, 3.6).
+// Routing rules with their targets (REQUIREMENTS 3.3, 3.5, 3.6).
 #include <set>
 
 #include "libs/digits/digits.hpp"
@@ -100,7 +100,7 @@ Outcome<void> checkTargets(Change& change, const Json& after) {
   return {};
 }
 
-// 3.5: a dialpeer of another trunk cannot link a scoped rule, nor may the scope be drawn past one.
+// REQUIREMENTS 3.5: a dialpeer of another trunk cannot link a scoped rule, nor may the scope be drawn past one.
 Outcome<void> checkScope(Change& change, const Json* before, const Json& after) {
   if (isNull(after, "trunk_scope_id")) {
     return {};

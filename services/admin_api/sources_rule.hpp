@@ -1,4 +1,5 @@
-// The rule against ambiguous sources (2.6), asked inside the saving transaction, so that of two saves at once one sees the other.
+// The rule against ambiguous sources (REQUIREMENTS 2.6), asked inside the saving transaction, so that of two saves at once one sees the
+// other.
 #pragma once
 
 #include "services/admin_api/resource.hpp"

@@ -1,4 +1,4 @@
-// Trunks with their sources and endpoints (requirements section 2).
+// Trunks with their sources and endpoints (REQUIREMENTS 2).
 #include <map>
 #include <set>
 
@@ -184,7 +184,7 @@ RowSet endpointRows() {
           }};
 }
 
-// 2.2, 2.3.
+// REQUIREMENTS 2.2, 2.3.
 Outcome<void> checkIdentification(const Json& after) {
   const bool by_prefix = textOf(after, "identification") == "prefix";
   const auto prefix = textOf(after, "tech_prefix");
@@ -207,7 +207,7 @@ Outcome<void> checkIdentification(const Json& after) {
   return {};
 }
 
-// 8.1: the plan exists, is of the right side, and has the customer's currency.
+// REQUIREMENTS 8.1: the plan exists, is of the right side, and has the customer's currency.
 Outcome<void> checkPlan(Change& change, const Json& after, const std::string& field, const std::string& scope,
                         const std::string& currency) {
   if (isNull(after, field)) {
@@ -226,7 +226,7 @@ Outcome<void> checkPlan(Change& change, const Json& after, const std::string& fi
   return {};
 }
 
-// 2.15: it exists and the chain comes to an end.
+// REQUIREMENTS 2.15: it exists and the chain comes to an end.
 Outcome<void> checkNextTrunk(Change& change, const Json& after) {
   const auto own = integerOf(after, "id");
   auto next = integerOf(after, "next_trunk_id");
@@ -262,7 +262,7 @@ Outcome<void> checkTrunk(Change& change, const Json* /*before*/, Json& after) {
   return checkSources(change, after);
 }
 
-// 2.8.
+// REQUIREMENTS 2.8.
 Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
   TG_STORE(dialpeers, change.session.query("SELECT id, display_name FROM dialpeers WHERE trunk_id = ? LIMIT 1", {id}));
@@ -332,7 +332,7 @@ base::Result<void> addNames(sql::Session& session, std::vector<Json>& page) {
   return {};
 }
 
-// 2.7. Live figures are null while billing does not answer: the list stands without them.
+// REQUIREMENTS 2.7. Live figures are null while billing does not answer: the list stands without them.
 base::Result<void> decorate(Backend& backend, sql::Session& session, std::vector<Json>& page) {
   if (page.empty()) {
     return {};
@@ -370,12 +370,13 @@ Resource trunkResource() {
   resource.rows = {sourceRows(), endpointRows()};
   const Json number_or_null = {{"type", {"integer", "null"}}};
   const Json text_or_null = {{"type", {"string", "null"}}};
-  resource.shown = {{"customer_name", text_or_null},
-                    {"rate_plan_name", text_or_null},
-                    {"source_count", {{"type", "integer"}}},
-                    {"codecs", {{"type", "array"}, {"items", {{"type", "string"}}}, {"description", "Union over the sources. (2.7)"}}},
-                    {"live_incoming", number_or_null},
-                    {"live_outgoing", number_or_null}};
+  resource.shown = {
+      {"customer_name", text_or_null},
+      {"rate_plan_name", text_or_null},
+      {"source_count", {{"type", "integer"}}},
+      {"codecs", {{"type", "array"}, {"items", {{"type", "string"}}}, {"description", "Union over the sources. (REQUIREMENTS 2.7)"}}},
+      {"live_incoming", number_or_null},
+      {"live_outgoing", number_or_null}};
   resource.check = checkTrunk;
   resource.check_delete = checkDelete;
   resource.ask_before_delete = askBeforeDelete;

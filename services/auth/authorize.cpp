@@ -181,7 +181,7 @@ class Decision {
     passed("tech_prefix", trunk.tech_prefix.empty() ? "none asked for" : "the called number starts with " + trunk.tech_prefix);
   }
 
-  // Route test (10.6): the trunk is given, its prefix is still checked.
+  // Route test (REQUIREMENTS 10.6): the trunk is given, its prefix is still checked.
   const Trunk* testTrunk() {
     const auto* trunk = snapshot_.trunks.find(question_.dry_run_trunk);
     if (trunk == nullptr) {

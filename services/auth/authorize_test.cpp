@@ -56,7 +56,7 @@ class Authorize : public testing::Test {
   std::uint64_t version_ = 0;
 };
 
-// Requirement 2.4: an address on no row.
+// REQUIREMENTS 2.4: an address on no row.
 TEST_F(Authorize, RefusesAnAddressOnNoRow) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
   const Answer answer = ask("10.0.1.1", 5060, "5537410");
@@ -65,7 +65,7 @@ TEST_F(Authorize, RefusesAnAddressOnNoRow) {
   EXPECT_EQ(reasonOf(ask("not an address", 5060, "5537410")), Reason::kUnknownSource);
 }
 
-// Requirement 2.5: the prefix is stripped, a leading + is not part of the comparison.
+// REQUIREMENTS 2.5: the prefix is stripped, a leading + is not part of the comparison.
 TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
   for (const char* called : {"5537410", "+5537410", "%2B5537410", "55-374-10"}) {
@@ -80,7 +80,7 @@ TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
   }
 }
 
-// Requirement 2.5: else 403; the CDR can still name the trunk when there is only one it could be.
+// REQUIREMENTS 2.5: else 403; the CDR can still name the trunk when there is only one it could be.
 TEST_F(Authorize, RefusesAnotherPrefixAndNamesTheOnlyTrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   for (const char* called : {"4437410", "5", "", "alice"}) {
@@ -91,7 +91,7 @@ TEST_F(Authorize, RefusesAnotherPrefixAndNamesTheOnlyTrunk) {
   }
 }
 
-// Requirement 2.5: nothing left after the strip is 484.
+// REQUIREMENTS 2.5: nothing left after the strip is 484.
 TEST_F(Authorize, RefusesWhenNothingIsLeft) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   add(makeTrunk(6, 1, "", {{"10.0.0.2"}}));
@@ -110,7 +110,7 @@ TEST_F(Authorize, RefusesWhatIsNoNumberAfterThePrefix) {
   EXPECT_EQ(ask("10.0.0.1", 5060, "55" + std::string(32, '1')).called, std::string(32, '1'));
 }
 
-// Requirement 2.2: a peer accepts every call from its sources.
+// REQUIREMENTS 2.2: a peer accepts every call from its sources.
 TEST_F(Authorize, AcceptsEveryNumberOfAPeer) {
   add(makeTrunk(6, 2, "", {{"2001:db8::/32"}}));
   const Answer answer = ask("2001:db8::77", 5060, "+37410");
@@ -120,7 +120,7 @@ TEST_F(Authorize, AcceptsEveryNumberOfAPeer) {
   EXPECT_TRUE(answer.tech_prefix.empty());
 }
 
-// Requirement 2.6: trunks on one source, and on nested sources, are told apart by their prefix.
+// REQUIREMENTS 2.6: trunks on one source, and on nested sources, are told apart by their prefix.
 TEST_F(Authorize, TellsTrunksOnOneSourceApartByPrefix) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   add(makeTrunk(6, 2, "56", {{"10.0.0.1"}}));
@@ -143,7 +143,7 @@ TEST_F(Authorize, NamesTheCustomerWhenAllTrunksOfTheSourceAreIts) {
   EXPECT_FALSE(answer.trunk.isSet());
 }
 
-// Requirement 2.3: match port on = the source port must equal it.
+// REQUIREMENTS 2.3: match port on = the source port must equal it.
 TEST_F(Authorize, ChecksThePortOnlyWhereTheRowMatchesIt) {
   add(makeTrunk(5, 1, "", {{"10.0.0.1", 5080}}));
   add(makeTrunk(6, 2, "", {{"10.0.0.1", 5090}}));
@@ -154,7 +154,7 @@ TEST_F(Authorize, ChecksThePortOnlyWhereTheRowMatchesIt) {
   EXPECT_NE(answer.refusal->detail.find("port 5080"), std::string::npos) << answer.refusal->detail;
 }
 
-// Requirement 6.4: each row of a trunk is checked by itself, so the one that fits best must be chosen.
+// REQUIREMENTS 6.4: each row of a trunk is checked by itself, so the one that fits best must be chosen.
 TEST_F(Authorize, ChoosesTheMostSpecificRowOfATrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/8"}, {"10.0.0.1"}, {"10.0.0.1", 5080}, {"10.0.0.0/24"}}));
   EXPECT_EQ(ask("10.0.0.1", 5060, "551").source_row, base::SourceRowId(51));
@@ -163,7 +163,7 @@ TEST_F(Authorize, ChoosesTheMostSpecificRowOfATrunk) {
   EXPECT_EQ(ask("10.1.0.2", 5060, "551").source_row, base::SourceRowId(50));
 }
 
-// Requirement 2.8: disabled = no new calls; it still identifies, unless an enabled trunk does.
+// REQUIREMENTS 2.8: disabled = no new calls; it still identifies, unless an enabled trunk does.
 TEST_F(Authorize, RefusesADisabledTrunkUnlessAnEnabledOneMatches) {
   Trunk disabled = makeTrunk(5, 1, "55", {{"10.0.0.1"}});
   disabled.enabled = false;
@@ -175,7 +175,7 @@ TEST_F(Authorize, RefusesADisabledTrunkUnlessAnEnabledOneMatches) {
   EXPECT_EQ(ask("10.0.0.1", 5060, "5537410").trunk, base::TrunkId(6));
 }
 
-// Requirement 1.7: blocked stops new calls; unblock restores service.
+// REQUIREMENTS 1.7: blocked stops new calls; unblock restores service.
 TEST_F(Authorize, RefusesABlockedCustomerUntilItIsUnblocked) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   tables_.setCustomer(base::CustomerId(1), {"One", true});
@@ -200,7 +200,7 @@ TEST_F(Authorize, ChecksTrunkBeforeCustomerBeforeNumber) {
   EXPECT_EQ(reasonOf(ask("10.0.0.1", 5060, "55")), Reason::kAddressIncomplete);
 }
 
-// Requirement 10.6: a route test is checked as a real call of that trunk.
+// REQUIREMENTS 10.6: a route test is checked as a real call of that trunk.
 TEST_F(Authorize, ChecksADryRunAsTheTrunkGiven) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   const Answer good = ask("", 0, "5537410", 5);
@@ -211,7 +211,7 @@ TEST_F(Authorize, ChecksADryRunAsTheTrunkGiven) {
   EXPECT_EQ(reasonOf(ask("", 0, "5537410", 6)), Reason::kUnknownSource);
 }
 
-// Requirement 2.2: the rows of a registration trunk let nobody in.
+// REQUIREMENTS 2.2: the rows of a registration trunk let nobody in.
 TEST_F(Authorize, IgnoresSourceRowsOfARegistrationTrunk) {
   Trunk trunk = makeTrunk(5, 1, "", {{"10.0.0.1"}});
   trunk.identification = digits::Identification::kRegistration;
@@ -219,7 +219,7 @@ TEST_F(Authorize, IgnoresSourceRowsOfARegistrationTrunk) {
   EXPECT_EQ(reasonOf(ask("10.0.0.1", 5060, "37410")), Reason::kUnknownSource);
 }
 
-// Requirement 10.3: source row, prefix and customer state are in the decision trace, in words.
+// REQUIREMENTS 10.3: source row, prefix and customer state are in the decision trace, in words.
 TEST_F(Authorize, TracesEveryCheckInWords) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
   const Question question{"10.0.0.1", 5061, "5537410", "1000", {}};

@@ -28,7 +28,7 @@ Trunk randomTrunk(std::int64_t id, base::Random& random) {
   return trunk;
 }
 
-// Requirement 3.8: what increments lead to is what a fresh load would give.
+// REQUIREMENTS 3.8: what increments lead to is what a fresh load would give.
 TEST(AuthTables, IncrementsLeadToTheSameSnapshotAsAFreshLoad) {
   base::SeededRandom random(42);
   Tables tables(1'000'000);
@@ -66,7 +66,7 @@ TEST(AuthTables, IncrementsLeadToTheSameSnapshotAsAFreshLoad) {
   }
 }
 
-// Requirement 2.4: no effect on what is going on: a snapshot in use stays as it was.
+// REQUIREMENTS 2.4: no effect on what is going on: a snapshot in use stays as it was.
 TEST(AuthTables, ASnapshotInUseDoesNotChange) {
   Tables tables(1'000'000);
   EXPECT_EQ(tables.current(), nullptr);

@@ -13,10 +13,12 @@ Settings readSettings(config::Loader& loader) {
   settings.bus = config::busSettings(loader, "tollgate-billing");
   settings.redis = config::redisSettings(loader);
   settings.sql = config::sqlSettings(loader);
-  settings.quantum = loader.duration("quantum", settings.quantum, seconds(1), hours(1), "talking time that one hold covers (9.1)");
+  settings.quantum =
+      loader.duration("quantum", settings.quantum, seconds(1), hours(1), "talking time that one hold covers (REQUIREMENTS 9.1)");
   settings.heartbeat = loader.duration("heartbeat", settings.heartbeat, seconds(1), seconds(600),
                                        "the ingress extends or confirms each call at least so often");
-  settings.lease = loader.duration("lease", settings.lease, seconds(2), seconds(3600), "a call not heard of for so long is closed (9.5)");
+  settings.lease =
+      loader.duration("lease", settings.lease, seconds(2), seconds(3600), "a call not heard of for so long is closed (REQUIREMENTS 9.5)");
   settings.ended_mark =
       loader.duration("ended_mark", settings.ended_mark, seconds(30), hours(24), "how long a late request of an ended call is recognised");
   settings.report_wait =

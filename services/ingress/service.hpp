@@ -1,4 +1,4 @@
-// The ingress as a service: makes the parts, joins them, drains and stops them (6.9). Main thread; ready() any thread.
+// The ingress as a service: makes the parts, joins them, drains and stops them (REQUIREMENTS 6.9). Main thread; ready() any thread.
 #pragma once
 
 #include <memory>

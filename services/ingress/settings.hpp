@@ -25,7 +25,7 @@ struct Settings {
   bus::ConnectionSettings bus;
   std::vector<ListenAddress> listen;
   std::string advertised_address;  // "" = as bound
-  std::string server_name;         // "" = no Server or User-Agent header (6.1)
+  std::string server_name;         // "" = no Server or User-Agent header (REQUIREMENTS 6.1)
   std::string hop_marker;          // "" = one made at start
   call::Policy policy;
   std::chrono::milliseconds auth_timeout{500};

@@ -32,13 +32,13 @@ TEST(ReadSettings, HasTheDefaultsOfTheRequirements) {
   ASSERT_TRUE(loader.finish());
   ASSERT_EQ(settings.listen.size(), 1U);
   EXPECT_EQ(settings.listen[0].port, 5060);
-  EXPECT_EQ(settings.policy.try_timeout, std::chrono::seconds(4));       // Requirement 5.2
-  EXPECT_EQ(settings.policy.ringing_timeout, std::chrono::seconds(90));  // Requirement 5.3
+  EXPECT_EQ(settings.policy.try_timeout, std::chrono::seconds(4));       // REQUIREMENTS 5.2
+  EXPECT_EQ(settings.policy.ringing_timeout, std::chrono::seconds(90));  // REQUIREMENTS 5.3
   EXPECT_FALSE(settings.drop_unknown_sources);
-  EXPECT_TRUE(settings.server_name.empty());  // Requirement 6.1
+  EXPECT_TRUE(settings.server_name.empty());  // REQUIREMENTS 6.1
 }
 
-// Requirement 12.1: a wrong configuration stops start-up with the reason.
+// REQUIREMENTS 12.1: a wrong configuration stops start-up with the reason.
 TEST(ReadSettings, RefusesWhatIsWrongAndSaysWhy) {
   config::Loader loader("ingress", {{"TOLLGATE_INGRESS_LISTEN", "tcp:127.0.0.1:5060"},
                                     {"TOLLGATE_INGRESS_UNKNOWN_SOURCE", "ignore"},

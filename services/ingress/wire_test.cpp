@@ -92,7 +92,7 @@ TEST(Convert, MakesReservedWithSkippedCandidatesAndBothRates) {
   EXPECT_EQ(made.occupied.skipped[0].reason, base::Reason::kCpsLimit);
 }
 
-// Requirement 10.1: the record of an answered call holds everything its CDR needs.
+// REQUIREMENTS 10.1: the record of an answered call holds everything its CDR needs.
 TEST(FillRecord, CarriesTheWholeCall) {
   call::Driver driver;
   driver.toTalking(60);

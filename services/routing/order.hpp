@@ -1,4 +1,4 @@
-// The order of a rule's usable targets by its mode (3.6). Any thread.
+// The order of a rule's usable targets by its mode (REQUIREMENTS 3.6). Any thread.
 #pragma once
 
 #include <vector>

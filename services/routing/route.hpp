@@ -49,7 +49,7 @@ struct Candidate {
 struct Answer {
   const Rule* rule = nullptr;  // lives as long as the snapshot; set as soon as one was chosen
   base::DialpeerId dialpeer;
-  std::uint32_t by_load = 0;  // so many candidates are to be taken least loaded first (3.6)
+  std::uint32_t by_load = 0;  // so many candidates are to be taken least loaded first (REQUIREMENTS 3.6)
   std::vector<Candidate> candidates;
   std::optional<Refusal> refusal;
   std::vector<TraceLine> trace;

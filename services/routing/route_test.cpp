@@ -90,7 +90,7 @@ class Route : public testing::Test {
   std::uint64_t version_ = 0;
 };
 
-// Requirement 3.3: the longest code wins; the empty code is the catch-all.
+// REQUIREMENTS 3.3: the longest code wins; the empty code is the catch-all.
 TEST_F(Route, TakesTheLongestCodeAndTheCatchAllLast) {
   carriers({20});
   rule(1, "", {to(20)});
@@ -101,7 +101,7 @@ TEST_F(Route, TakesTheLongestCodeAndTheCatchAllLast) {
   EXPECT_EQ(ruleFor("4420"), 1);
 }
 
-// Requirement 3.3: a rule may also ask for a number length.
+// REQUIREMENTS 3.3: a rule may also ask for a number length.
 TEST_F(Route, PassesOverRulesThatAskForAnotherLength) {
   carriers({20});
   rule(1, "374", {to(20)});
@@ -116,7 +116,7 @@ TEST_F(Route, PassesOverRulesThatAskForAnotherLength) {
   EXPECT_EQ(ruleFor("37410555555"), 1);
 }
 
-// Requirement 3.1: only rules reachable through an active dialpeer of the calling customer and trunk.
+// REQUIREMENTS 3.1: only rules reachable through an active dialpeer of the calling customer and trunk.
 TEST_F(Route, UsesOnlyActiveDialpeersOfTheCustomerAndTrunk) {
   carriers({20});
   rule(1, "", {to(20)});
@@ -132,7 +132,7 @@ TEST_F(Route, UsesOnlyActiveDialpeersOfTheCustomerAndTrunk) {
   EXPECT_EQ(ruleFor("37410"), 1);
 }
 
-// Requirement 3.5: active, trunk scope.
+// REQUIREMENTS 3.5: active, trunk scope.
 TEST_F(Route, PassesOverInactiveAndForeignScopedRules) {
   carriers({20});
   rule(1, "", {to(20)});
@@ -153,7 +153,7 @@ TEST_F(Route, PassesOverInactiveAndForeignScopedRules) {
   EXPECT_EQ(ruleFor("37410"), 2) << "of equal codes the scoped one wins";
 }
 
-// Requirement 3.4: no dialpeer, or none that matches: no route.
+// REQUIREMENTS 3.4: no dialpeer, or none that matches: no route.
 TEST_F(Route, RefusesWithoutDialpeerOrMatch) {
   carriers({20});
   EXPECT_EQ(reasonOf(ask("37410")), Reason::kNoRoute);
@@ -164,7 +164,7 @@ TEST_F(Route, RefusesWithoutDialpeerOrMatch) {
   EXPECT_EQ(reasonOf(ask("alice")), Reason::kMalformed);
 }
 
-// Requirement 3.4: a rule with no usable target is as no route; a shorter code is not tried instead.
+// REQUIREMENTS 3.4: a rule with no usable target is as no route; a shorter code is not tried instead.
 TEST_F(Route, RefusesWhenTheRuleHasNoUsableTarget) {
   carriers({20});
   rule(1, "", {to(20)});
@@ -195,7 +195,7 @@ TEST_F(Route, RefusesWhenTheRuleHasNoUsableTarget) {
   EXPECT_EQ(order("37410"), (Ids{21}));
 }
 
-// Requirement 3.6: lower priority first, round-robin among equals.
+// REQUIREMENTS 3.6: lower priority first, round-robin among equals.
 TEST_F(Route, TurnsAmongEqualPriorities) {
   carriers({20, 21, 22, 23});
   rule(1, "", {to(23, 5), to(20), to(21), to(22)});
@@ -216,7 +216,7 @@ TEST_F(Route, KeepsTurningOverAChangeOfTheRule) {
   EXPECT_EQ(order("1").front(), 21);
 }
 
-// Requirement 3.6: weight = least loaded first, ties by higher weight: routing marks, billing decides.
+// REQUIREMENTS 3.6: weight = least loaded first, ties by higher weight: routing marks, billing decides.
 TEST_F(Route, MarksTheTargetsOfModeWeightForTheLoad) {
   tables_.setTrunk(makeTrunk(20, 30));
   carriers({21, 30});
@@ -228,7 +228,7 @@ TEST_F(Route, MarksTheTargetsOfModeWeightForTheLoad) {
   EXPECT_TRUE(answer.candidates[2].from_next_trunk);
 }
 
-// Requirement 3.6: percent = share of calls by weight; the rest follow by weight.
+// REQUIREMENTS 3.6: percent = share of calls by weight; the rest follow by weight.
 TEST_F(Route, GivesPercentTargetsTheirShareFirst) {
   carriers({20, 21, 22});
   rule(1, "", {to(20, 0, 20), to(21, 0, 70), to(22, 0, 10)}, Mode::kPercent);
@@ -244,7 +244,7 @@ TEST_F(Route, GivesPercentTargetsTheirShareFirst) {
   EXPECT_EQ(first, (std::map<std::int64_t, int>{{20, 40}, {21, 140}, {22, 20}}));
 }
 
-// Requirement 2.15: next trunk on failure, with its own limits; a cycle does not hang.
+// REQUIREMENTS 2.15: next trunk on failure, with its own limits; a cycle does not hang.
 TEST_F(Route, AppendsNextTrunkChainsAfterAllTargets) {
   tables_.setTrunk(makeTrunk(20, 30));
   tables_.setTrunk(makeTrunk(21, 31));
@@ -284,7 +284,7 @@ TEST_F(Route, KeepsToTheLimitOfCandidates) {
   EXPECT_EQ(order("1").size(), base::limits::kCandidatesMax);
 }
 
-// Requirement 10.3: the rule, and each candidate with the reason it was skipped.
+// REQUIREMENTS 10.3: the rule, and each candidate with the reason it was skipped.
 TEST_F(Route, TracesTheRuleAndEachCandidateInWords) {
   Trunk disabled = makeTrunk(20);
   disabled.enabled = false;
@@ -308,7 +308,7 @@ TEST_F(Route, TracesTheRuleAndEachCandidateInWords) {
                                       "candidate: 2: trunk 22 (C22), 1 endpoint, next trunk on failure"}));
 }
 
-// Requirements 2.10, 2.12, 2.13: what the ingress needs of each candidate is in the reply.
+// REQUIREMENTS 2.10, 2.12, 2.13: what the ingress needs of each candidate is in the reply.
 TEST_F(Route, FillsTheCandidatesOfTheReply) {
   Trunk trunk = makeTrunk(20);
   trunk.unified_caller = "37499";

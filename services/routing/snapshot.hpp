@@ -35,7 +35,7 @@ struct Trunk {
   bool outgoing_allowed = false;  // max concurrent outgoing is not 0
   std::string unified_caller;
   std::string request_uri_parameter;
-  base::TrunkId next;  // on failure; none = release (2.15)
+  base::TrunkId next;  // on failure; none = release (REQUIREMENTS 2.15)
   std::chrono::milliseconds try_timeout{0};
   std::chrono::seconds ringing_timeout{0};
   std::vector<Endpoint> endpoints;  // top down

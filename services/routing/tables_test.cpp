@@ -56,7 +56,7 @@ struct Model {
   std::map<std::int64_t, Rule> rules;
   std::map<std::int64_t, Peer> dialpeers;
 
-  // The dialpeer that requirement 3.3 names, found by looking at all; nothing = no route.
+  // The dialpeer that REQUIREMENTS 3.3 names, found by looking at all; nothing = no route.
   [[nodiscard]] std::optional<std::int64_t> expected(std::int64_t trunk, const std::string& number) const {
     std::optional<std::int64_t> best;
     const Rule* best_rule = nullptr;
@@ -109,7 +109,7 @@ void changeSomething(Model& model, Tables& tables, base::Random& random) {
   }
 }
 
-// Requirements 3.3, 3.8: after any changes, the answer is what a search through all dialpeers gives.
+// REQUIREMENTS 3.3, 3.8: after any changes, the answer is what a search through all dialpeers gives.
 TEST(RoutingTables, AgreeWithTheNaiveSearchAfterRandomChanges) {
   base::SeededRandom random(33);
   Tables tables;
@@ -137,7 +137,7 @@ TEST(RoutingTables, AgreeWithTheNaiveSearchAfterRandomChanges) {
   EXPECT_LT(routed, 7500);
 }
 
-// Requirement 3.8: while new tables are built no call waits: a snapshot in use stays as it was.
+// REQUIREMENTS 3.8: while new tables are built no call waits: a snapshot in use stays as it was.
 TEST(RoutingTables, ASnapshotInUseDoesNotChange) {
   base::SeededRandom random(1);
   Tables tables;

@@ -1,5 +1,5 @@
-// Whose turn it is among the targets of one rule: round-robin among equals and exact shares by smooth weighted round-robin (3.6). The
-// turns go on over changes of the configuration. Each replica of routing turns by itself: shares hold for each, and so for all.
+// Whose turn it is among the targets of one rule: round-robin among equals and exact shares by smooth weighted round-robin (REQUIREMENTS
+// 3.6). The turns go on over changes of the configuration. Each replica of routing turns by itself: shares hold for each, and so for all.
 // Any thread; the lock is held for a handful of additions.
 #pragma once
 

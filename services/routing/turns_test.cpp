@@ -15,7 +15,7 @@ std::vector<Share> shares(std::initializer_list<std::uint32_t> weights) {
   return out;
 }
 
-// Requirement 3.6: percent = share of calls by weight; exact over each stretch as long as the sum of the weights.
+// REQUIREMENTS 3.6: percent = share of calls by weight; exact over each stretch as long as the sum of the weights.
 TEST(Turns, GiveExactSharesOverEveryRound) {
   for (const auto& list : {shares({70, 20, 10}), shares({1, 1, 1}), shares({5, 0, 3}), shares({1}), shares({3, 97})}) {
     Turns turns;
@@ -53,7 +53,7 @@ TEST(Turns, TreatAllWeightsZeroAsEqual) {
   EXPECT_EQ(count, (std::map<std::size_t, int>{{0, 10}, {1, 10}, {2, 10}}));
 }
 
-// Requirement 10.6: a route test tells what a real call would get and moves nothing.
+// REQUIREMENTS 10.6: a route test tells what a real call would get and moves nothing.
 TEST(Turns, ATestLooksAndMovesNothing) {
   Turns turns;
   const auto list = shares({1, 1});

@@ -7,7 +7,7 @@ namespace {
 using nlohmann::json;
 
 TEST_F(AdminApi, PaymentsGoThroughBillingOncePerKey) {
-  // Requirement 1.8: amount, reference, author, idempotency key.
+  // REQUIREMENTS 1.8: amount, reference, author, idempotency key.
   const auto id = customer();
   const auto path = "/v1/customers/" + std::to_string(id) + "/payments";
   const auto first = call("POST", path, {{"amount", "12.5"}, {"reference", "wire 1"}}, {{"Idempotency-Key", "k-1"}});
@@ -26,7 +26,7 @@ TEST_F(AdminApi, PaymentsGoThroughBillingOncePerKey) {
 }
 
 TEST_F(AdminApi, PaymentsAreCheckedBeforeTheyAreAsked) {
-  // Requirement 1.8.
+  // REQUIREMENTS 1.8.
   const auto path = "/v1/customers/" + std::to_string(customer()) + "/payments";
   const auto told_of = [&](const json& body) { return told(call("POST", path, body, {{"Idempotency-Key", "checked"}})); };
   EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}})), "400 Idempotency-Key 1.8");
@@ -42,7 +42,7 @@ TEST_F(AdminApi, PaymentsAreCheckedBeforeTheyAreAsked) {
 }
 
 TEST_F(AdminApi, AKeyUsedForAnotherMovementIsRefused) {
-  // Requirement 1.8: the same key twice is one movement.
+  // REQUIREMENTS 1.8: the same key twice is one movement.
   const auto id = customer();
   const auto account = "customer:" + std::to_string(id);
   execute(
@@ -91,7 +91,7 @@ TEST_F(AdminApi, LedgerPagesNewestFirst) {
 }
 
 TEST_F(AdminApi, LiveCallsAreListedReadAndHungUp) {
-  // Requirements 10.3, 10.4, 6.8.
+  // REQUIREMENTS 10.3, 10.4, 6.8.
   const std::string id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
   {
     const std::lock_guard lock(neighbours().mutex);
@@ -124,7 +124,7 @@ TEST_F(AdminApi, LiveCallsAreListedReadAndHungUp) {
 }
 
 TEST_F(AdminApi, CdrsAreFilteredAndPagedNewestFirst) {
-  // Requirement 10.1.
+  // REQUIREMENTS 10.1.
   const auto owner = customer();
   const auto in = trunk(owner);
   const auto old = cdr(owner, in, {{"age_seconds", 7200}, {"called", "5537411"}, {"reason", "no_credit"}});
@@ -156,7 +156,7 @@ TEST_F(AdminApi, CdrsAreFilteredAndPagedNewestFirst) {
 }
 
 TEST_F(AdminApi, ACdrTellsItsAttemptsAndTrace) {
-  // Requirement 10.3.
+  // REQUIREMENTS 10.3.
   const auto owner = customer();
   const auto id = cdr(owner, trunk(owner));
   execute(
@@ -172,7 +172,7 @@ TEST_F(AdminApi, ACdrTellsItsAttemptsAndTrace) {
 }
 
 TEST_F(AdminApi, RouteTestTellsTheAnswerOfARealCall) {
-  // Requirement 10.6.
+  // REQUIREMENTS 10.6.
   const auto id = trunk(customer());
   const json body = {{"trunk_id", id}, {"caller", "37411"}, {"called", "5544123"}};
   {
@@ -218,7 +218,7 @@ TEST_F(AdminApi, RouteTestTellsTheAnswerOfARealCall) {
 }
 
 TEST_F(AdminApi, RejectMapIsPublished) {
-  // Requirement 7.
+  // REQUIREMENTS 7.
   const auto rows = get("/v1/reject-map").body["items"];
   const auto found = std::find_if(rows.begin(), rows.end(), [](const json& row) { return row["reason"] == "no_credit"; });
   ASSERT_NE(found, rows.end());
@@ -227,7 +227,7 @@ TEST_F(AdminApi, RejectMapIsPublished) {
 }
 
 TEST_F(AdminApi, RequestsAreCountedByRouteAndClass) {
-  // Requirement 12.1.
+  // REQUIREMENTS 12.1.
   const std::string series = R"(tollgate_admin_api_requests_total{route="GET /v1/whoami",status="2xx"})";
   const auto before = process().metric(series).value_or(-1);
   EXPECT_EQ(get("/v1/whoami").status, 200);
@@ -235,7 +235,7 @@ TEST_F(AdminApi, RequestsAreCountedByRouteAndClass) {
 }
 
 TEST_F(AdminApi, LosingTheStoreIsACleanRefusalAndHealsByItself) {
-  // Requirement 12.2.
+  // REQUIREMENTS 12.2.
   const auto id = customer();
   stopMySql();
   const auto lost = call("PATCH", "/v1/customers/" + std::to_string(id), {{"name", "Lost"}});

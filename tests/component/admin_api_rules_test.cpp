@@ -13,7 +13,7 @@ std::string itemOf(const char* collection, std::int64_t id) {
 }
 
 TEST_F(AdminApi, PrepaidHasNoCreditLine) {
-  // Requirements 1.2, 1.3.
+  // REQUIREMENTS 1.2, 1.3.
   EXPECT_EQ(told(call("POST", "/v1/customers", {{"name", "A"}, {"country", "GB"}, {"credit_line", "10"}})), "422 credit_line 1.3");
   EXPECT_EQ(told(call("POST", "/v1/customers", {{"name", "A"}, {"country", "GB"}, {"unlimited", true}})), "422 unlimited 1.3");
   const auto postpaid =
@@ -25,7 +25,7 @@ TEST_F(AdminApi, PrepaidHasNoCreditLine) {
 }
 
 TEST_F(AdminApi, TrunksAndDialpeersNeedTheirCustomer) {
-  // Requirement 1.4.
+  // REQUIREMENTS 1.4.
   EXPECT_EQ(told(call("POST", "/v1/trunks", trunkBody(999999, json::object()))), "422 customer_id 1.4");
   const auto id = trunk(customer());
   EXPECT_EQ(told(call("POST", "/v1/dialpeers",
@@ -34,7 +34,7 @@ TEST_F(AdminApi, TrunksAndDialpeersNeedTheirCustomer) {
 }
 
 TEST_F(AdminApi, CustomerDeleteIsRefusedWhileItIsUsed) {
-  // Requirement 1.6: trunks, call history, routing rules.
+  // REQUIREMENTS 1.6: trunks, call history, routing rules.
   const auto with_trunk = customer();
   const auto id = trunk(with_trunk);
   EXPECT_EQ(told(call("DELETE", itemOf("customers", with_trunk))), "409 1.6");
@@ -53,7 +53,7 @@ TEST_F(AdminApi, CustomerDeleteIsRefusedWhileItIsUsed) {
 }
 
 TEST_F(AdminApi, CustomerIsBlockedAndUnblocked) {
-  // Requirement 1.7.
+  // REQUIREMENTS 1.7.
   const auto path = itemOf("customers", customer());
   EXPECT_EQ(call("PATCH", path, {{"status", "blocked"}}).body["status"], "blocked");
   EXPECT_EQ(call("PATCH", path, {{"status", "active"}}).body["status"], "active");
@@ -61,7 +61,7 @@ TEST_F(AdminApi, CustomerIsBlockedAndUnblocked) {
 }
 
 TEST_F(AdminApi, DeletedCustomersMoneyIsNotInherited) {
-  // Requirement 9.4: the ledger is append only.
+  // REQUIREMENTS 9.4: the ledger is append only.
   const auto id = customer();
   execute(
       "INSERT INTO ledger_entries (transfer_id, line, account, amount_micros, currency, kind, at) VALUES (?, 1, ?, 5, 'USD', 'payment', "
@@ -72,7 +72,7 @@ TEST_F(AdminApi, DeletedCustomersMoneyIsNotInherited) {
 }
 
 TEST_F(AdminApi, TrunkIdentificationIsChecked) {
-  // Requirements 2.1, 2.2, 2.3.
+  // REQUIREMENTS 2.1, 2.2, 2.3.
   const auto owner = customer();
   const auto told_of = [&](const json& changes) { return told(call("POST", "/v1/trunks", trunkBody(owner, changes))); };
   EXPECT_EQ(told_of({{"tech_prefix", ""}}), "422 tech_prefix 2.2");
@@ -88,7 +88,7 @@ TEST_F(AdminApi, TrunkIdentificationIsChecked) {
 }
 
 TEST_F(AdminApi, AmbiguousSourcesAreRefused) {
-  // Requirement 2.6.
+  // REQUIREMENTS 2.6.
   const auto owner = customer();
   const auto sources = [](const char* network, int port = 5060, bool match = false) {
     return json::array({{{"network", network}, {"port", port}, {"match_port", match}}});
@@ -113,7 +113,7 @@ TEST_F(AdminApi, AmbiguousSourcesAreRefused) {
 }
 
 TEST_F(AdminApi, DisabledTrunksAreNoAmbiguityUntilEnabled) {
-  // Requirements 2.6, 2.8.
+  // REQUIREMENTS 2.6, 2.8.
   const auto owner = customer();
   const auto network = json::array({{{"network", "10.30.0.1"}}});
   trunk(owner, {{"sources", network}});
@@ -123,7 +123,7 @@ TEST_F(AdminApi, DisabledTrunksAreNoAmbiguityUntilEnabled) {
 }
 
 TEST_F(AdminApi, OfTwoAmbiguousSavesAtOnceOneWins) {
-  // Requirement 2.6, whatever the interleaving.
+  // REQUIREMENTS 2.6, whatever the interleaving.
   const auto owner = customer();
   for (int round = 0; round < 10; ++round) {
     const auto body = trunkBody(owner, {{"sources", {{{"network", "10.40.0." + std::to_string(round + 1)}}}}});
@@ -145,7 +145,7 @@ TEST_F(AdminApi, OfTwoAmbiguousSavesAtOnceOneWins) {
 }
 
 TEST_F(AdminApi, TrunkDeleteIsRefusedWhileItIsUsed) {
-  // Requirement 2.8: call history on either side, dialpeer, routing target, calls in progress.
+  // REQUIREMENTS 2.8: call history on either side, dialpeer, routing target, calls in progress.
   const auto owner = customer();
   const auto refused = [](std::int64_t id, const std::string& word) {
     const auto answer = call("DELETE", itemOf("trunks", id));
@@ -174,7 +174,7 @@ TEST_F(AdminApi, TrunkDeleteIsRefusedWhileItIsUsed) {
 }
 
 TEST_F(AdminApi, NextTrunkExistsAndMakesNoCycle) {
-  // Requirement 2.15.
+  // REQUIREMENTS 2.15.
   const auto owner = customer();
   const auto last = carrier(owner);
   const auto middle = carrier(owner, {{"next_trunk_id", last}});
@@ -188,7 +188,7 @@ TEST_F(AdminApi, NextTrunkExistsAndMakesNoCycle) {
 }
 
 TEST_F(AdminApi, DialpeersJoinWhatBelongsTogetherOnce) {
-  // Requirements 3.1, 3.2, 3.5.
+  // REQUIREMENTS 3.1, 3.2, 3.5.
   const auto owner = customer();
   const auto id = trunk(owner);
   const auto other_trunk = trunk(owner);
@@ -212,7 +212,7 @@ TEST_F(AdminApi, DialpeersJoinWhatBelongsTogetherOnce) {
 }
 
 TEST_F(AdminApi, RulesAreLabelledAndTargetsChecked) {
-  // Requirements 3.5, 3.6.
+  // REQUIREMENTS 3.5, 3.6.
   const auto id = rule("374");
   EXPECT_EQ(get(itemOf("routing-rules", id)).body["label"], "Armenia");
   EXPECT_EQ(call("PATCH", itemOf("routing-rules", id), {{"code", "44"}}).body["label"], "United Kingdom");
@@ -238,7 +238,7 @@ TEST_F(AdminApi, RulesAreLabelledAndTargetsChecked) {
 }
 
 TEST_F(AdminApi, PlansFitTheirTrunks) {
-  // Requirement 8.1: side and currency.
+  // REQUIREMENTS 8.1: side and currency.
   const auto owner = customer();
   const auto told_of = [&](const json& changes) { return told(call("POST", "/v1/trunks", trunkBody(owner, changes))); };
   EXPECT_EQ(told_of({{"rate_plan_id", plan("vendor")}}), "422 rate_plan_id 8.1");
@@ -254,7 +254,7 @@ TEST_F(AdminApi, PlansFitTheirTrunks) {
 }
 
 TEST_F(AdminApi, PlansWithCallsStayAsTheyAre) {
-  // Requirement 8.1: edit and delete refused, adding rates not.
+  // REQUIREMENTS 8.1: edit and delete refused, adding rates not.
   const auto owner = customer();
   const auto used = plan();
   const auto rates = itemOf("rate-plans", used) + "/rates";
@@ -274,7 +274,7 @@ TEST_F(AdminApi, PlansWithCallsStayAsTheyAre) {
 }
 
 TEST_F(AdminApi, ValidityOfOnePrefixDoesNotOverlap) {
-  // Requirement 8.3.
+  // REQUIREMENTS 8.3.
   const auto retail = plan();
   const auto rates = itemOf("rate-plans", retail) + "/rates";
   const auto body = [](const char* from, json to) {

@@ -1,4 +1,4 @@
-// The API as a client sees it: create, read, replace, patch, delete, lists, preconditions, credentials (requirement 11.1).
+// The API as a client sees it: create, read, replace, patch, delete, lists, preconditions, credentials (REQUIREMENTS 11.1).
 #include <set>
 #include <thread>
 
@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 
 TEST_F(AdminApi, RefusesWithoutCredentials) {
-  // Requirement 11.2: 401, challenge, problem document.
+  // REQUIREMENTS 11.2: 401, challenge, problem document.
   for (const auto& headers : {Headers{}, Headers{{"Authorization", "Bearer wrong-key-wrong-key"}}}) {
     const auto answer = raw("GET", "/v1/customers", headers, "");
     EXPECT_EQ(answer.status, 401);
@@ -23,7 +23,7 @@ TEST_F(AdminApi, RefusesWithoutCredentials) {
 }
 
 TEST_F(AdminApi, PutCreatesThenReplacesThenChangesNothing) {
-  // Requirement 11.1: the same call twice is not an error.
+  // REQUIREMENTS 11.1: the same call twice is not an error.
   const json body = {{"name", "Put"}, {"country", "GB"}, {"email", "ops@example.com"}};
   const auto first = call("PUT", "/v1/customers/1000000", body);
   EXPECT_EQ(first.status, 201);
@@ -83,7 +83,7 @@ TEST_F(AdminApi, EveryEntityIsCreatedReadPatchedAndDeleted) {
 }
 
 TEST_F(AdminApi, EveryChangeIsInTheAuditLogAndOnTheBus) {
-  // Requirement 11.2; ARCHITECTURE "Snapshots": versions without gaps.
+  // REQUIREMENTS 11.2; ARCHITECTURE "Snapshots": versions without gaps.
   const auto before = version();
   const int events = neighbours().config_events;
   const auto id = customer();
@@ -158,7 +158,7 @@ TEST_F(AdminApi, ListsPageFilterAndSort) {
 }
 
 TEST_F(AdminApi, BadBodiesAreRefusedByKind) {
-  // Requirement 11.1.
+  // REQUIREMENTS 11.1.
   const Headers access = {{"Authorization", "Bearer 0123456789abcdef"}};
   const auto with = [&access](Headers more) {
     more.insert(access.begin(), access.end());
@@ -180,7 +180,7 @@ TEST_F(AdminApi, BadBodiesAreRefusedByKind) {
 }
 
 TEST_F(AdminApi, PostTakesAChosenIdOnce) {
-  // Requirement 2.1: the id is chosen by the caller or assigned.
+  // REQUIREMENTS 2.1: the id is chosen by the caller or assigned.
   EXPECT_EQ(call("POST", "/v1/customers", {{"id", 2000000}, {"name", "A"}, {"country", "GB"}}).id(), 2000000);
   EXPECT_EQ(told(call("POST", "/v1/customers", {{"id", 2000000}, {"name", "A"}, {"country", "GB"}})), "409 id 11.1");
   EXPECT_GT(customer(), 2000000);
@@ -198,7 +198,7 @@ TEST_F(AdminApi, SourceRowsKeepTheirIdsWhereTheySayTheSame) {
 }
 
 TEST_F(AdminApi, ListsShowTheirColumns) {
-  // Requirements 1.5, 2.7, 3.7.
+  // REQUIREMENTS 1.5, 2.7, 3.7.
   const auto owner = customer({{"name", "Columns"}});
   const auto retail = plan();
   const auto id = trunk(

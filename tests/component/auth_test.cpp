@@ -60,7 +60,7 @@ class AuthProcess : public testing::Test {
   static inline std::unique_ptr<ServiceProcess> auth_;
 };
 
-// Requirements 2.4, 2.5: the answer as the ingress gets it.
+// REQUIREMENTS 2.4, 2.5: the answer as the ingress gets it.
 TEST_F(AuthProcess, IdentifiesTheTrunkAndStripsThePrefix) {
   const auto reply = authorize("10.0.0.7", "+5537410555");
   ASSERT_TRUE(reply) << reply.error().message;
@@ -84,7 +84,7 @@ TEST_F(AuthProcess, RefusesWithTheReasonOfTheRejectMap) {
   EXPECT_GE(auth_->metric("tollgate_auth_requests_total{result=\"unknown_source\"}").value_or(0), 1);
 }
 
-// Requirement 2.4, 3.8: changes apply to the next INVITE, within one second.
+// REQUIREMENTS 2.4, 3.8: changes apply to the next INVITE, within one second.
 TEST_F(AuthProcess, PutsChangesInForceWithinASecond) {
   saveTrunk(6, "66", "10.0.6.0/24");
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.6.1", "6637410"); }, kInForce));
@@ -100,7 +100,7 @@ TEST_F(AuthProcess, PutsChangesInForceWithinASecond) {
   EXPECT_TRUE(waitUntil([] { return check("10.0.7.1", "6737410") == common::v1::REASON_UNKNOWN_SOURCE; }, kInForce));
 }
 
-// Requirement 1.7: block and unblock.
+// REQUIREMENTS 1.7: block and unblock.
 TEST_F(AuthProcess, BlocksAndUnblocksACustomerWithinASecond) {
   world_->saveCustomer(1, "blocked");
   EXPECT_TRUE(waitUntil([] { return check("10.0.0.7", "5537410") == common::v1::REASON_CUSTOMER_BLOCKED; }, kInForce));
@@ -108,13 +108,13 @@ TEST_F(AuthProcess, BlocksAndUnblocksACustomerWithinASecond) {
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.0.7", "5537410"); }, kInForce));
 }
 
-// Requirement 3.8: also when the event is lost.
+// REQUIREMENTS 3.8: also when the event is lost.
 TEST_F(AuthProcess, FindsAChangeWhoseEventWasLost) {
   world_->saveQuietly("trunk", 8, trunkSql(8, "88", "10.0.8.0/24", "enabled"));
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.8.1", "8837410"); }, kInForce));
 }
 
-// Requirement 2.4: unknown sources stop at the ingress, which holds this list.
+// REQUIREMENTS 2.4: unknown sources stop at the ingress, which holds this list.
 TEST_F(AuthProcess, ListsTheNetworksAndSaysWhenNothingChanged) {
   auth::v1::ListNetworksRequest request;
   const auto list = [&request] { return world_->ask<bus::ListNetworks>(request).value(); };
@@ -133,7 +133,7 @@ TEST_F(AuthProcess, ListsTheNetworksAndSaysWhenNothingChanged) {
   EXPECT_TRUE(waitUntil([&] { return list().unchanged(); }, kInForce)) << "the version stands for the content";
 }
 
-// Requirement 12.2: MySQL lost: the last tables go on answering, and recovery needs no hand.
+// REQUIREMENTS 12.2: MySQL lost: the last tables go on answering, and recovery needs no hand.
 TEST_F(AuthProcess, GoesOnWithItsTablesWhenTheDatabaseIsLost) {
   world_->maria().kill();
   EXPECT_TRUE(isLetIn("10.0.0.7", "5537410"));
@@ -145,7 +145,7 @@ TEST_F(AuthProcess, GoesOnWithItsTablesWhenTheDatabaseIsLost) {
   EXPECT_TRUE(waitUntil([] { return isLetIn("10.0.11.1", "1137410"); }, std::chrono::seconds(20)));
 }
 
-// Requirement 12.2: the bus lost: not ready, and back by itself.
+// REQUIREMENTS 12.2: the bus lost: not ready, and back by itself.
 TEST_F(AuthProcess, ComesBackWhenTheBusWasLost) {
   world_->nats().kill();
   EXPECT_TRUE(waitUntil([] { return !auth_->isReady(); }));
@@ -155,7 +155,7 @@ TEST_F(AuthProcess, ComesBackWhenTheBusWasLost) {
   EXPECT_TRUE(waitUntil([] { return auth_->isReady(); }));
 }
 
-// Requirement 12.1: without its tables the service is not ready, and what it is asked is an error, never a refusal.
+// REQUIREMENTS 12.1: without its tables the service is not ready, and what it is asked is an error, never a refusal.
 TEST(AuthStart, IsNotReadyBeforeTheFirstLoad) {
   DecisionWorld world;
   world.saveCustomer(1);

@@ -1,4 +1,5 @@
-// tollgate-billing when something is killed: Redis, MySQL, the ingress of a call, billing itself. After each test the books agree (9.6).
+// tollgate-billing when something is killed: Redis, MySQL, the ingress of a call, billing itself. After each test the books agree
+// (REQUIREMENTS 9.6).
 #include <csignal>
 
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ class BillingOutage : public testing::Test {
     world_->clearLive();
     std::string off;
     EXPECT_TRUE(waitUntil([&] { return (off = world_->disagreement()).empty(); }, seconds(10))) << off;
-    // Requirement 9.5: the drift metric reads 0.
+    // REQUIREMENTS 9.5: the drift metric reads 0.
     EXPECT_EQ(world_->billing().metric("tollgate_billing_hold_drift_micros").value_or(-1), 0);
   }
 
@@ -60,7 +61,7 @@ class BillingOutage : public testing::Test {
   static inline Party carrier_;
 };
 
-// Requirement 9.4: lost and rebuilt from the ledger and the live calls; meanwhile new calls are refused, not given away.
+// REQUIREMENTS 9.4: lost and rebuilt from the ledger and the live calls; meanwhile new calls are refused, not given away.
 TEST_F(BillingOutage, AnEmptyRedisIsRebuiltByItself) {
   const Talking talking = startCall();
   call::v1::CallRecord live = talking.record;
@@ -101,7 +102,7 @@ TEST_F(BillingOutage, ARestartedRedisIsRebuiltByItself) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
-// Requirements 9.5, 9.6: the instance is gone, so the lease closes the call; the true record, should it come after all, corrects it.
+// REQUIREMENTS 9.5, 9.6: the instance is gone, so the lease closes the call; the true record, should it come after all, corrects it.
 TEST_F(BillingOutage, ALostInstanceIsClosedByTheLease) {
   const Talking talking = startCall();
   world_->publishAnswered(talking.call, talking.record);
@@ -137,7 +138,7 @@ TEST_F(BillingOutage, AHeartbeatKeepsTheCall) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
-// Requirements 12.2, 9.6: MySQL is away while calls end; nothing is lost, slots are free at once.
+// REQUIREMENTS 12.2, 9.6: MySQL is away while calls end; nothing is lost, slots are free at once.
 TEST_F(BillingOutage, MySqlAwayLosesNoRecord) {
   const Party party = world_->makeParty();
   ASSERT_TRUE(world_->pay(party, kUnit, "first").has_value());
@@ -163,7 +164,7 @@ TEST_F(BillingOutage, MySqlAwayLosesNoRecord) {
   EXPECT_TRUE(waitUntil([&] { return world_->pay(party, kUnit, "meanwhile").has_value(); }));
 }
 
-// Requirement 9.6: billing killed in the middle of a flood of records.
+// REQUIREMENTS 9.6: billing killed in the middle of a flood of records.
 TEST_F(BillingOutage, BillingKilledWritesEachCallOnce) {
   const Party party = world_->makeParty();
   ASSERT_TRUE(world_->pay(party, kUnit, "first").has_value());

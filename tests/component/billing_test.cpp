@@ -53,7 +53,7 @@ class Billing : public testing::Test {
   static inline Party carrier_;
 };
 
-// Requirements 8.3, 8.5, 9.1, 9.3, 10.1, 10.3: one call from its admission to its record.
+// REQUIREMENTS 8.3, 8.5, 9.1, 9.3, 10.1, 10.3: one call from its admission to its record.
 TEST_F(Billing, ACallIsAdmittedChargedAndWrittenDown) {
   const Party party = funded(10 * kUnit);
   const std::string call = world_->newCall();
@@ -73,7 +73,7 @@ TEST_F(Billing, ACallIsAdmittedChargedAndWrittenDown) {
   EXPECT_EQ(world_->load(party).incoming(), 1U);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 1U);
 
-  // Requirement 9.3: a replay is the same grant.
+  // REQUIREMENTS 9.3: a replay is the same grant.
   const auto replay = world_->reserve(call, party, {carrier_});
   EXPECT_EQ(replay->reserved().held_micros(), 60'000);
   EXPECT_EQ(world_->load(party).incoming(), 1U);
@@ -91,7 +91,7 @@ TEST_F(Billing, ACallIsAdmittedChargedAndWrittenDown) {
   EXPECT_FALSE(world_->reserve(call, party, {carrier_}).has_value());
 }
 
-// Requirements 1.2, 2.1, 8.3, 9.1: why a call is refused, and that nothing is kept of it.
+// REQUIREMENTS 1.2, 2.1, 8.3, 9.1: why a call is refused, and that nothing is kept of it.
 TEST_F(Billing, ACallIsRefusedForItsReason) {
   EXPECT_EQ(refusedFor(world_->reserve(world_->newCall(), world_->makeParty(), {carrier_})), common::v1::REASON_NO_CREDIT);
 
@@ -109,7 +109,7 @@ TEST_F(Billing, ACallIsRefusedForItsReason) {
   EXPECT_EQ(world_->balance(party)->held_micros(), 0);
 }
 
-// Requirement 2.1: the eleventh call on a default trunk; a call that ends frees its slot.
+// REQUIREMENTS 2.1: the eleventh call on a default trunk; a call that ends frees its slot.
 TEST_F(Billing, TheIncomingCapHoldsUntilACallEnds) {
   PartyOptions two;
   two.incoming_max = "2";
@@ -127,7 +127,7 @@ TEST_F(Billing, TheIncomingCapHoldsUntilACallEnds) {
   EXPECT_TRUE(world_->waitIdle(party));
 }
 
-// Requirement 5.1: a busy carrier trunk is passed over; when all are, everything is given back.
+// REQUIREMENTS 5.1: a busy carrier trunk is passed over; when all are, everything is given back.
 TEST_F(Billing, ABusyCarrierIsPassedOver) {
   const Party party = funded(kUnit);
   const Party small = world_->makeCarrier("1");
@@ -145,7 +145,7 @@ TEST_F(Billing, ABusyCarrierIsPassedOver) {
   EXPECT_EQ(refusedFor(world_->reserve(world_->newCall(), party, {closed, small})), common::v1::REASON_NO_TARGET_AVAILABLE);
   EXPECT_TRUE(waitUntil([&] { return world_->load(party).incoming() == 2 && world_->balance(party)->live_holds() == 2; }));
 
-  // Requirement 5.1: hunting on gives the old slot back.
+  // REQUIREMENTS 5.1: hunting on gives the old slot back.
   billing::v1::OccupyRequest occupy;
   occupy.set_customer_id(party.customer);
   occupy.set_called("37410123456");
@@ -162,7 +162,7 @@ TEST_F(Billing, ABusyCarrierIsPassedOver) {
   EXPECT_EQ(world_->load(small).outgoing(), 0U);
 }
 
-// Requirement 3.6: least loaded first, ties by higher weight.
+// REQUIREMENTS 3.6: least loaded first, ties by higher weight.
 TEST_F(Billing, ByLoadTheLeastLoadedCarrierIsTakenFirst) {
   const Party party = funded(kUnit);
   const Party left = world_->makeCarrier();
@@ -183,7 +183,7 @@ TEST_F(Billing, ByLoadTheLeastLoadedCarrierIsTakenFirst) {
   EXPECT_TRUE(world_->waitIdle(party));
 }
 
-// Requirement 9.2: extended until the money is over, then refused; the event says so.
+// REQUIREMENTS 9.2: extended until the money is over, then refused; the event says so.
 TEST_F(Billing, ExtensionsEndWithTheMoney) {
   const Party party = funded(100'000);  // 100 seconds
   std::atomic<int> exhausted{0};
@@ -210,7 +210,7 @@ TEST_F(Billing, ExtensionsEndWithTheMoney) {
   EXPECT_EQ(world_->balance(party)->posted().micros(), 0);
 }
 
-// Requirement 9.2: with the whole balance held, N calls together never spend more than the allowance.
+// REQUIREMENTS 9.2: with the whole balance held, N calls together never spend more than the allowance.
 TEST_F(Billing, ManyCallsAtOnceNeverSpendMoreThanTheAllowance) {
   const Party party = funded(400'000);  // 400 seconds
   constexpr int kCalls = 24;
@@ -239,7 +239,7 @@ TEST_F(Billing, ManyCallsAtOnceNeverSpendMoreThanTheAllowance) {
   EXPECT_TRUE(waitUntil([&] { return world_->balance(party)->posted().micros() == 0; }));
 }
 
-// Requirements 9.3, 9.6: however often a record comes, the call is one CDR and one charge.
+// REQUIREMENTS 9.3, 9.6: however often a record comes, the call is one CDR and one charge.
 TEST_F(Billing, ARecordThatComesAgainChangesNothing) {
   const Party party = funded(kUnit);
   const std::string call = world_->newCall();
@@ -256,7 +256,7 @@ TEST_F(Billing, ARecordThatComesAgainChangesNothing) {
   EXPECT_EQ(world_->balance(party)->posted().micros(), kUnit - 30'000);
 }
 
-// Requirement 1.8: the ledger only, once per key.
+// REQUIREMENTS 1.8: the ledger only, once per key.
 TEST_F(Billing, AMovementIsPostedOncePerKey) {
   const Party party = world_->makeParty();
   const auto first = world_->pay(party, 5 * kUnit, "k1");
@@ -295,7 +295,7 @@ TEST_F(Billing, TheSameKeyAtTheSameTimeIsOneMovement) {
   EXPECT_EQ(world_->balance(party)->posted().micros(), kUnit);
 }
 
-// Requirement 10.1: refused calls too, and unknown sources as counted summaries; a broken record is put aside and holds up nothing.
+// REQUIREMENTS 10.1: refused calls too, and unknown sources as counted summaries; a broken record is put aside and holds up nothing.
 TEST_F(Billing, EveryRecordFindsItsPlace) {
   const Party party = world_->makeParty();
   call::v1::CallRecord refused = BillingWorld::record(party, Party(), {}, std::nullopt);
@@ -315,7 +315,7 @@ TEST_F(Billing, EveryRecordFindsItsPlace) {
   EXPECT_TRUE(waitUntil([&] { return world_->number("SELECT COUNT(*) FROM dead_letters WHERE data_hex = 'ffffff'") == 1; }));
 }
 
-// Requirement 10.6: the answer a call would get, without taking anything.
+// REQUIREMENTS 10.6: the answer a call would get, without taking anything.
 TEST_F(Billing, ATestCallTakesNothing) {
   const Party party = funded(kUnit);
   auto request = BillingWorld::reserveRequest(party, {carrier_});
@@ -329,7 +329,7 @@ TEST_F(Billing, ATestCallTakesNothing) {
   EXPECT_EQ(world_->load(carrier_).outgoing(), 0U);
 }
 
-// Requirement 1.3: a credit line, and none at all.
+// REQUIREMENTS 1.3: a credit line, and none at all.
 TEST_F(Billing, PostpaidSpendsItsCreditLine) {
   PartyOptions postpaid;
   postpaid.billing_type = "postpaid";
@@ -355,7 +355,7 @@ TEST_F(Billing, PostpaidSpendsItsCreditLine) {
   EXPECT_TRUE(world_->waitIdle(endless));
 }
 
-// Requirements 8.2, 8.3, 1.7: rates, caps and credit lines count for the next call.
+// REQUIREMENTS 8.2, 8.3, 1.7: rates, caps and credit lines count for the next call.
 TEST_F(Billing, AChangeCountsForTheNextCall) {
   PartyOptions postpaid;
   postpaid.billing_type = "postpaid";

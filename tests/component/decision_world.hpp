@@ -79,7 +79,7 @@ class DecisionWorld {
   std::unique_ptr<bus::RpcClient> client_;
 };
 
-// How long a change may take to be in force on every replica (requirement 3.8).
+// How long a change may take to be in force on every replica (REQUIREMENTS 3.8).
 inline constexpr std::chrono::milliseconds kInForce{1000};
 
 }  // namespace tollgate::component

@@ -7,7 +7,7 @@ namespace {
 using IngressOutageTest = IngressWorld;
 constexpr const char* kNumber = "55447700900123";
 
-// Requirement 2.4: an unknown source gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
+// REQUIREMENTS 2.4: an unknown source gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
 TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
   authorizeNetworks({"192.0.2.0/24"});
   ASSERT_TRUE(testkit::waitUntil([&] {
@@ -29,14 +29,14 @@ TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
     const auto reply = caller_.receive(std::chrono::seconds(5));
     return reply && reply->starts_with("SIP/2.0 200");
   }));
-  // Requirement 10.1: unknown sources are counted summaries.
+  // REQUIREMENTS 10.1: unknown sources are counted summaries.
   const auto summary = record<call::v1::UnknownSources>("unknown_sources");
   ASSERT_EQ(summary.sources_size(), 1);
   EXPECT_EQ(summary.sources(0).address(), "127.0.0.1");
   EXPECT_GE(summary.sources(0).messages(), 2U);
 }
 
-// Requirements 12.2, 12.3: without the bus the call goes on, new ones get 503; its record is there when the bus is.
+// REQUIREMENTS 12.2, 12.3: without the bus the call goes on, new ones get 503; its record is there when the bus is.
 TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItself) {
   const auto made = talk();
   nats_.stop();
@@ -68,7 +68,7 @@ TEST_F(IngressOutageTest, RejectsWhenARoomIsSilent) {
   EXPECT_EQ(record<call::v1::CallRejected>("rejected").record().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
 }
 
-// Requirement 6.8: hung up by an operator, whom the record names.
+// REQUIREMENTS 6.8: hung up by an operator, whom the record names.
 TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   (void)talk();
   const auto reports = control<control::v1::ReportCallsReply>("report_calls", control::v1::ReportCallsRequest());
@@ -89,7 +89,7 @@ TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   EXPECT_EQ(ended.ended_by_user(), "anna");
 }
 
-// Requirement 6.9.
+// REQUIREMENTS 6.9.
 TEST_F(IngressOutageTest, DrainsByRefusingNewCallsUntilTheLastHasEnded) {
   const auto made = talk();
   ingress_->drain();

@@ -7,18 +7,18 @@ namespace {
 using IngressTest = IngressWorld;
 constexpr const char* kNumber = "55447700900123";
 
-// Requirements 6.1, 6.3, 10.1, 10.2: the whole of an answered call.
+// REQUIREMENTS 6.1, 6.3, 10.1, 10.2: the whole of an answered call.
 TEST_F(IngressTest, CarriesAnAnsweredCallAndLeavesItsRecord) {
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("alice", "18 8 0 101")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 100"), "CSeq"), "1 INVITE");
   const auto invite = carrier_.expect("INVITE");
-  EXPECT_TRUE(invite.starts_with("INVITE sip:447700900123@127.0.0.1")) << invite;  // Requirement 2.5: stripped
+  EXPECT_TRUE(invite.starts_with("INVITE sip:447700900123@127.0.0.1")) << invite;  // REQUIREMENTS 2.5: stripped
   EXPECT_NE(headerOf(invite, "From").find("37410000001"), std::string::npos);
   EXPECT_EQ(headerOf(invite, "Max-Forwards"), "69");
   EXPECT_EQ(headerOf(invite, "Via").find(std::to_string(caller_.port())), std::string::npos);
   EXPECT_EQ(invite.find("alice"), std::string::npos);
   EXPECT_NE(headerOf(invite, "Call-ID"), "c" + std::to_string(caller_.port()) + "-1");
-  EXPECT_NE(invite.find("m=audio 40000 RTP/AVP 8 0 101"), std::string::npos) << invite;  // Requirement 6.4
+  EXPECT_NE(invite.find("m=audio 40000 RTP/AVP 8 0 101"), std::string::npos) << invite;  // REQUIREMENTS 6.4
 
   carrier_.send(carrier_.response(invite, 183, sdp("carrier", "8")));
   const auto progress = caller_.expect("SIP/2.0 183");
@@ -50,7 +50,7 @@ TEST_F(IngressTest, CarriesAnAnsweredCallAndLeavesItsRecord) {
   EXPECT_EQ(count("ended"), 1);
 }
 
-// Requirement 2.5 and section 7: refused before routing and billing run, with the Reason header and a record.
+// REQUIREMENTS 2.5, 7: refused before routing and billing run, with the Reason header and a record.
 TEST_F(IngressTest, RejectsWhatAuthRefusesAndAsksNobodyElse) {
   answer(on_authorize_, [](const auto&) {
     auth::v1::AuthorizeReply reply;
@@ -68,7 +68,7 @@ TEST_F(IngressTest, RejectsWhatAuthRefusesAndAsksNobodyElse) {
   EXPECT_EQ(reserved_count_, 0);
 }
 
-// Requirements 5.1, 5.2, 5.5: a failing carrier's call goes to the next trunk; a busy one ends the hunt.
+// REQUIREMENTS 5.1, 5.2, 5.5: a failing carrier's call goes to the next trunk; a busy one ends the hunt.
 TEST_F(IngressTest, HuntsFromAFailingCarrierToTheNextTrunk) {
   answer(on_route_, [this](const auto&) {
     routing::v1::RouteReply reply;
@@ -82,8 +82,8 @@ TEST_F(IngressTest, HuntsFromAFailingCarrierToTheNextTrunk) {
   carrier_.send(carrier_.response(carrier_.expect("INVITE"), 503));
   (void)carrier_.expect("ACK");
   const auto invite = second_.expect("INVITE");
-  EXPECT_NE(invite.substr(0, invite.find('\r')).find(";user=phone"), std::string::npos);  // Requirement 2.13
-  EXPECT_NE(headerOf(invite, "From").find("37499999999"), std::string::npos) << invite;   // Requirement 2.12
+  EXPECT_NE(invite.substr(0, invite.find('\r')).find(";user=phone"), std::string::npos);  // REQUIREMENTS 2.13
+  EXPECT_NE(headerOf(invite, "From").find("37499999999"), std::string::npos) << invite;   // REQUIREMENTS 2.12
   second_.send(second_.response(invite, 486));
   const auto busy = caller_.expect("SIP/2.0 486");
   EXPECT_EQ(headerOf(busy, "Reason"), "Q.850;cause=17;text=\"carrier_rejected\"");
@@ -95,7 +95,7 @@ TEST_F(IngressTest, HuntsFromAFailingCarrierToTheNextTrunk) {
   EXPECT_EQ(ended.attempts(1).trunk_id(), 21);
 }
 
-// Requirement 5.1: nobody listens at the first endpoint.
+// REQUIREMENTS 5.1: nobody listens at the first endpoint.
 TEST_F(IngressTest, GoesToTheNextEndpointWhenThePortIsClosed) {
   const auto closed_port = SipPeer().port();
   answer(on_route_, [this, closed_port](const auto&) {
@@ -111,7 +111,7 @@ TEST_F(IngressTest, GoesToTheNextEndpointWhenThePortIsClosed) {
   EXPECT_EQ(ended.attempts(0).ended_because(), "transport_error");
 }
 
-// Requirement 6.4.
+// REQUIREMENTS 6.4.
 TEST_F(IngressTest, RejectsAnOfferWithoutAnAllowedCodecBeforeRouting) {
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller", "18 101")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 488"), "Reason"), "Q.850;cause=88;text=\"no_common_codec\"");
@@ -133,7 +133,7 @@ TEST_F(IngressTest, PassesADelayedOfferThrough) {
   EXPECT_EQ(record<call::v1::CallEnded>("ended").record().reason(), common::v1::REASON_NORMAL);
 }
 
-// Requirement 6.3: CANCEL while ringing.
+// REQUIREMENTS 6.3: CANCEL while ringing.
 TEST_F(IngressTest, CancelsTheCarrierWhenTheCallerCancels) {
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   const auto invite = carrier_.expect("INVITE");
@@ -149,7 +149,7 @@ TEST_F(IngressTest, CancelsTheCarrierWhenTheCallerCancels) {
   EXPECT_EQ(ended.talked().seconds(), 0);
 }
 
-// Requirement 6.6, and RFC 3261 15: the caller's BYE waits for its ACK.
+// REQUIREMENTS 6.6, and RFC 3261 15: the caller's BYE waits for its ACK.
 TEST_F(IngressTest, EndsTheCallerWhenTheCarrierSaysByeButNotBeforeTheAck) {
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   const auto invite = carrier_.expect("INVITE");
@@ -169,7 +169,7 @@ TEST_F(IngressTest, EndsTheCallerWhenTheCarrierSaysByeButNotBeforeTheAck) {
   caller_.send(caller_.response(to_caller, 200));
 }
 
-// Requirement 9.2: refused extension: BYE on both sides at the paid end, never a second more.
+// REQUIREMENTS 9.2: refused extension: BYE on both sides at the paid end, never a second more.
 TEST_F(IngressTest, EndsBothSidesWhenTheMoneyIsOver) {
   answer(on_reserve_, [](const auto&) { return reserved(2); });
   answer(on_extend_, [](const auto&) {

@@ -101,7 +101,7 @@ class RoutingProcess : public testing::Test {
   static inline std::unique_ptr<ServiceProcess> replicas_[2];
 };
 
-// Requirements 3.1, 3.3: the answer as the ingress gets it.
+// REQUIREMENTS 3.1, 3.3: the answer as the ingress gets it.
 TEST_F(RoutingProcess, RoutesByTheDialpeersRule) {
   const auto reply = route("37410555");
   ASSERT_TRUE(reply) << reply.error().message;
@@ -122,7 +122,7 @@ TEST_F(RoutingProcess, RoutesByTheDialpeersRule) {
   EXPECT_EQ(candidate.endpoints(0).transport(), common::v1::TRANSPORT_UDP);
 }
 
-// Requirement 3.4.
+// REQUIREMENTS 3.4.
 TEST_F(RoutingProcess, RefusesWithoutRoute) {
   const auto reply = route("4420");
   ASSERT_TRUE(reply);
@@ -130,7 +130,7 @@ TEST_F(RoutingProcess, RefusesWithoutRoute) {
   EXPECT_GE(reply->trace_size(), 1);
 }
 
-// Requirement 3.8: any change is in force for the next call within one second on every replica.
+// REQUIREMENTS 3.8: any change is in force for the next call within one second on every replica.
 TEST_F(RoutingProcess, PutsEveryKindOfChangeInForceEverywhereWithinASecond) {
   saveRule(2, "37410", "priority", "(2, 0, 21, 0, 1), (2, 1, 22, 1, 1)");
   saveDialpeer(2, 10, 2);
@@ -167,7 +167,7 @@ TEST_F(RoutingProcess, PutsEveryKindOfChangeInForceEverywhereWithinASecond) {
   EXPECT_EQ(trunksFor("37411555"), (Ids{20}));
 }
 
-// Requirement 3.6: percent over all replicas.
+// REQUIREMENTS 3.6: percent over all replicas.
 TEST_F(RoutingProcess, KeepsTheSharesOverItsReplicas) {
   saveRule(3, "7", "percent", "(3, 0, 20, 0, 60), (3, 1, 21, 0, 30), (3, 2, 22, 0, 10)");
   saveDialpeer(3, 10, 3);
@@ -185,7 +185,7 @@ TEST_F(RoutingProcess, KeepsTheSharesOverItsReplicas) {
   EXPECT_NEAR(first[22], 40, 20);
 }
 
-// Requirement 12.2: one replica lost, the other answers; MySQL lost, the last tables go on answering.
+// REQUIREMENTS 12.2: one replica lost, the other answers; MySQL lost, the last tables go on answering.
 TEST_F(RoutingProcess, GoesOnWithoutAReplicaAndWithoutTheDatabase) {
   replicas_[1]->kill();
   EXPECT_TRUE(waitUntil([] { return trunksFor("374") == (Ids{20}); }));

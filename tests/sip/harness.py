@@ -116,7 +116,7 @@ class SipCase(unittest.TestCase):
                               seconds=seconds, **options))
 
     def refused(self, number, code, reason, cause, ip="127.0.0.10", **options):
-        """A call that must be refused with this code and `Reason: Q.850;cause=N;text="reason"` (section 7)."""
+        """A call that must be refused with this code and `Reason: Q.850;cause=N;text="reason"` (REQUIREMENTS 7)."""
         call = self.call(number, scenario="caller_refused", ip=ip, values={"CODE": code}, **options)
         header = Call.header(call.final(), "Reason")
         self.assertEqual(header, f'Q.850;cause={cause};text="{reason}"', call.final())

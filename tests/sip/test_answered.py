@@ -7,7 +7,7 @@ from harness import Call, SipCase, main
 
 class Answered(SipCase):
     def test_is_billed_and_recorded(self):
-        # Requirements 8.4, 9.3, 10.1: one CDR with times, numbers, rate, exact charge; balance moves by the charge.
+        # REQUIREMENTS 8.4, 9.3, 10.1: one CDR with times, numbers, rate, exact charge; balance moves by the charge.
         w = self.world.simple(price="0.600000")
         carrier = self.carrier(w.port)
         before = self.api.get(f"/v1/customers/{w.customer}/balance")["balance"]
@@ -34,7 +34,7 @@ class Answered(SipCase):
         self.assertIn(f"sip:{w.number[2:]}@", invite.split("\n")[0])
 
     def test_hides_each_side_from_the_other(self):
-        # Requirement 6.1: Call-ID, tags, Via, Contact and Record-Route of one side never reach the other.
+        # REQUIREMENTS 6.1: Call-ID, tags, Via, Contact and Record-Route of one side never reach the other.
         w = self.world.simple()
         carrier = self.carrier(w.port)
         call = self.call(w.number, ip=w.source)
@@ -55,7 +55,7 @@ class Answered(SipCase):
         self.audit()
 
     def test_carrier_hangs_up(self):
-        # Requirement 6.6: BYE from either side ends both.
+        # REQUIREMENTS 6.6: BYE from either side ends both.
         w = self.world.simple()
         carrier = self.carrier(w.port, "carrier_hangs_up", values={"TALK_MS": 400}, calls=1)
         call = self.call(w.number, scenario="caller_is_hung_up", ip=w.source)
@@ -66,7 +66,7 @@ class Answered(SipCase):
         self.audit()
 
     def test_early_media_reaches_the_caller(self):
-        # Requirement 6.3: 183 with SDP is relayed, then the answer.
+        # REQUIREMENTS 6.3: 183 with SDP is relayed, then the answer.
         w = self.world.simple()
         self.carrier(w.port, "carrier_answers_with_early_media", values={"RING_MS": 300})
         call = self.call(w.number, ip=w.source)
@@ -95,7 +95,7 @@ class Answered(SipCase):
         self.audit()
 
     def test_peer_trunk_needs_no_prefix(self):
-        # Requirement 2.2 peer: every call from the source is this trunk's; nothing is stripped.
+        # REQUIREMENTS 2.2 peer: every call from the source is this trunk's; nothing is stripped.
         w = self.world.simple(prefix="", trunk={"identification": "peer"})
         carrier = self.carrier(w.port)
         cdr = self.cdr_of(self.call(w.number, ip=w.source))
@@ -104,7 +104,7 @@ class Answered(SipCase):
         self.audit()
 
     def test_unified_caller_and_request_uri_parameter(self):
-        # Requirements 2.12 and 2.13.
+        # REQUIREMENTS 2.12 and 2.13.
         w = self.world.simple(carrier={"unified_caller": "37410555555", "request_uri_parameter": "user=phone"})
         carrier = self.carrier(w.port)
         cdr = self.cdr_of(self.call(w.number, ip=w.source))
@@ -115,7 +115,7 @@ class Answered(SipCase):
         self.audit()
 
     def test_offer_is_filtered_to_the_source_row_in_the_callers_order(self):
-        # Requirement 6.4: PCMA before PCMU as offered, G729 (off by default) removed, telephone-event stays.
+        # REQUIREMENTS 6.4: PCMA before PCMU as offered, G729 (off by default) removed, telephone-event stays.
         w = self.world.simple()
         carrier = self.carrier(w.port)
         self.cdr_of(self.call(w.number, ip=w.source))
@@ -124,7 +124,7 @@ class Answered(SipCase):
         self.assertNotIn("G729", carrier.received()[0])
 
     def test_no_allowed_codec_is_488(self):
-        # Requirement 6.4 and section 7: no_common_codec.
+        # REQUIREMENTS 6.4, 7: no_common_codec.
         source = self.world.address()
         w = self.world.simple(source=source, trunk={"sources": [{"network": source, "codecs": ["G729"]}]})
         self.carrier(w.port)

@@ -1,10 +1,10 @@
-"""CANCEL at every point of a call (requirement 6.3)."""
+"""CANCEL at every point of a call (REQUIREMENTS 6.3)."""
 from harness import SipCase, main
 
 
 class Cancel(SipCase):
     def test_before_ringing(self):
-        # Requirement 6.3: CANCEL at any moment.
+        # REQUIREMENTS 6.3: CANCEL at any moment.
         w = self.world.simple()
         carrier = self.carrier(w.port, "carrier_trying_until_cancelled", calls=1)
         call = self.call(w.number, scenario="caller_cancels_before_ringing", ip=w.source)
@@ -22,7 +22,7 @@ class Cancel(SipCase):
         self.audit()
 
     def test_crossing_the_answer(self):
-        # Requirement 6.3: the carrier's 200 meets the CANCEL: it is acknowledged and hung up, and costs nothing.
+        # REQUIREMENTS 6.3: the carrier's 200 meets the CANCEL: it is acknowledged and hung up, and costs nothing.
         w = self.world.simple()
         carrier = self.carrier(w.port, "carrier_answers_into_the_cancel", calls=1)
         call = self.call(w.number, scenario="caller_cancels_while_ringing", ip=w.source)

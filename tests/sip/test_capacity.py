@@ -1,11 +1,11 @@
-"""Stage for calls: concurrent caps, caps of 0, calls per second, slots that come back (requirements 2.1, 5.1, 9.5)."""
+"""Stage for calls: concurrent caps, caps of 0, calls per second, slots that come back (REQUIREMENTS 2.1, 5.1, 9.5)."""
 from harness import SipCase, main
 from procs import free_ports, wait_for
 
 
 class Capacity(SipCase):
     def test_eleventh_call_on_a_default_trunk_and_the_slot_free_again_after_bye(self):
-        # Requirement 2.1: max concurrent incoming 10 by default; section 7 concurrent_limit.
+        # REQUIREMENTS 2.1: max concurrent incoming 10 by default; REQUIREMENTS 7 concurrent_limit.
         w = self.world.simple()
         self.carrier(w.port)
         ten = self.start_call(w.number, ip=w.source, hold_ms=6000, calls=10, rate=50)
@@ -43,7 +43,7 @@ class Capacity(SipCase):
         self.audit()
 
     def test_incoming_cap_of_zero_is_off(self):
-        # Requirement 2.1: 0 = that direction is off.
+        # REQUIREMENTS 2.1: 0 = that direction is off.
         w = self.world.simple()
         self.api.patch(f"/v1/trunks/{w.trunk}", {"max_concurrent_incoming": 0})
         wait_for(lambda: self.outcome(w) == "concurrent_limit", 10, "the cap in force")
@@ -53,14 +53,14 @@ class Capacity(SipCase):
         return self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "1", "called": w.number}).get("reason")
 
     def test_outgoing_cap_of_zero_is_no_usable_target(self):
-        # Requirements 2.1, 3.4: a trunk with the outgoing direction off is no usable target.
+        # REQUIREMENTS 2.1, 3.4: a trunk with the outgoing direction off is no usable target.
         w = self.world.simple()
         self.api.patch(f"/v1/trunks/{w.carrier}", {"max_concurrent_outgoing": 0})
         wait_for(lambda: self.outcome(w) == "no_route", 10, "the cap in force")
         self.refused(w.number, 404, "no_route", 3, ip=w.source)
 
     def test_busy_egress_trunk_is_skipped(self):
-        # Requirement 5.1: a full egress trunk is skipped, recorded with the reason, and the next one takes the call.
+        # REQUIREMENTS 5.1: a full egress trunk is skipped, recorded with the reason, and the next one takes the call.
         w = self.world.simple(carrier={"max_concurrent_outgoing": 1})
         port = free_ports(1)[0]
         other = self.world.carrier_trunk(w.vendor, [port])
@@ -90,7 +90,7 @@ class Capacity(SipCase):
         self.audit()
 
     def test_calls_per_second(self):
-        # Requirement 2.1: of ten calls at once with 2 a second most are refused with cps_limit.
+        # REQUIREMENTS 2.1: of ten calls at once with 2 a second most are refused with cps_limit.
         w = self.world.simple(trunk={"max_cps_incoming": 2, "max_concurrent_incoming": None})
         self.carrier(w.port)
         self.call(w.number, scenario="caller_takes_any_answer", ip=w.source, calls=10, rate=200)

@@ -80,7 +80,7 @@ class Hostile(SipCase):
         self.next_call_works()
 
     def test_no_hops_left_is_483(self):
-        # Requirement 4.5.
+        # REQUIREMENTS 4.5.
         self.assertTrue(self.final_of(self.invite(forwards=b"0")).startswith("SIP/2.0 483"))
         self.next_call_works()
 
@@ -96,7 +96,7 @@ class Hostile(SipCase):
                     return line
 
     def test_unknown_method_is_405(self):
-        # Requirement 6.3.
+        # REQUIREMENTS 6.3.
         request = self.invite(cseq=b"1 FETCH").replace(b"INVITE sip:", b"FETCH sip:", 1)
         self.assertTrue(self.final_of(request).startswith("SIP/2.0 405"))
 

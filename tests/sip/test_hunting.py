@@ -1,4 +1,4 @@
-"""Hunting over endpoints, trunks and next trunks; what stops it; what the caller hears (requirements 2.15, 5)."""
+"""Hunting over endpoints, trunks and next trunks; what stops it; what the caller hears (REQUIREMENTS 2.15, 5)."""
 from harness import Call, SipCase, main
 from procs import free_ports, wait_for
 
@@ -22,7 +22,7 @@ class Hunting(SipCase):
         return self.carrier(port, "carrier_rejects", values={"CODE": code, "PHRASE": phrase})
 
     def test_busy_stops_the_hunt(self):
-        # Requirement 5.2: 486 is final; the second carrier is never asked; the caller hears 486.
+        # REQUIREMENTS 5.2: 486 is final; the second carrier is never asked; the caller hears 486.
         w = self.two_carriers()
         self.rejecting(w.port, 486, "Busy Here")
         second = self.carrier(w.second_port)
@@ -35,7 +35,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_503_goes_to_the_next_target(self):
-        # Requirements 5.1, 5.2, 5.5.
+        # REQUIREMENTS 5.1, 5.2, 5.5.
         w = self.two_carriers()
         self.rejecting(w.port, 503, "Service Unavailable")
         self.carrier(w.second_port)
@@ -46,7 +46,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_silence_goes_to_the_next_target(self):
-        # Requirement 5.2: no response within the try timeout.
+        # REQUIREMENTS 5.2: no response within the try timeout.
         w = self.two_carriers(try_timeout_ms=700)
         self.carrier(w.port, "carrier_is_silent")
         self.carrier(w.second_port)
@@ -56,7 +56,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_closed_port_goes_to_the_next_endpoint(self):
-        # Requirement 5.1: endpoints within a trunk first; a transport error goes on at once.
+        # REQUIREMENTS 5.1: endpoints within a trunk first; a transport error goes on at once.
         closed, open_port = free_ports(2)
         w = self.world.simple(carrier_ports=[closed, open_port])
         self.carrier(open_port)
@@ -66,7 +66,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_next_trunk_takes_over_after_the_rule(self):
-        # Requirement 2.15: the next trunk on failure, with its own limits.
+        # REQUIREMENTS 2.15: the next trunk on failure, with its own limits.
         w = self.world.simple()
         port = free_ports(1)[0]
         following = self.world.carrier_trunk(w.vendor, [port], name="Next")
@@ -81,7 +81,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_all_fail_gives_the_last_carriers_code(self):
-        # Requirement 5.4.
+        # REQUIREMENTS 5.4.
         w = self.two_carriers()
         self.rejecting(w.port, 503, "Service Unavailable")
         self.rejecting(w.second_port, 480, "Temporarily Unavailable")
@@ -91,14 +91,14 @@ class Hunting(SipCase):
         self.audit()
 
     def test_all_silent_is_504(self):
-        # Requirements 5.4, 7: target_timeout.
+        # REQUIREMENTS 5.4, 7: target_timeout.
         w = self.world.simple(carrier={"try_timeout_ms": 500})
         self.carrier(w.port, "carrier_is_silent")
         self.cdr_of(self.refused(w.number, 504, "target_timeout", 102, ip=w.source))
         self.audit()
 
     def test_ringing_timeout_ends_the_hunt(self):
-        # Requirement 5.3.
+        # REQUIREMENTS 5.3.
         w = self.world.simple(carrier={"ringing_timeout_seconds": 1})
         carrier = self.carrier(w.port, "carrier_rings_until_cancelled", calls=1)
         call = self.call(w.number, scenario="caller_refused", ip=w.source, values={"CODE": 480})

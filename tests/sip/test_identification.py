@@ -1,11 +1,11 @@
-"""Who is calling: sources, CIDRs, tech prefixes, states of trunk and customer (requirements 1.7, 2.2 to 2.8)."""
+"""Who is calling: sources, CIDRs, tech prefixes, states of trunk and customer (REQUIREMENTS 1.7, 2.2-2.8)."""
 from harness import Call, SipCase, main
 from procs import wait_for
 
 
 class Identification(SipCase):
     def test_unknown_source_is_forbidden_and_counted(self):
-        # Requirements 2.4, 10.1: 403, no CDR of its own, a counted summary.
+        # REQUIREMENTS 2.4, 10.1: 403, no CDR of its own, a counted summary.
         call = self.refused("5544770", 403, "unknown_source", 21, ip="127.9.9.9")
         rows = wait_for(lambda: self.stack.sql("SELECT SUM(messages) FROM unknown_sources WHERE address = '127.9.9.9' "
                                                "HAVING SUM(messages) > 0"), 30, "the summary of unknown sources")
@@ -13,7 +13,7 @@ class Identification(SipCase):
         self.assertEqual(self.stack.sql(f"SELECT 1 FROM cdrs WHERE ingress_sip_call_id = '{call.sip_call_id}'"), [])
 
     def test_inside_and_just_outside_a_cidr(self):
-        # Requirement 2.3: CIDR sources.
+        # REQUIREMENTS 2.3: CIDR sources.
         w = self.world.simple(source="127.20.4.16/29")
         self.carrier(w.port)
         for inside in ("127.20.4.16", "127.20.4.23"):
@@ -23,7 +23,7 @@ class Identification(SipCase):
         self.audit()
 
     def test_wrong_prefix_on_a_known_source(self):
-        # Requirement 2.5: 403 before routing and billing run; a + is not part of the comparison.
+        # REQUIREMENTS 2.5: 403 before routing and billing run; a + is not part of the comparison.
         w = self.world.simple()
         cdr = self.cdr_of(self.refused("6644770090", 403, "tech_prefix_mismatch", 21, ip=w.source))
         self.assertEqual(cdr["reason"], "tech_prefix_mismatch")
@@ -33,7 +33,7 @@ class Identification(SipCase):
         self.audit()
 
     def test_two_trunks_on_one_source_by_prefix(self):
-        # Requirement 2.6: told apart by prefix.
+        # REQUIREMENTS 2.6: told apart by prefix.
         source = self.world.address()
         first = self.world.simple(source=source, prefix="71")
         second = self.world.simple(source=source, prefix="72")
@@ -44,7 +44,7 @@ class Identification(SipCase):
         self.audit()
 
     def test_api_refuses_what_could_not_be_told_apart(self):
-        # Requirement 2.6: equal prefixes, prefix of a prefix, and a peer trunk beside anything; the other trunk is named.
+        # REQUIREMENTS 2.6: equal prefixes, prefix of a prefix, and a peer trunk beside anything; the other trunk is named.
         w = self.world.simple(source="127.30.0.0/24", prefix="5")
         for body in ({"tech_prefix": "5"}, {"tech_prefix": "55"}, {"identification": "peer"}):
             answer = self.api.call("POST", "/v1/trunks", {"customer_id": w.customer, "name": "Other", "identification": "prefix",
@@ -54,13 +54,13 @@ class Identification(SipCase):
         self.world.caller_trunk(w.customer, "127.30.0.7", prefix="6")
 
     def test_nothing_after_the_prefix_is_484(self):
-        # Requirement 2.5.
+        # REQUIREMENTS 2.5.
         w = self.world.simple()
         cdr = self.cdr_of(self.refused("55", 484, "address_incomplete", 28, ip=w.source))
         self.assertEqual(cdr["trunk_id"], w.trunk)
 
     def test_blocked_customer_and_disabled_trunk(self):
-        # Requirements 1.7, 2.8: the next INVITE is refused, calls in progress go on, undoing restores service.
+        # REQUIREMENTS 1.7, 2.8: the next INVITE is refused, calls in progress go on, undoing restores service.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=6000)
@@ -81,7 +81,7 @@ class Identification(SipCase):
         return self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "37477", "called": w.number}).get("reason")
 
     def test_source_list_change_is_in_force_for_the_next_calls(self):
-        # Requirements 2.4, 3.8: no restart; the next INVITE from the new address is taken, from the old one refused. (That it takes less
+        # REQUIREMENTS 2.4, 3.8: no restart; the next INVITE from the new address is taken, from the old one refused. (That it takes less
         # than a second is measured by the component tests of auth.)
         w = self.world.simple()
         self.carrier(w.port)
@@ -97,7 +97,7 @@ class Identification(SipCase):
         self.refused(w.number, 403, "unknown_source", 21, ip=w.source)
 
     def test_match_port(self):
-        # Requirement 2.3: with match port the source port must be equal.
+        # REQUIREMENTS 2.3: with match port the source port must be equal.
         source = self.world.address()
         w = self.world.simple(source=source, trunk={"sources": [{"network": source, "port": 5999, "match_port": True}]})
         self.refused(w.number, 403, "unknown_source", 21, ip=source)

@@ -1,11 +1,11 @@
-"""Paying for calls: prepaid, postpaid, overdraft, running out in mid-call, no rate (requirements 1.2, 1.3, 8, 9)."""
+"""Paying for calls: prepaid, postpaid, overdraft, running out in mid-call, no rate (REQUIREMENTS 1.2, 1.3, 8, 9)."""
 from harness import SipCase, main
 from procs import wait_for
 
 
 class Money(SipCase):
     def test_prepaid_at_zero_is_402_and_a_payment_restores_service(self):
-        # Requirements 1.2, 1.8.
+        # REQUIREMENTS 1.2, 1.8.
         broke = self.world.simple(balance=None, outcome="no_credit")
         cdr = self.cdr_of(self.refused(broke.number, 402, "no_credit", 21, ip=broke.source))
         self.assertEqual((cdr["reason"], cdr["charge"]), ("no_credit", "0.000000"))
@@ -15,14 +15,14 @@ class Money(SipCase):
         self.audit()
 
     def test_prepaid_with_exactly_zero_refuses_even_free_calls(self):
-        # Requirement 1.2: 0 is refused.
+        # REQUIREMENTS 1.2: 0 is refused.
         w = self.world.simple(balance="1.000000", price="0.000000")
         self.api.post(f"/v1/customers/{w.customer}/payments", {"kind": "adjustment", "amount": "-1.000000", "reference": "empty it"},
                       {"Idempotency-Key": "empty"})
         self.refused(w.number, 402, "no_credit", 21, ip=w.source)
 
     def test_same_idempotency_key_is_one_movement(self):
-        # Requirement 1.8.
+        # REQUIREMENTS 1.8.
         customer = self.world.customer(None)
         for _ in range(2):
             self.world.pay(customer, "7.500000", key="once")
@@ -30,7 +30,7 @@ class Money(SipCase):
         self.audit()
 
     def test_prepaid_runs_out_at_the_paid_second(self):
-        # Requirement 9.2: 0.06 USD at 1.20 a minute pays three seconds; BYE to both sides then, charge = balance.
+        # REQUIREMENTS 9.2: 0.06 USD at 1.20 a minute pays three seconds; BYE to both sides then, charge = balance.
         w = self.world.simple(balance="0.060000", price="1.200000")
         carrier = self.carrier(w.port, calls=1)
         call = self.call(w.number, scenario="caller_is_hung_up", ip=w.source)
@@ -45,7 +45,7 @@ class Money(SipCase):
         self.audit()
 
     def test_calls_together_never_spend_more_than_the_balance(self):
-        # Requirement 9.2: the second call gets only what the first left.
+        # REQUIREMENTS 9.2: the second call gets only what the first left.
         w = self.world.simple(balance="0.100000", price="1.200000")
         self.carrier(w.port)
         calls = [self.start_call(w.number, scenario="caller_is_hung_up", ip=w.source) for _ in range(1)]
@@ -58,7 +58,7 @@ class Money(SipCase):
         self.assertEqual(self.api.get(f"/v1/customers/{w.customer}/balance")["balance"], "0.000000")
 
     def test_the_hold_is_extended_before_it_runs_out(self):
-        # Requirement 9.2: a call longer than its first hold goes on when there is money.
+        # REQUIREMENTS 9.2: a call longer than its first hold goes on when there is money.
         w = self.world.simple(price="0.600000", trunk={"name": "long"})
         self.carrier(w.port)
         call = self.start_call(w.number, ip=w.source, hold_ms=int(self.quantum * 1000 * 1.5))
@@ -75,7 +75,7 @@ class Money(SipCase):
         return self.world.simple(balance=None, price="1.200000", customer={"billing_type": "postpaid", **terms}, outcome=outcome)
 
     def test_postpaid_talks_to_its_line(self):
-        # Requirement 1.3: the floor is -(credit line).
+        # REQUIREMENTS 1.3: the floor is -(credit line).
         w = self.postpaid(credit_line="0.040000")
         self.carrier(w.port)
         cdr = self.cdr_of(self.call(w.number, scenario="caller_is_hung_up", ip=w.source))
@@ -84,7 +84,7 @@ class Money(SipCase):
         self.audit()
 
     def test_overdraft_counts_only_when_allowed(self):
-        # Requirement 1.3: -(credit line + overdraft limit) when allowed.
+        # REQUIREMENTS 1.3: -(credit line + overdraft limit) when allowed.
         w = self.postpaid("no_credit", credit_line="0.000000", overdraft_allowed=False, overdraft_limit="0.040000")
         self.refused(w.number, 402, "no_credit", 21, ip=w.source)
         self.api.patch(f"/v1/customers/{w.customer}", {"overdraft_allowed": True})
@@ -95,7 +95,7 @@ class Money(SipCase):
         self.audit()
 
     def test_unlimited_has_no_floor(self):
-        # Requirement 1.3.
+        # REQUIREMENTS 1.3.
         w = self.postpaid(credit_line="0.000000", unlimited=True)
         self.carrier(w.port)
         cdr = self.cdr_of(self.call(w.number, ip=w.source, hold_ms=1500))
@@ -113,7 +113,7 @@ class Money(SipCase):
         self.refused("5533123456", 404, "no_rate", 3, ip=w.source)
 
     def test_connection_fee_minimum_and_block(self):
-        # Requirement 8.4: fee + rate * billed / 60 with minimum 5 s and block 6 s: one second of talk bills 5.
+        # REQUIREMENTS 8.4: fee + rate * billed / 60 with minimum 5 s and block 6 s: one second of talk bills 5.
         w = self.world.simple(code="49", price="0.600000")
         self.world.rate(w.plan, "4930", "0.600000", connection_fee="0.002000", connection_seconds=5, billing_block_seconds=6)
         self.carrier(w.port)

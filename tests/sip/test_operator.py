@@ -1,4 +1,4 @@
-"""What operators do to calls: watch, hang up, drain, read events (requirements 6.8, 6.9, 10.2 to 10.4, 12.1)."""
+"""What operators do to calls: watch, hang up, drain, read events (REQUIREMENTS 6.8, 6.9, 10.2-10.4, 12.1)."""
 import signal
 
 from harness import Call, SipCase, main
@@ -9,7 +9,7 @@ from stack import ROOT, SERVICES
 
 class Operator(SipCase):
     def test_live_call_is_seen_and_hung_up(self):
-        # Requirements 6.8, 10.4: both sides get BYE; the CDR says who did it.
+        # REQUIREMENTS 6.8, 10.4: both sides get BYE; the CDR says who did it.
         w = self.world.simple()
         carrier = self.carrier(w.port, calls=1)
         call = self.start_call(w.number, scenario="caller_is_hung_up", ip=w.source)
@@ -25,7 +25,7 @@ class Operator(SipCase):
         self.audit()
 
     def test_events_of_a_call_on_the_bus(self):
-        # Requirement 10.2: the documented subjects, readable by the read-only user; nothing dialled in a subject.
+        # REQUIREMENTS 10.2: the documented subjects, readable by the read-only user; nothing dialled in a subject.
         w = self.world.simple()
         self.carrier(w.port)
         watch = BusWatch(self.stack.ports["nats"], "dashboard", self.stack.secret("nats_dashboard"))
@@ -40,14 +40,14 @@ class Operator(SipCase):
         self.assertFalse([subject for subject, _ in watch.events if w.number[2:] in subject])
 
     def test_config_change_is_an_event(self):
-        # Requirement 10.2.
+        # REQUIREMENTS 10.2.
         watch = BusWatch(self.stack.ports["nats"], "dashboard", self.stack.secret("nats_dashboard"))
         self.addCleanup(watch.close)
         self.world.customer(None)
         wait_for(lambda: any(subject == "tg.evt.config.v1.changed.customer" for subject, _ in watch.events), 5, "config.changed")
 
     def test_health_readiness_and_metrics(self):
-        # Requirement 12.1.
+        # REQUIREMENTS 12.1.
         for service in SERVICES:
             ops = self.stack.ops(service)
             self.assertEqual(ops.call("GET", "/healthz").status, 200, service)
@@ -57,7 +57,7 @@ class Operator(SipCase):
 
 class Drain(SipCase):
     def test_drain_refuses_new_calls_and_keeps_the_running_one(self):
-        # Requirement 6.9: 503 with Retry-After, the call goes on, the process exits when it ends.
+        # REQUIREMENTS 6.9: 503 with Retry-After, the call goes on, the process exits when it ends.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=4000)

@@ -1,4 +1,5 @@
-"""What happens when a part is gone: new calls are refused cleanly, running calls stay, nothing recorded is lost (9.4, 9.5, 12.2, 12.3)."""
+"""What happens when a part is gone: new calls are refused cleanly, running calls stay, nothing recorded is lost
+(REQUIREMENTS 9.4, 9.5, 12.2, 12.3)."""
 import signal
 
 from harness import Call, SipCase, main
@@ -20,7 +21,7 @@ class Outages(SipCase):
         return call
 
     def test_nats_gone_and_back(self):
-        # Requirements 12.2, 12.3: 503 with Retry-After, the running call stays up and is billed, recovery needs no hand.
+        # REQUIREMENTS 12.2, 12.3: 503 with Retry-After, the running call stays up and is billed, recovery needs no hand.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=4000)
@@ -58,7 +59,7 @@ class Outages(SipCase):
         self.audit(40)
 
     def test_mysql_gone_for_ten_seconds_under_calls(self):
-        # Requirement 12.2: every call placed meanwhile has its CDR afterwards.
+        # REQUIREMENTS 12.2: every call placed meanwhile has its CDR afterwards.
         w = self.world.simple(trunk={"max_concurrent_incoming": None})
         self.carrier(w.port)
         batch = self.start_call(w.number, ip=w.source, hold_ms=500, calls=110, rate=8, quiet=True)
@@ -79,7 +80,7 @@ class Outages(SipCase):
             return 0
 
     def test_redis_emptied_is_rebuilt(self):
-        # Requirement 9.4: the view can be lost; it is rebuilt from the ledger and the live calls, then service goes on.
+        # REQUIREMENTS 9.4: the view can be lost; it is rebuilt from the ledger and the live calls, then service goes on.
         w = self.world.simple(price="0.600000")
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=6000)
@@ -91,7 +92,7 @@ class Outages(SipCase):
         self.audit(40)
 
     def test_ingress_killed_in_a_call(self):
-        # Requirement 9.5: the call is closed by its lease for the confirmed time, the hold returned, the CDR says instance_lost.
+        # REQUIREMENTS 9.5: the call is closed by its lease for the confirmed time, the hold returned, the CDR says instance_lost.
         w = self.world.simple(price="0.600000")
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=30000)
@@ -115,7 +116,7 @@ class Outages(SipCase):
         return 0
 
     def test_spool_survives_the_ingress(self):
-        # Requirement 12.3: records made while NATS is away outlive a kill of the ingress.
+        # REQUIREMENTS 12.3: records made while NATS is away outlive a kill of the ingress.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=2500)

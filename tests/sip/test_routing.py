@@ -1,4 +1,4 @@
-"""Where a call goes: longest code, catch-all, dialpeers, modes, next trunk, route test (requirements 3.1 to 3.8, 10.6)."""
+"""Where a call goes: longest code, catch-all, dialpeers, modes, next trunk, route test (REQUIREMENTS 3.1-3.8, 10.6)."""
 from collections import Counter
 
 from harness import SipCase, main
@@ -31,7 +31,7 @@ class Routing(SipCase):
         return self.api.post("/v1/route-tests", {"trunk_id": w.trunk, "caller": "37477", "called": number})
 
     def test_longest_code_wins_and_the_empty_code_catches_the_rest(self):
-        # Requirement 3.3: of 3, 37 and 374 the longest that starts the number wins; the empty code is the catch-all.
+        # REQUIREMENTS 3.3: of 3, 37 and 374 the longest that starts the number wins; the empty code is the catch-all.
         w, carriers = self.rules("3", "37", "374", "")
         for number, code in (("3741234567", "374"), ("3751234567", "37"), ("3911234567", "3"), ("4471234567", "")):
             cdr = self.cdr_of(self.call("55" + number, ip=w.source))
@@ -39,7 +39,7 @@ class Routing(SipCase):
         self.audit()
 
     def test_no_dialpeer_no_match_and_inactive_dialpeer_are_no_route(self):
-        # Requirements 3.1, 3.4.
+        # REQUIREMENTS 3.1, 3.4.
         w = self.world.simple()
         self.world.rate(w.plan, "", "0.010000")
         cdr = self.cdr_of(self.refused("5533123456", 404, "no_route", 3, ip=w.source))
@@ -53,7 +53,7 @@ class Routing(SipCase):
         self.audit()
 
     def test_rule_without_targets_is_no_route(self):
-        # Requirement 3.4: a rule with no usable target is as no route, even beside a shorter rule that has one.
+        # REQUIREMENTS 3.4: a rule with no usable target is as no route, even beside a shorter rule that has one.
         w = self.world.simple()
         empty = self.world.rule("4477", [])
         self.world.dialpeer(w.customer, w.trunk, empty)
@@ -73,14 +73,14 @@ class Routing(SipCase):
         return w, other
 
     def test_percent_shares_calls_by_weight(self):
-        # Requirement 3.6: of eight calls 75:25 gives six and two.
+        # REQUIREMENTS 3.6: of eight calls 75:25 gives six and two.
         w, other = self.two_targets("percent", {"weight": 75}, {"weight": 25})
         taken = Counter(self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(8))
         self.assertEqual((taken[w.carrier], taken[other]), (6, 2))
         self.audit()
 
     def test_weight_takes_the_least_loaded(self):
-        # Requirement 3.6: least loaded first, ties by higher weight.
+        # REQUIREMENTS 3.6: least loaded first, ties by higher weight.
         w, other = self.two_targets("weight", {"weight": 1}, {"weight": 5})
         calls = []
         for expected_live in (1, 2):
@@ -94,13 +94,13 @@ class Routing(SipCase):
         self.audit()
 
     def test_priority_goes_round_among_equals(self):
-        # Requirement 3.6: lower first, round-robin among equals.
+        # REQUIREMENTS 3.6: lower first, round-robin among equals.
         w, other = self.two_targets("priority", {"priority": 0}, {"priority": 0})
         taken = [self.cdr_of(self.call(w.number, ip=w.source, hold_ms=0))["carrier_trunk_id"] for _ in range(4)]
         self.assertEqual(Counter(taken), {w.carrier: 2, other: 2})
 
     def test_route_test_tells_what_a_call_would_get(self):
-        # Requirement 10.6: outcome, candidates and trace, without placing the call.
+        # REQUIREMENTS 10.6: outcome, candidates and trace, without placing the call.
         w = self.world.simple()
         good = self.route_test(w, w.number)
         self.assertEqual(good["candidates"][0]["trunk_id"], w.carrier)

@@ -1,7 +1,7 @@
-// Brings accounts into Redis: at the start, for new customers, and again when Redis has lost them (9.4). An absent account is rebuilt from
-// what every ingress reports of its live calls and from the ledger, in this order: report, then wait until all records that were in the
-// stream at that moment are in the books, then read the ledger, then write unless it is there by now. A call is thus in the report or in
-// the ledger, and one that is in both has left its ended mark. want*() from any thread; one thread of its own does the rest.
+// Brings accounts into Redis: at the start, for new customers, and again when Redis has lost them (REQUIREMENTS 9.4). An absent account is
+// rebuilt from what every ingress reports of its live calls and from the ledger, in this order: report, then wait until all records that
+// were in the stream at that moment are in the books, then read the ledger, then write unless it is there by now. A call is thus in the
+// report or in the ledger, and one that is in both has left its ended mark. want*() from any thread; one thread of its own does the rest.
 #pragma once
 
 #include <atomic>

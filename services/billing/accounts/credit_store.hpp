@@ -1,6 +1,6 @@
-// The fast view of money and capacity in Redis, one member per script of services/billing/accounts/scripts. Nothing blocks: outcomes come on the
-// Redis thread, or on the calling thread when Redis is away. An Error means the step may or may not have happened; each is idempotent by
-// call id, so the caller repeats it or lets the lease end it. Any thread.
+// The fast view of money and capacity in Redis, one member per script of services/billing/accounts/scripts. Nothing blocks: outcomes come
+// on the Redis thread, or on the calling thread when Redis is away. An Error means the step may or may not have happened; each is
+// idempotent by call id, so the caller repeats it or lets the lease end it. Any thread.
 #pragma once
 
 #include <chrono>

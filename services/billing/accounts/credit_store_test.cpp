@@ -38,7 +38,7 @@ class CreditStoreTest : public testing::Test {
     ASSERT_TRUE(client_->wait({"FLUSHALL"}).has_value());
   }
   void TearDown() override {
-    // Requirement 9.5: the kept sum is the sum of the holds after every test.
+    // REQUIREMENTS 9.5: the kept sum is the sum of the holds after every test.
     for (const CustomerId customer : {kCustomer, kCarrier}) {
       EXPECT_EQ(await<std::int64_t>([&](auto then) { store_->audit(customer, then); }).value(), 0);
     }
@@ -104,14 +104,14 @@ class CreditStoreTest : public testing::Test {
   std::unique_ptr<CreditStore> store_;
 };
 
-// Requirement 9.4: an account that is not there admits nobody.
+// REQUIREMENTS 9.4: an account that is not there admits nobody.
 TEST_F(CreditStoreTest, ReserveSaysMissingWithoutAnAccount) {
   EXPECT_EQ(reserve(order("a")).status, ReserveStatus::kMissing);
   EXPECT_EQ(extend("a", 10).status, ExtendStatus::kMissing);
   EXPECT_FALSE(view().found);
 }
 
-// Requirement 9.1: at most what is available after the other holds.
+// REQUIREMENTS 9.1: at most what is available after the other holds.
 TEST_F(CreditStoreTest, ReserveHoldsAtMostWhatIsAvailable) {
   load(100);
   EXPECT_EQ(reserve(order("a", 60)).granted_micros, 60);
@@ -124,14 +124,14 @@ TEST_F(CreditStoreTest, ReserveHoldsAtMostWhatIsAvailable) {
   EXPECT_EQ(view().live_holds, 2);
 }
 
-// Requirement 9.1: not enough for the first block.
+// REQUIREMENTS 9.1: not enough for the first block.
 TEST_F(CreditStoreTest, ReserveRefusesWhenTheFirstBlockIsNotCovered) {
   load(9);
   EXPECT_EQ(reserve(order("a", 60, 10)).status, ReserveStatus::kNoCredit);
   EXPECT_EQ(reserve(order("b", 60, 9)).status, ReserveStatus::kGranted);
 }
 
-// Requirement 1.2: prepaid needs more than 0 even for a free rate; postpaid does not.
+// REQUIREMENTS 1.2: prepaid needs more than 0 even for a free rate; postpaid does not.
 TEST_F(CreditStoreTest, PrepaidNeedsMoreThanZeroEvenForAFreeRate) {
   load(0);
   ReserveOrder free = order("a", 0, 0);
@@ -140,7 +140,7 @@ TEST_F(CreditStoreTest, PrepaidNeedsMoreThanZeroEvenForAFreeRate) {
   EXPECT_EQ(reserve(free).status, ReserveStatus::kGranted);
 }
 
-// Requirement 1.3: down to the floor, and without one for ever.
+// REQUIREMENTS 1.3: down to the floor, and without one for ever.
 TEST_F(CreditStoreTest, PostpaidGoesDownToItsFloor) {
   load(0);
   ReserveOrder postpaid = order("a", 60);
@@ -155,7 +155,7 @@ TEST_F(CreditStoreTest, PostpaidGoesDownToItsFloor) {
   EXPECT_EQ(reserve(postpaid).granted_micros, 60);
 }
 
-// Requirement 2.1: the cap, and nothing kept of a refused call.
+// REQUIREMENTS 2.1: the cap, and nothing kept of a refused call.
 TEST_F(CreditStoreTest, ReserveStopsAtTheIncomingCap) {
   load(1000);
   ReserveOrder capped = order("a", 60);
@@ -187,7 +187,7 @@ TEST_F(CreditStoreTest, CallsPerSecondAreCountedPerTrunkAndRefusedCallsAreNot) {
   EXPECT_EQ(view().live_holds, granted);
 }
 
-// Requirement 9.3: idempotent by call id.
+// REQUIREMENTS 9.3: idempotent by call id.
 TEST_F(CreditStoreTest, ReserveReplayedGivesTheSameGrant) {
   load(100);
   EXPECT_EQ(reserve(order("a", 60)).granted_micros, 60);
@@ -198,7 +198,7 @@ TEST_F(CreditStoreTest, ReserveReplayedGivesTheSameGrant) {
   EXPECT_EQ(view().slots_in_use, 1);
 }
 
-// Requirement 9.3: a late request does not bring an ended call back.
+// REQUIREMENTS 9.3: a late request does not bring an ended call back.
 TEST_F(CreditStoreTest, NothingBringsAnEndedCallBack) {
   load(100);
   release("a", 0);
@@ -211,7 +211,7 @@ TEST_F(CreditStoreTest, NothingBringsAnEndedCallBack) {
   EXPECT_EQ(view().slots_in_use, 0);
 }
 
-// Requirement 9.2: a total, so a replay changes nothing; refused beyond what is available.
+// REQUIREMENTS 9.2: a total, so a replay changes nothing; refused beyond what is available.
 TEST_F(CreditStoreTest, ExtendRaisesTheHoldToATotal) {
   load(100);
   reserve(order("a", 60));
@@ -222,7 +222,7 @@ TEST_F(CreditStoreTest, ExtendRaisesTheHoldToATotal) {
   EXPECT_EQ(view().held_micros, 100);
 }
 
-// Requirement 9.5: what Redis lost of a living call is made again by its heartbeat.
+// REQUIREMENTS 9.5: what Redis lost of a living call is made again by its heartbeat.
 TEST_F(CreditStoreTest, ExtendMakesALostHoldAgain) {
   load(100);
   EXPECT_EQ(extend("a", 0, 5, 20, 30).held_micros, 30);
@@ -246,7 +246,7 @@ TEST_F(CreditStoreTest, ReleaseKeepsOnlyTheChargeUntilTheSettlement) {
   EXPECT_EQ(view().posted_micros, 75);
 }
 
-// Requirement 9.3: settling twice, or in the wrong order, heals instead of doubling.
+// REQUIREMENTS 9.3: settling twice, or in the wrong order, heals instead of doubling.
 TEST_F(CreditStoreTest, SettleIsAbsoluteAndTheNewerVersionWins) {
   load(100);
   reserve(order("a", 60));
@@ -264,7 +264,7 @@ TEST_F(CreditStoreTest, AHoldOfNothingSettlesToo) {
   EXPECT_EQ(view().live_holds, 0);
 }
 
-// Requirement 9.4: a commit between the ledger's reading and the account's writing is not lost.
+// REQUIREMENTS 9.4: a commit between the ledger's reading and the account's writing is not lost.
 TEST_F(CreditStoreTest, LoadTakesTheNewerOfTwoLedgerValues) {
   settle(40, 5, {});
   load(70, 4);
@@ -292,7 +292,7 @@ TEST_F(CreditStoreTest, LoadRestoresLiveCallsButNotEndedOnes) {
   EXPECT_EQ(view().posted_micros, 70);
 }
 
-// Requirement 5.1: a carrier's slots.
+// REQUIREMENTS 5.1: a carrier's slots.
 TEST_F(CreditStoreTest, OccupyStopsAtTheOutgoingCap) {
   EXPECT_EQ(occupy("a", 1).status, OccupyStatus::kMissing);
   load(0, 0, kCarrier);
@@ -306,7 +306,7 @@ TEST_F(CreditStoreTest, OccupyStopsAtTheOutgoingCap) {
   EXPECT_FALSE(await<bool>([&](auto then) { store_->usesSlot("a", kCarrier, kCarrierTrunk, then); }).value());
 }
 
-// Requirement 9.5: slots and holds are leases.
+// REQUIREMENTS 9.5: slots and holds are leases.
 TEST_F(CreditStoreTest, ALeaseThatNobodyKeepsEnds) {
   load(1000);
   load(0, 0, kCarrier);
@@ -350,7 +350,7 @@ TEST_F(CreditStoreTest, DueLeasesAreListedUntilForgotten) {
   EXPECT_TRUE(store_->waitDueLeases(kFar, 10).value().empty());
 }
 
-// Requirement 9.5: drift is seen and repaired.
+// REQUIREMENTS 9.5: drift is seen and repaired.
 TEST_F(CreditStoreTest, AuditFindsAHeldSumThatIsOff) {
   load(100);
   reserve(order("a", 60));
@@ -364,7 +364,7 @@ TEST_F(CreditStoreTest, MissingAccountsAreListed) {
   EXPECT_EQ(store_->waitMissing({kCustomer, kCarrier}).value(), std::vector<CustomerId>{kCarrier});
 }
 
-// Requirement 9.2: whatever the interleaving, holds never go beyond the allowance.
+// REQUIREMENTS 9.2: whatever the interleaving, holds never go beyond the allowance.
 TEST_F(CreditStoreTest, ManyReservesAtOnceNeverHoldMoreThanTheBalance) {
   load(1'000);
   std::vector<std::future<base::Result<ReserveOutcome>>> waiting;

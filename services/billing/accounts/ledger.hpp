@@ -1,5 +1,5 @@
-// The double-entry ledger in MySQL: entries, running sums, movements (9.4, 1.8). Every function runs inside a transaction of the caller's;
-// worker threads only.
+// The double-entry ledger in MySQL: entries, running sums, movements (REQUIREMENTS 9.4, 1.8). Every function runs inside a transaction of
+// the caller's; worker threads only.
 #pragma once
 
 #include <cstdint>

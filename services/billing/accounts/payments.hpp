@@ -1,5 +1,5 @@
-// PostPayment (1.8): payments, adjustments and refunds through the ledger, once per idempotency key. The MySQL work runs on a pool of
-// worker threads; the bus thread only hands over.
+// PostPayment (REQUIREMENTS 1.8): payments, adjustments and refunds through the ledger, once per idempotency key. The MySQL work runs on a
+// pool of worker threads; the bus thread only hands over.
 #pragma once
 
 #include "libs/bus/rpc.hpp"

@@ -1,5 +1,5 @@
-// The Lua scripts of services/billing/accounts/scripts, put into the program at build time. Each file says its keys, arguments and answer. Any
-// thread.
+// The Lua scripts of services/billing/accounts/scripts, put into the program at build time. Each file says its keys, arguments and answer.
+// Any thread.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,6 @@
-// Closes calls whose lease is over: the ingress instance that owned them is gone (9.5). Each gets a CDR with the reason instance_lost,
-// charged to its last confirmed second, and its hold returns through the books like any other. Also runs the drift check over all
-// customers.
+// Closes calls whose lease is over: the ingress instance that owned them is gone (REQUIREMENTS 9.5). Each gets a CDR with the reason
+// instance_lost, charged to its last confirmed second, and its hold returns through the books like any other. Also runs the drift check
+// over all customers.
 //
 // Pauses while the bus or Redis is away and one lease time after they are back, or after the start: nobody could confirm anything
 // meanwhile. Before it closes a call it waits until all records of the stream are in the books: the call may have ended in one of them. One

@@ -104,7 +104,7 @@ class Reservation : public std::enable_shared_from_this<Reservation> {
     });
   }
 
-  // The same questions as the script's, without taking anything (10.6).
+  // The same questions as the script's, without taking anything (REQUIREMENTS 10.6).
   void dryRun() {
     parts_.store.readAccount(customer_->id, trunk_->id, [self = shared_from_this()](base::Result<AccountView> seen) {
       if (!seen) {

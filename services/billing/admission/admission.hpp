@@ -1,5 +1,5 @@
-// Reserve and Occupy: may the call start, and which carrier has a free slot (9.1, 5.1)? Handlers run on bus threads and block nothing; the
-// answer is sent from the Redis thread. A request whose caller has stopped waiting gives everything back.
+// Reserve and Occupy: may the call start, and which carrier has a free slot (REQUIREMENTS 9.1, 5.1)? Handlers run on bus threads and block
+// nothing; the answer is sent from the Redis thread. A request whose caller has stopped waiting gives everything back.
 #pragma once
 
 #include <functional>

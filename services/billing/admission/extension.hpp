@@ -1,4 +1,5 @@
-// Extend: heartbeat and extension of a live call's hold (9.2, 9.5). Runs on bus threads, answers from the Redis thread, blocks nothing.
+// Extend: heartbeat and extension of a live call's hold (REQUIREMENTS 9.2, 9.5). Runs on bus threads, answers from the Redis thread, blocks
+// nothing.
 #pragma once
 
 #include <functional>

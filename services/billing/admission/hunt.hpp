@@ -1,5 +1,5 @@
-// Finds the first candidate carrier trunk with a free slot and takes its slot (5.1): shared by reserve and occupy. Starts on a bus thread,
-// goes on on the Redis thread; one hunt is never touched by two threads at a time.
+// Finds the first candidate carrier trunk with a free slot and takes its slot (REQUIREMENTS 5.1): shared by reserve and occupy. Starts on a
+// bus thread, goes on on the Redis thread; one hunt is never touched by two threads at a time.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ struct HuntOrder {
   std::string called;
   base::WallTime start;
   std::vector<v1::CandidateTrunk> candidates;
-  std::size_t by_load = 0;  // so many of the first are taken least loaded first, ties by higher weight (3.6)
+  std::size_t by_load = 0;  // so many of the first are taken least loaded first, ties by higher weight (REQUIREMENTS 3.6)
   bool replay = false;      // the call may hold a slot of one of them already: look for that first
   bool dry_run = false;     // decide, take nothing
 };

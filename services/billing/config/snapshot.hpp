@@ -20,7 +20,7 @@ struct CustomerView {
   base::CustomerId id;
   money::Currency currency;
   bool prepaid = true;
-  // What the available balance may not fall below (1.3); nullopt = unlimited.
+  // What the available balance may not fall below (REQUIREMENTS 1.3); nullopt = unlimited.
   std::optional<std::int64_t> floor_micros = 0;
 };
 
@@ -30,7 +30,7 @@ struct TrunkView {
   std::string name;
   base::RatePlanId rate_plan;         // unset = none
   base::RatePlanId vendor_rate_plan;  // unset = none
-  // 2.1: 0 = that direction is off, nullopt = no limit.
+  // REQUIREMENTS 2.1: 0 = that direction is off, nullopt = no limit.
   std::optional<std::int64_t> incoming_max, outgoing_max;
   std::optional<std::int64_t> incoming_cps_max, outgoing_cps_max;
   bool enabled = true;

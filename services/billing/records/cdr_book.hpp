@@ -1,5 +1,5 @@
-// Writes finished calls down: CDRs, attempts, traces, charges and sums, for a batch in one transaction (9.3, 10.1). Each call once,
-// whatever is replayed; a call closed as lost is corrected when its true record arrives. Worker threads only.
+// Writes finished calls down: CDRs, attempts, traces, charges and sums, for a batch in one transaction (REQUIREMENTS 9.3, 10.1). Each call
+// once, whatever is replayed; a call closed as lost is corrected when its true record arrives. Worker threads only.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// From a call's record to its money (8.4, 8.5). Pure, any thread.
+// From a call's record to its money (REQUIREMENTS 8.4, 8.5). Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct Price {
   money::Currency currency;
 };
 
-// Never beyond what was paid: should an ingress report more talk than it had paid seconds, the seconds above them are not charged (9.2).
+// Never beyond what was paid: should an ingress report more talk than it had paid seconds, the seconds above them are not charged
+// (REQUIREMENTS 9.2).
 [[nodiscard]] Price priceOf(const call::v1::CallRecord& record);
 
 }  // namespace tollgate::billing

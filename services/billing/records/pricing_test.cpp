@@ -34,7 +34,7 @@ call::v1::CallRecord answered(milliseconds talked, std::uint32_t paid_seconds) {
   return record;
 }
 
-// Requirements 8.4, 8.5: charge from the customer's rate, cost from the carrier's, margin the difference.
+// REQUIREMENTS 8.4, 8.5: charge from the customer's rate, cost from the carrier's, margin the difference.
 TEST(PriceOf, ChargesByTheCustomerRateAndCostsByTheVendorRate) {
   const Price price = priceOf(answered(milliseconds(12'001), 60));
   EXPECT_EQ(price.talked_ms, 12'001);
@@ -56,7 +56,7 @@ TEST(PriceOf, IsNothingWhenNotAnswered) {
   EXPECT_EQ(price.billed_seconds, 0);
 }
 
-// Requirement 9.2: never beyond the paid time.
+// REQUIREMENTS 9.2: never beyond the paid time.
 TEST(PriceOf, NeverChargesBeyondThePaidSeconds) {
   EXPECT_EQ(priceOf(answered(milliseconds(61'000), 60)).charge_micros, 60'000);
 }
@@ -68,7 +68,7 @@ TEST(PriceOf, ChargesNothingWithoutARate) {
   EXPECT_EQ(priceOf(record).talked_seconds, 5);
 }
 
-// Requirement 9.5: closed for the confirmed time.
+// REQUIREMENTS 9.5: closed for the confirmed time.
 TEST(LostCall, TalksUpToItsConfirmedSecond) {
   call::v1::CallAnswered known;
   known.mutable_header()->set_instance("ingress-1");
@@ -136,7 +136,7 @@ v1::PostPaymentRequest payment() {
   return request;
 }
 
-// Requirement 1.8: amount, reference, author, key.
+// REQUIREMENTS 1.8: amount, reference, author, key.
 TEST(CheckPayment, NamesTheFieldAndTheRule) {
   EXPECT_TRUE(checkPayment(payment()).has_value());
   const auto broken = [](auto change) {

@@ -32,7 +32,7 @@ void Calls::onInvite(sofia::RequestIn invite, sofia::ServerTransaction transacti
     refuseUndecided(std::move(transaction));
     return;
   }
-  (void)transaction.reply({.status = 100});  // 6.3: at once
+  (void)transaction.reply({.status = 100});  // REQUIREMENTS 6.3: at once
   const auto now = moment();
   const auto wall_milliseconds = std::chrono::floor<std::chrono::milliseconds>(now.wall.time_since_epoch()).count();
   auto invited = checkInvite(invite, {draining_, table_.size() >= options_.max_calls});
@@ -165,7 +165,7 @@ void Calls::onAnswer(CallRef ref, Call& call, call::LegId leg, sofia::ResponseIn
   if (call.machine.hasOffer()) {
     body = prepareAnswer(response.body, call.origin_to_caller);
   } else {
-    // The carrier's 200 carries the offer, so it is filtered as a caller's would be (6.4).
+    // The carrier's 200 carries the offer, so it is filtered as a caller's would be (REQUIREMENTS 6.4).
     auto offer = prepareOffer(response.body, call.machine.identified().codecs, call.origin_to_caller);
     if (offer.refused != base::Reason::kUnspecified) {
       body = base::fail(base::ErrorCode::kInvalid, "the carrier's offer cannot be used");

@@ -1,4 +1,5 @@
-// SDP on its way through: codecs of the source row and of the carrier trunk (6.4), origin hidden (6.1). Pure functions, any thread.
+// SDP on its way through: codecs of the source row and of the carrier trunk (REQUIREMENTS 6.4), origin hidden (REQUIREMENTS 6.1). Pure
+// functions, any thread.
 #pragma once
 
 #include <optional>

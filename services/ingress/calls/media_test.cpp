@@ -12,7 +12,7 @@ const std::string kOffer =
     "a=rtpmap:18 G729/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
 const sdp::Origin kOurs{42, "203.0.113.9"};
 
-// Requirement 6.4: filtered to the row's codecs, order kept, telephone-event stays; 6.1: nothing of the caller's origin is seen.
+// REQUIREMENTS 6.4: filtered to the row's codecs, order kept, telephone-event stays; 6.1: nothing of the caller's origin is seen.
 TEST(PrepareOffer, KeepsTheRowsCodecsInTheirOrderAndHidesTheOrigin) {
   const auto offer = prepareOffer({"application/sdp", kOffer}, {Codec::kPcmu, Codec::kPcma}, kOurs);
   EXPECT_EQ(offer.refused, base::Reason::kUnspecified);

@@ -1,5 +1,6 @@
-// Who may speak SIP to us at all (2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood from unknown
-// sources stays here: it reaches neither the bus nor the disk but as one summary per period (10.1). Loop thread only.
+// Who may speak SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood
+// from unknown sources stays here: it reaches neither the bus nor the disk but as one summary per period (REQUIREMENTS 10.1). Loop thread
+// only.
 #pragma once
 
 #include <array>

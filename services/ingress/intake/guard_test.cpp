@@ -33,7 +33,7 @@ TEST_F(GuardTest, DecidesNothingBeforeTheFirstList) {
   EXPECT_EQ(check(from(192, 0, 2, 1)), Verdict::kNotDecided);
 }
 
-// Requirement 2.4: an address on no row is rejected.
+// REQUIREMENTS 2.4: an address on no row is rejected.
 TEST_F(GuardTest, KnowsAddressesInsideANetworkAndNotThoseJustOutside) {
   guard.setNetworks(networks({"192.0.2.0/28", "2001:db8::/64"}));
   EXPECT_EQ(check(from(192, 0, 2, 15)), Verdict::kKnown);
@@ -46,7 +46,7 @@ TEST_F(GuardTest, KnowsAddressesInsideANetworkAndNotThoseJustOutside) {
   EXPECT_EQ(check(v6), Verdict::kRefuse);
 }
 
-// Requirement 2.4: a change applies to the next INVITE.
+// REQUIREMENTS 2.4: a change applies to the next INVITE.
 TEST_F(GuardTest, TakesANewListAtOnce) {
   guard.setNetworks(networks({"192.0.2.0/28"}));
   EXPECT_EQ(check(from(198, 51, 100, 1)), Verdict::kRefuse);
@@ -71,7 +71,7 @@ TEST_F(GuardTest, DropsAllUnknownSourcesWhereTheDeploymentSaysSo) {
   EXPECT_EQ(silent.check(from(203, 0, 113, 1), clock.monotonic(), clock), Verdict::kDrop);
 }
 
-// Requirement 10.1: unknown sources as counted summaries, in bounded memory.
+// REQUIREMENTS 10.1: unknown sources as counted summaries, in bounded memory.
 TEST_F(GuardTest, SummarisesUnknownSourcesWithinItsBound) {
   guard.setNetworks(networks({}));
   const auto first = clock.wall();

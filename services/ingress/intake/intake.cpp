@@ -105,7 +105,7 @@ sofia::Reply outsideReply(const sofia::RequestIn& request, bool serving, int ret
   } else if (serving) {
     reply.status = 200;
   } else {
-    reply.status = 503;  // 6.9
+    reply.status = 503;  // REQUIREMENTS 6.9
     reply.retry_after_seconds = retry_after_seconds;
   }
   return reply;

@@ -48,7 +48,7 @@ TEST(Intake, RefusesWhatIsNoCall) {
   EXPECT_EQ(checkInvite(odd, {}).refuse, Reason::kMalformed);
 }
 
-// Requirement 4.5: loops end.
+// REQUIREMENTS 4.5: loops end.
 TEST(Intake, RefusesLoopsAndTooManyHops) {
   auto tired = invite();
   tired.max_forwards = 0;
@@ -65,7 +65,7 @@ TEST(Intake, CountsMaxForwardsDown) {
   EXPECT_EQ(nextMaxForwards(255), 70);
 }
 
-// Requirement 6.9.
+// REQUIREMENTS 6.9.
 TEST(Intake, RefusesEverythingWhileDrainingAndWhenFull) {
   EXPECT_EQ(checkInvite(invite(), {.draining = true, .full = true}).refuse, Reason::kDraining);
   EXPECT_EQ(checkInvite(invite(), {.draining = false, .full = true}).refuse, Reason::kOverloaded);

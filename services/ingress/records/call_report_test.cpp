@@ -50,10 +50,10 @@ TEST_F(CallReportTest, ListsLiveCallsThatMatchTheFilter) {
   request.set_called_prefix("4477");
   EXPECT_EQ(report.report(request, 0, false).reply.calls_size(), 1);
   request.set_call_id(table.find(ref)->machine.id().text());
-  EXPECT_GT(report.report(request, 0, false).reply.calls(0).trace_size(), 0);  // Requirement 10.3
+  EXPECT_GT(report.report(request, 0, false).reply.calls(0).trace_size(), 0);  // REQUIREMENTS 10.3
 }
 
-// Billing rebuilds accounts from this (9.4): a call stays in the report until the stream has its last record.
+// Billing rebuilds accounts from this (REQUIREMENTS 9.4): a call stays in the report until the stream has its last record.
 TEST_F(CallReportTest, KeepsACallThatIsOverUntilItsRecordIsStored) {
   const auto ref = addTalking();
   end(ref);

@@ -1,5 +1,5 @@
-// Events and records of calls (10.2): call.* as Protobuf on the bus. Records (answered, ended, rejected, unknown_sources) go to `store`,
-// which keeps them on disk until the stream has them; the others are published and forgotten. Loop thread only.
+// Events and records of calls (REQUIREMENTS 10.2): call.* as Protobuf on the bus. Records (answered, ended, rejected, unknown_sources) go
+// to `store`, which keeps them on disk until the stream has them; the others are published and forgotten. Loop thread only.
 #pragma once
 
 #include <functional>
