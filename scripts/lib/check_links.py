@@ -1,5 +1,6 @@
 """The check "links": a reference that a reader cannot open is an error. Covers Markdown links with their anchors, the citations of
-REQUIREMENTS, ARCHITECTURE, STYLE and TRAPS.md anywhere in the tree, and the paths named in comments and in back-ticks."""
+REQUIREMENTS, ARCHITECTURE, STYLE and TRAPS.md anywhere in the tree, the paths named in comments and in documents, and the tests that a
+TRAPS.md names."""
 import functools
 import glob
 import itertools
@@ -37,6 +38,8 @@ TOP = "libs|services|proto|scripts|deploy|tests"
 SERVICE = "ingress|auth|routing|billing|admin_api"
 PATH = re.compile(rf"(?<![\w/.@$-])((?:{TOP})/[\w./*{{}},<>@-]*)")
 SERVICE_PATH = re.compile(rf"`((?:{SERVICE})/[\w./*{{}},<>@-]*)`")
+# A trap names the test that keeps it closed.
+TEST = re.compile(r"`([A-Z]\w+\.[A-Z]\w+)`")
 COMMENT = {".hpp": "//", ".cpp": "//", ".proto": "//", ".py": "#", ".cmake": "#", ".txt": "#", ".sh": "#", ".sql": "--", ".lua": "--"}
 TEXT = tuple(COMMENT) + (".md", ".template", ".in", ".yaml", ".yml", ".json")
 
@@ -169,6 +172,19 @@ def api_findings(text):
             yield match.start(), f"{REQUIREMENTS} has no {match.group(1)}"
 
 
+@functools.lru_cache(maxsize=None)
+def tests():
+    """Suite.Name of every GoogleTest test."""
+    return {f"{suite}.{test}" for name in tracked("_test.cpp")
+            for suite, test in re.findall(r"^TEST(?:_[FP])?\((\w+), (\w+)\)", read(name), re.MULTILINE)}
+
+
+def test_findings(text):
+    for match in TEST.finditer(text):
+        if match.group(1) not in tests():
+            yield match.start(), f"there is no test {match.group(1)}"
+
+
 def findings_of(name, text):
     """Every finding of one file as 'file:line: what'."""
     written = prose(name, text)
@@ -177,6 +193,8 @@ def findings_of(name, text):
     found += path_findings(name, written)
     if name.endswith(".md"):
         found += markdown_findings(name, written)
+    if name.endswith("TRAPS.md"):
+        found += test_findings(written)
     if name.startswith("services/admin_api/") and name.endswith(".cpp") and not name.endswith("_test.cpp"):
         found += api_findings(text)
     return [f"{name}:{text.count(chr(10), 0, at) + 1}: {what}" for at, what in sorted(found)]

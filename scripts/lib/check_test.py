@@ -146,6 +146,10 @@ class Links(unittest.TestCase):
         self.assertEqual(self.found("[x](../README.md#nowhere)\n", "libs/README.md"), ["README.md has no heading #nowhere"])
         self.assertEqual(self.found("```\n[x](gone.md)\n```\n", "libs/README.md"), [])
 
+    def test_tests_that_a_trap_names_exist(self):
+        self.assertEqual(self.found("`Pins.AckNeverAborts` `Agent::ack` `Pins.IsGone`\n", "libs/sofia/TRAPS.md"),
+                         ["there is no test Pins.IsGone"])
+
     def test_rules_named_by_the_api_exist(self):
         self.assertEqual(self.found('refuse(400, "x", "y", "2.99");', "services/admin_api/x.cpp"),
                          [check_links.REQUIREMENTS + " has no 2.99"])
