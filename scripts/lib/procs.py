@@ -1,6 +1,7 @@
 """Processes with pid files, free ports and waiting for a condition. Only loopback, only our own pids."""
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,22 +14,33 @@ class StepFailed(Exception):
     """A step of starting up failed; the text says what and where its log is."""
 
 
+# The same range and the same guard as PortLease of libs/testkit: below the ports that the kernel gives to outgoing connections, and a name
+# in the abstract socket namespace, which belongs to one process at a time and vanishes with it.
+PORT_RANGE = range(12_000, 32_000)
+_guards = []
+
+
+def _guard(port):
+    guard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        guard.bind(f"\0tollgate-test-port-{port}")
+    except OSError:
+        guard.close()
+        return False
+    _guards.append(guard)
+    return True
+
+
 def free_ports(count):
-    """`count` ports of loopback that are free right now, for both TCP and UDP."""
-    held, ports = [], []
-    while len(ports) < count:
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        tcp.bind(("127.0.0.1", 0))
-        port = tcp.getsockname()[1]
-        try:
-            udp.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        ports.append(port)
-    for sock in held:
-        sock.close()
+    """`count` ports of loopback, free for TCP and UDP when taken. No other test on this machine gets them while this process lives."""
+    ports = []
+    for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
+        if len(ports) == count:
+            break
+        if _guard(port) and not port_taken(port) and not port_taken(port, socket.SOCK_DGRAM):
+            ports.append(port)
+    if len(ports) < count:
+        raise StepFailed(f"no {count} free ports between {PORT_RANGE.start} and {PORT_RANGE.stop}")
     return ports
 
 
@@ -115,7 +127,7 @@ class Process:
             os.kill(self.pid, number)
 
     def stop(self, seconds=10):
-        """SIGTERM, then SIGKILL when it does not leave in time."""
+        """SIGTERM, then SIGKILL when it does not leave in time. The exit code of a child, negative for a signal; None for another's."""
         if self.alive():
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
@@ -125,6 +137,7 @@ class Process:
             if self.alive():
                 self.signal(signal.SIGKILL)
         self._reap()
+        return self.child.returncode if self.child else None
 
     def kill(self):
         self.signal(signal.SIGKILL)

@@ -20,6 +20,11 @@ BUS_USERS = ("ingress", "auth", "routing", "billing", "admin_api", "dashboard")
 SQL_USERS = ("auth", "routing", "billing", "admin_api", "migrate")
 
 
+def var_folder():
+    """Where scripts/up keeps its Tollgate: TOLLGATE_VAR, else var/ of this repository."""
+    return os.path.abspath(os.environ.get("TOLLGATE_VAR") or os.path.join(ROOT, "var"))
+
+
 def program(name):
     """Path of a server program; Debian keeps some in sbin, which not every PATH has."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
@@ -171,10 +176,11 @@ class Stack:
             raise StepFailed(f"{failure}\nits log is {process.log}") from failure
 
     def stop(self, drain_seconds=15):
-        for name in reversed(SERVICES):
-            self.processes[name].stop(drain_seconds)
+        """Stops everything; {service: exit code}."""
+        codes = {name: self.processes[name].stop(drain_seconds) for name in reversed(SERVICES)}
         for name in reversed(SERVERS):
             self.processes[name].stop(20)
+        return codes
 
     # The stores, as the operator of this copy.
 

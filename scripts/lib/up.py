@@ -1,4 +1,4 @@
-"""Starts Tollgate under var/ and shows one call from end to end. Called by scripts/up after the build."""
+"""Starts Tollgate in its folder (var/) and shows one call from end to end. Called by scripts/up after the build."""
 import argparse
 import os
 import socket
@@ -7,14 +7,17 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from demo import seed, show_call  # noqa: E402
-from procs import StepFailed, port_taken  # noqa: E402
-from stack import ROOT, SERVICES, Stack  # noqa: E402
+from procs import StepFailed, free_ports, port_taken  # noqa: E402
+from stack import ROOT, SERVERS, SERVICES, Stack, var_folder  # noqa: E402
 
 DEFAULT_PORTS = {"sip": 5060, "api": 8080, "nats": 24222, "redis": 26379, "mysql": 23306, "ingress_ops": 9101, "auth_ops": 9102,
                  "routing_ops": 9103, "billing_ops": 9104, "admin_api_ops": 9105, "demo_caller": 25560, "demo_carrier": 25570}
 
 
-def chosen_ports():
+def chosen_ports(free=False):
+    """The ports by name: of TOLLGATE_<NAME>_PORT or the defaults; with `free` whatever is free now."""
+    if free:
+        return dict(zip(DEFAULT_PORTS, free_ports(len(DEFAULT_PORTS))))
     ports = {}
     for name, default in DEFAULT_PORTS.items():
         variable = f"TOLLGATE_{name.upper()}_PORT"
@@ -26,7 +29,7 @@ def chosen_ports():
 
 
 def refuse_taken_ports(stack):
-    """Names a port somebody else holds, before anything of ours is started."""
+    """Names a port that another program holds, before anything of ours is started."""
     kinds = {"ingress": [("sip", socket.SOCK_DGRAM), ("ingress_ops", socket.SOCK_STREAM)],
              "admin_api": [("api", socket.SOCK_STREAM), ("admin_api_ops", socket.SOCK_STREAM)]}
     for service in SERVICES:
@@ -41,9 +44,13 @@ def refuse_taken_ports(stack):
 def main():
     arguments = argparse.ArgumentParser(prog="scripts/up", description="Start Tollgate on loopback and show a call.")
     arguments.add_argument("--no-demo", action="store_true", help="start everything, place no call")
+    arguments.add_argument("--free-ports", action="store_true", help="listen on ports that are free now instead of the usual ones")
     options = arguments.parse_args()
-    stack = Stack(os.path.join(ROOT, "var"), os.path.join(ROOT, "build", "release"), chosen_ports(), keep=True)
-    print("  configuration in var/etc, secrets in var/secrets", flush=True)
+    var = var_folder()
+    stack = Stack(var, os.path.join(ROOT, "build", "release"), chosen_ports(options.free_ports), keep=True)
+    if options.free_ports and any(stack.processes[name].adopt() for name in SERVERS + SERVICES):
+        raise StepFailed(f"--free-ports starts a Tollgate of its own, but one runs in {var}: run scripts/down, or set TOLLGATE_VAR")
+    print(f"  configuration in {var}/etc, secrets in {var}/secrets", flush=True)
     refuse_taken_ports(stack)
     stack.write_configuration()
     print("  nats-server, redis-server, mariadbd, migrations", flush=True)
@@ -60,7 +67,7 @@ Tollgate is up.
   API    http://127.0.0.1:{stack.ports['api']}/v1   (OpenAPI: /v1/openapi.json)
   admin  {admin['name']} / {admin['password']}   bearer key {admin['api_key']}
   try    curl -u {admin['name']}:{admin['password']} http://127.0.0.1:{stack.ports['api']}/v1/cdrs
-  logs   var/log/*.log
+  logs   {var}/log/*.log
   stop   scripts/down""")
 
 
