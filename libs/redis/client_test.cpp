@@ -108,9 +108,7 @@ TEST_F(RedisTest, FailsAtOnceWhileTheServerIsAwayAndLoadsScriptsWhenItIsBack) {
   ASSERT_TRUE(client_.waitRun(addScript(), {"x"}, {"1"}));
   server_.kill();
   ASSERT_TRUE(waitUntil([&] { return !client_.isConnected(); }));
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(client_.wait({"PING"}).error().code, ErrorCode::kUnavailable);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 200ms);
+  EXPECT_EQ(client_.wait({"PING"}).error().code, ErrorCode::kUnavailable);  // kTimeout if it had waited for the deadline
   server_.start();
   ASSERT_TRUE(waitUntil([&] { return client_.isConnected(); }));
   EXPECT_EQ(client_.wait({"SCRIPT", "EXISTS", addScript().sha1()})->elements[0].integer, 1);

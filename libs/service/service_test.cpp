@@ -17,6 +17,7 @@
 
 #include "libs/http/client.hpp"
 #include "libs/http/server.hpp"
+#include "libs/testkit/wait.hpp"
 
 namespace tollgate::service {
 namespace {
@@ -24,14 +25,7 @@ namespace {
 using std::chrono::seconds;
 
 bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + seconds(20);
-  while (std::chrono::steady_clock::now() < end) {
-    if (condition()) {
-      return true;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return condition();
+  return testkit::waitUntil(condition, seconds(20));
 }
 
 std::uint16_t freePort() {

@@ -1,4 +1,6 @@
 // The ingress and unknown sources, an absent bus, operators, and its own end.
+#include <future>
+
 #include "tests/component/ingress_world.hpp"
 
 namespace tollgate::component {
@@ -59,13 +61,15 @@ TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItse
 }
 
 TEST_F(IngressOutageTest, RejectsWhenARoomIsSilent) {
-  answer(on_route_, [](const auto&) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));  // longer than the question may take
+  std::promise<void> refused;
+  answer(on_route_, [over = refused.get_future().share()](const auto&) {
+    (void)over.wait_for(std::chrono::seconds(10));  // no answer before the ingress has given up
     return routing::v1::RouteReply();
   });
   caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
   EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 503"), "Reason"), "Q.850;cause=41;text=\"decision_unavailable\"");
   EXPECT_EQ(record<call::v1::CallRejected>("rejected").record().reason(), common::v1::REASON_DECISION_UNAVAILABLE);
+  refused.set_value();
 }
 
 // REQUIREMENTS 6.8: hung up by an operator, whom the record names.

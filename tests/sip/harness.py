@@ -73,11 +73,17 @@ class SipCase(unittest.TestCase):
 
     @classmethod
     def _clean_up(cls):
-        cls.stack.stop(drain_seconds=5)
+        codes = cls.stack.stop(drain_seconds=15)
+        # A sanitizer tells of a leak or a race by the exit code; -9 is a service that did not end when asked to.
+        bad = {name: code for name, code in codes.items() if code not in (0, None)}
+        for name in bad:
+            print(f"--- {name}\n{cls.stack.processes[name].tail(60)}", file=sys.stderr)
         if getattr(cls, "failed", True) and os.environ.get("TOLLGATE_KEEP"):
             print(f"kept: {cls.folder}", file=sys.stderr)
         else:
             shutil.rmtree(cls.folder, ignore_errors=True)
+        if bad:
+            raise AssertionError(f"services that did not end well: {bad}")
 
     def tearDown(self):
         outcome = self._outcome.result
