@@ -1,6 +1,4 @@
-"""Checks against the lists of tests/golden: messages on the bus and metrics.
-
-usage: check_golden.py CHECK [--update [--accept-wire-break]]"""
+"""Checks the messages on the bus against tests/golden/proto.txt. usage: check_golden.py proto [--update [--accept-wire-break]]"""
 import os
 import re
 import subprocess
@@ -8,8 +6,6 @@ import sys
 import tempfile
 
 from check_common import ROOT, finish, read, tracked
-
-SERVICES = ("ingress", "auth", "routing", "billing", "admin_api")
 
 
 def golden_lines(name):
@@ -138,61 +134,7 @@ def check_proto(options):
     return finish("proto", findings, "Field numbers and types are for ever; add, never change.")
 
 
-# Metrics: the first argument of counter(, gauge( and histogram(, which must be written out where the metric is made.
-
-METRIC = re.compile(r"(?<!\w)(counter|gauge|histogram)\(\s*((?:\"[^\"]*\"|[^,\"()]|\([^()]*\))*),")
-NAME = re.compile(r"(tollgate_(<service>|" + "|".join(SERVICES) + r")_[a-z0-9_]+|process_[a-z_]+)")
-
-
-def metric_names():
-    """(kind, name, where) of each metric made in the sources; what is not a literal in a name is its service."""
-    for name in tracked(".cpp", ".hpp"):
-        if not name.startswith(("libs/", "services/")) or name.startswith("libs/telemetry/") or name.endswith(("_test.cpp", "_probe.cpp")):
-            continue
-        text = read(name)
-        for match in METRIC.finditer(text):
-            where = f"{name}:{text.count(chr(10), 0, match.start()) + 1}"
-            parts = [part.strip() for part in re.split(r"\+", match.group(2))]
-            yield match.group(1), "".join(part.strip('"') if part.startswith('"') else "<service>" for part in parts), where
-
-
-def check_metrics(options):
-    name = "tests/golden/metrics.txt"
-    findings = []
-    found = set()
-    for kind, metric, where in metric_names():
-        owner = where.split("/")[1] if where.startswith("services/") else None
-        if not NAME.fullmatch(metric):
-            findings.append(f"{where}: '{metric}' is not tollgate_<service>_<noun>_<unit>[_total], written out")
-        elif owner and not metric.startswith(f"tollgate_{owner}_"):
-            findings.append(f"{where}: {metric} belongs to another service")
-        elif (kind == "counter") != metric.endswith("_total"):
-            findings.append(f"{where}: {kind} {metric}: _total is the ending of counters")
-        found.add(f"{metric} {kind}")
-    lines = sorted(found)
-    if not findings and "--update" in options:
-        write_golden(name, "Every metric the services make, and its kind. Dashboards and alerts use only these.", lines)
-    old = golden_lines(name)
-    findings += [f"{name}: new: {line}" for line in lines if line not in old]
-    findings += [f"{name}: no longer made: {line}" for line in old if line not in found]
-    findings += unknown_in_dashboards({line.split()[0] for line in lines})
-    return finish("metrics", findings, "Run scripts/check --update metrics; change dashboards and alerts with it.")
-
-
-def unknown_in_dashboards(known):
-    made = {name.replace("<service>", service) for name in known for service in SERVICES}
-    pattern = re.compile(r"\btollgate_(?:" + "|".join(SERVICES) + r")_[a-z0-9_]+")
-    findings = []
-    for name in tracked(".json", ".yaml", ".yml", ".rules"):
-        if not re.search(r"grafana|prometheus|dashboard|alert|rules", name):
-            continue
-        for used in sorted(set(pattern.findall(read(name)))):
-            if used not in made and re.sub(r"_(bucket|sum|count)$", "", used) not in made:
-                findings.append(f"{name}: {used} is made by nobody")
-    return findings
-
-
-CHECKS = {"proto": check_proto, "metrics": check_metrics}
+CHECKS = {"proto": check_proto}
 
 if __name__ == "__main__":
     sys.exit(CHECKS[sys.argv[1]](sys.argv[2:]))

@@ -64,17 +64,6 @@ class Descriptors(unittest.TestCase):
         self.assertEqual(len(rules), 2, rules)
 
 
-class MetricNames(unittest.TestCase):
-    def names(self, source):
-        return [match.group(2) for match in check_golden.METRIC.finditer(source)]
-
-    def test_first_argument_is_found_over_lines_and_with_calls_in_it(self):
-        self.assertEqual(self.names('metrics.counter(\n    "tollgate_auth_x_total", "help")'), ['"tollgate_auth_x_total"'])
-        self.assertEqual(self.names('m.gauge("tollgate_" + std::string(name) + "_ready", "h")'),
-                         ['"tollgate_" + std::string(name) + "_ready"'])
-        self.assertEqual(self.names('m.counter(name, help)'), ["name"])
-
-
 class Sources(unittest.TestCase):
     def test_words_are_found(self):
         for word in check_sources.UNFINISHED + ["st" + "ub"]:
