@@ -8,22 +8,17 @@
 #include <future>
 #include <map>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "libs/base/clock.hpp"
 #include "libs/sofia/agent.hpp"
 #include "libs/sofia/loop.hpp"
 #include "libs/sofia/sofia_api.hpp"
+#include "libs/testkit/udp_peer.hpp"
 
 // Sofia's hook for its clock.
 extern "C" void (*_su_time)(su_time_t*);
@@ -59,79 +54,12 @@ class ShiftedClock {
   }
 };
 
-class UdpPeer {
+using testkit::headerOf;
+
+class UdpPeer : public testkit::UdpPeer {
  public:
-  UdpPeer() : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const int wanted = 4 << 20;
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
-    if (fd_ < 0 || ::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no UDP socket");
-    }
-    port_ = ntohs(address.sin_port);
-  }
-  ~UdpPeer() { ::close(fd_); }
-  UdpPeer(const UdpPeer&) = delete;
-  UdpPeer& operator=(const UdpPeer&) = delete;
-
-  [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] HostPort hostPort() const { return {"127.0.0.1", port_}; }
-
-  void send(std::string_view text, std::uint16_t to) const {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(to);
-    ASSERT_EQ(::sendto(fd_, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              static_cast<ssize_t>(text.size()));
-  }
-
-  [[nodiscard]] std::optional<std::string> receive(std::chrono::milliseconds limit = kLimit) const {
-    pollfd watch{fd_, POLLIN, 0};
-    if (::poll(&watch, 1, static_cast<int>(limit.count())) <= 0) {
-      return std::nullopt;
-    }
-    std::string text(70000, '\0');
-    const ssize_t size = ::recv(fd_, text.data(), text.size(), 0);
-    if (size < 0) {
-      return std::string();
-    }
-    text.resize(static_cast<std::size_t>(size));
-    return text;
-  }
-
-  // The next message that begins so; others are passed over. "" (and a failure) when none comes in time.
-  [[nodiscard]] std::string expect(std::string_view start) const {
-    const auto end = std::chrono::steady_clock::now() + kLimit;
-    while (std::chrono::steady_clock::now() < end) {
-      const auto text = receive(100ms);
-      if (text && text->starts_with(start)) {
-        return *text;
-      }
-    }
-    ADD_FAILURE() << "no message that starts with " << start;
-    return {};
-  }
-
- private:
-  int fd_;
-  std::uint16_t port_ = 0;
+  [[nodiscard]] HostPort hostPort() const { return {"127.0.0.1", port()}; }
 };
-
-// Value of a header in a message, "" when absent.
-inline std::string headerOf(const std::string& message, const std::string& name) {
-  const std::string start = "\r\n" + name + ": ";
-  const std::size_t at = message.find(start);
-  if (at == std::string::npos) {
-    return {};
-  }
-  const std::size_t begin = at + start.size();
-  return message.substr(begin, message.find("\r\n", begin) - begin);
-}
 
 // A SIP request of the peer's.
 struct Script {

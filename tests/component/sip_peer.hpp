@@ -1,32 +1,14 @@
-// A SIP phone of a few lines for component tests: a UDP socket, texts out, texts in. Blocks; one thread per object. Failures of the socket
-// throw, a message that does not come is a test failure and an empty text.
+// A SIP phone of a few lines for component tests, on the UDP socket of the testkit. Blocks; one thread per object.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 
-#include <arpa/inet.h>
-#include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "libs/testkit/udp_peer.hpp"
 
 namespace tollgate::component {
 
-// Value of a header in a message, "" when absent.
-inline std::string headerOf(const std::string& message, const std::string& name) {
-  const std::string start = "\r\n" + name + ": ";
-  const auto at = message.find(start);
-  if (at == std::string::npos) {
-    return {};
-  }
-  const auto begin = at + start.size();
-  return message.substr(begin, message.find("\r\n", begin) - begin);
-}
+using testkit::headerOf;
 
 inline std::string bodyOf(const std::string& message) {
   const auto at = message.find("\r\n\r\n");
@@ -45,69 +27,18 @@ inline std::string sdp(const std::string& owner, const std::string& formats = "0
          formats + "\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
 }
 
-class SipPeer {
+class SipPeer : public testkit::UdpPeer {
  public:
-  explicit SipPeer(std::uint16_t other = 0) : other_(other), fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (fd_ < 0 || ::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no UDP socket");
-    }
-    port_ = ntohs(address.sin_port);
-  }
-  ~SipPeer() { ::close(fd_); }
-  SipPeer(const SipPeer&) = delete;
-  SipPeer& operator=(const SipPeer&) = delete;
+  explicit SipPeer(std::uint16_t other = 0) : other_(other) {}
 
-  [[nodiscard]] std::uint16_t port() const { return port_; }
-
-  void send(const std::string& text) const {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(other_);
-    if (::sendto(fd_, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-      throw std::runtime_error("UDP send failed");
-    }
-  }
-
-  // The next message that begins so (request method or "SIP/2.0 180"); others are passed over.
-  [[nodiscard]] std::string expect(std::string_view start, std::chrono::milliseconds limit = std::chrono::seconds(10)) const {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    std::string seen;
-    while (std::chrono::steady_clock::now() < end) {
-      const auto text = receive(std::chrono::milliseconds(100));
-      if (text && text->starts_with(start)) {
-        return *text;
-      }
-      if (text) {
-        seen += " | " + text->substr(0, text->find('\r'));
-      }
-    }
-    ADD_FAILURE() << "no message that starts with " << start << "; seen:" << seen;
-    return {};
-  }
-
-  [[nodiscard]] std::optional<std::string> receive(std::chrono::milliseconds limit) const {
-    pollfd watch{fd_, POLLIN, 0};
-    if (::poll(&watch, 1, static_cast<int>(limit.count())) <= 0) {
-      return std::nullopt;
-    }
-    std::string text(70'000, '\0');
-    const auto size = ::recv(fd_, text.data(), text.size(), 0);
-    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-    return text;
-  }
+  void send(const std::string& text) const { testkit::UdpPeer::send(text, other_); }
 
   // A request of a dialog this peer began.
   [[nodiscard]] std::string request(const std::string& method, const std::string& number, int cseq, const std::string& to_tag,
                                     const std::string& body, const std::string& extra = "") const {
-    const auto here = "127.0.0.1:" + std::to_string(port_);
+    const auto here = "127.0.0.1:" + std::to_string(port());
     const auto there = "127.0.0.1:" + std::to_string(other_);
-    const auto call_id = "c" + std::to_string(port_) + "-" + call_;
+    const auto call_id = "c" + std::to_string(port()) + "-" + call_;
     // The ACK of a failure and a CANCEL belong to the INVITE's transaction.
     const bool of_invite = method == "INVITE" || method == "CANCEL";
     const auto branch = "z9hG4bK" + call_id + (of_invite ? "-inv" : "-" + method) + std::to_string(cseq);
@@ -123,7 +54,7 @@ class SipPeer {
     const bool tagged = headerOf(to, "To").find(";tag=") != std::string::npos;
     return "SIP/2.0 " + std::to_string(status) + " Whatever\r\nVia: " + headerOf(to, "Via") + "\r\nFrom: " + headerOf(to, "From") +
            "\r\nTo: " + headerOf(to, "To") + (tagged ? "" : ";tag=carrier") + "\r\nCall-ID: " + headerOf(to, "Call-ID") +
-           "\r\nCSeq: " + headerOf(to, "CSeq") + "\r\nContact: <sip:secret-carrier@127.0.0.1:" + std::to_string(port_) + ">\r\n" +
+           "\r\nCSeq: " + headerOf(to, "CSeq") + "\r\nContact: <sip:secret-carrier@127.0.0.1:" + std::to_string(port()) + ">\r\n" +
            (body.empty() ? "" : "Content-Type: application/sdp\r\n") + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
 
@@ -138,8 +69,6 @@ class SipPeer {
 
  private:
   std::uint16_t other_;
-  int fd_;
-  std::uint16_t port_ = 0;
   std::string call_ = "1";
 };
 
