@@ -6,8 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/config/common.hpp"
-
 namespace tollgate::config {
 namespace {
 
@@ -169,32 +167,6 @@ TEST_F(LoaderTest, TellsEverySettingOnceForHelp) {
   EXPECT_EQ(loader.declared()[0].default_text, "1500ms");
   EXPECT_EQ(loader.declared()[0].help, "how long");
   EXPECT_EQ(loader.declared()[1].default_text, "1d");
-}
-
-TEST_F(LoaderTest, CommonSettingsFillTheClients) {
-  const std::string secret = write("secret", "s3\n");
-  Loader loader("billing", Environment{{"TOLLGATE_NATS_URL", "nats://bus:4222"},
-                                       {"TOLLGATE_NATS_PASSWORD_FILE", secret},
-                                       {"TOLLGATE_REDIS_PORT", "7000"},
-                                       {"TOLLGATE_REDIS_TIMEOUT", "100ms"},
-                                       {"TOLLGATE_MYSQL_TIMEOUT", "1500ms"}});
-  const auto bus = busSettings(loader, "billing-1");
-  const auto redis = redisSettings(loader);
-  const auto sql = sqlSettings(loader);
-  ASSERT_TRUE(loader.finish()) << loader.finish().error().message;
-  EXPECT_EQ(bus.url, "nats://bus:4222");
-  EXPECT_EQ(bus.password, "s3");
-  EXPECT_EQ(bus.name, "billing-1");
-  EXPECT_EQ(redis.port, 7000);
-  EXPECT_EQ(redis.command_timeout, milliseconds(100));
-  EXPECT_EQ(sql.user, "tollgate_billing");
-  EXPECT_EQ(sql.timeout, seconds(2));
-}
-
-TEST_F(LoaderTest, CommonSettingsRefuseAnUrlOfAnotherKind) {
-  Loader loader("billing", Environment{{"TOLLGATE_NATS_URL", "http://bus"}});
-  (void)busSettings(loader, "x");
-  EXPECT_TRUE(mentions(loader, "nats_url"));
 }
 
 }  // namespace

@@ -1,15 +1,16 @@
 #include "services/admin_api/settings.hpp"
 
 #include "libs/base/limits.hpp"
-#include "libs/config/common.hpp"
+#include "libs/bus/settings.hpp"
+#include "libs/sql/settings.hpp"
 
 namespace tollgate::admin_api {
 
 Settings readSettings(config::Loader& loader) {
   using std::chrono::milliseconds;
   Settings settings;
-  settings.bus = config::busSettings(loader, "tollgate-admin-api");
-  settings.sql = config::sqlSettings(loader);
+  settings.bus = bus::readSettings(loader, "tollgate-admin-api");
+  settings.sql = sql::readSettings(loader);
   settings.api.address = loader.text("api_address", "127.0.0.1", "address the API listens on");
   settings.api.port = loader.port("api_port", 8080, "port the API listens on");
   settings.api.threads = static_cast<std::size_t>(loader.integer("api_threads", 8, 1, 64, "requests answered at once"));

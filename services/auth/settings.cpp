@@ -1,14 +1,15 @@
 #include "services/auth/settings.hpp"
 
-#include "libs/config/common.hpp"
+#include "libs/bus/settings.hpp"
+#include "libs/sql/settings.hpp"
 
 namespace tollgate::auth {
 
 Settings readSettings(config::Loader& loader) {
   using std::chrono::milliseconds;
   Settings settings;
-  settings.bus = config::busSettings(loader, "tollgate-auth");
-  settings.sql = config::sqlSettings(loader);
+  settings.bus = bus::readSettings(loader, "tollgate-auth");
+  settings.sql = sql::readSettings(loader);
   settings.feed_poll = loader.duration("feed_poll", milliseconds(500), milliseconds(10), milliseconds(60'000),
                                        "how often to look for configuration changes whose event was missed");
   settings.networks_bytes_max = static_cast<std::size_t>(

@@ -1,6 +1,8 @@
 #include "services/billing/settings.hpp"
 
-#include "libs/config/common.hpp"
+#include "libs/bus/settings.hpp"
+#include "libs/redis/settings.hpp"
+#include "libs/sql/settings.hpp"
 
 namespace tollgate::billing {
 
@@ -10,9 +12,9 @@ using std::chrono::seconds;
 
 Settings readSettings(config::Loader& loader) {
   Settings settings;
-  settings.bus = config::busSettings(loader, "tollgate-billing");
-  settings.redis = config::redisSettings(loader);
-  settings.sql = config::sqlSettings(loader);
+  settings.bus = bus::readSettings(loader, "tollgate-billing");
+  settings.redis = redis::readSettings(loader);
+  settings.sql = sql::readSettings(loader);
   settings.quantum =
       loader.duration("quantum", settings.quantum, seconds(1), hours(1), "talking time that one hold covers (REQUIREMENTS 9.1)");
   settings.heartbeat = loader.duration("heartbeat", settings.heartbeat, seconds(1), seconds(600),

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <string_view>
 
-#include "libs/config/common.hpp"
+#include "libs/bus/settings.hpp"
 #include "libs/digits/ip.hpp"
 
 namespace tollgate::ingress {
@@ -88,7 +88,7 @@ base::Result<ListenAddress> parseListen(const std::string& text) {
 
 Settings readSettings(config::Loader& loader) {
   Settings settings;
-  settings.bus = config::busSettings(loader, "ingress");
+  settings.bus = bus::readSettings(loader, "ingress");
   readListeners(loader, settings);
   const auto timeout = [&](std::string_view name, std::string_view help) {
     return loader.duration(name, milliseconds(500), milliseconds(10), seconds(10), help);
