@@ -1,4 +1,4 @@
-"""What the checks share: the tracked files and how a finding is told."""
+"""What the checks share: the tracked files and how they report findings."""
 import os
 import subprocess
 import sys

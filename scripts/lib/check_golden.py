@@ -112,7 +112,7 @@ def wire_breaks(old, new):
         owner, number, *rest = line.split()
         current = now.get((owner, number))
         if current is None:
-            yield f"{owner} {number} ({rest[0]}) is gone: mark the number reserved"
+            yield f"{owner} {number} ({rest[0]}) was removed: mark the number reserved"
         elif current != rest and current != ["reserved"]:
             yield f"{owner} {number} was '{' '.join(rest)}' and is '{' '.join(current)}': use a new number"
 
@@ -131,7 +131,7 @@ def check_proto(options):
     if not findings and lines != old:
         findings = [f"{name}: new: {line}" for line in lines if line not in old] or [f"{name}: not in order"]
         return finish("proto", findings, "Run scripts/check --update proto and commit the list.")
-    return finish("proto", findings, "Field numbers and types are for ever; add, never change.")
+    return finish("proto", findings, "Field numbers and types never change; add new fields instead.")
 
 
 CHECKS = {"proto": check_proto}

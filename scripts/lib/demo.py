@@ -1,4 +1,4 @@
-"""The demo of scripts/up: seeds an empty base with a customer and a carrier, places one call and tells its record."""
+"""The demo of scripts/up: seeds an empty base with a customer and a carrier, places one call and prints its record."""
 import os
 import tempfile
 
@@ -69,7 +69,7 @@ def show_call(stack):
     if api.call("GET", f"/v1/trunks/{CUSTOMER_TRUNK}").json.get("name") != "Acme main":
         print("  this base is not the demo's: no call is placed", flush=True)
         return
-    wait_for(lambda: in_force(api), 10, "the demo configuration in force (POST /v1/route-tests tells why not)")
+    wait_for(lambda: in_force(api), 10, "the demo configuration in force (POST /v1/route-tests shows what refuses the call)")
     before = api.get(f"/v1/customers/{CUSTOMER}/balance")
     newest = api.get("/v1/cdrs", limit=1)["items"]
     watch = BusWatch(stack.ports["nats"], "dashboard", stack.secret("nats_dashboard"))

@@ -74,7 +74,7 @@ def _die_with_parent():
 
 
 def _start_time(pid):
-    """The kernel's start time of a process: with the pid it names one process for ever."""
+    """The kernel's start time of a process: together with the pid it identifies one process."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()

@@ -54,7 +54,7 @@ class SippRun:
 
         def bound():
             if not self.process.alive():
-                raise AssertionError(f"SIPp ended at once: {self.problem()}")
+                raise AssertionError(f"SIPp ended before it listened: {self.problem()}")
             for table in ("/proc/net/udp", "/proc/net/udp6"):
                 with open(table, encoding="ascii") as rows:
                     if any(row.split()[1].endswith(":" + wanted) for row in rows.readlines()[1:]):

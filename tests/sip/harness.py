@@ -1,4 +1,4 @@
-"""What every SIP test stands on: a whole Tollgate (real servers, real services) for each test file, SIPp on both sides, and the
+"""The base of every SIP test: a whole Tollgate (real servers, real services) for each test file, SIPp on both sides, and the
 checks that follow every call: SIP codes and headers, the CDR, the ledger and Redis.
 
 One way to write a test: subclass SipCase, make customers and trunks with `self.world`, play scenarios with `call`, read `cdr_of`.
@@ -74,7 +74,7 @@ class SipCase(unittest.TestCase):
     @classmethod
     def _clean_up(cls):
         codes = cls.stack.stop(drain_seconds=15)
-        # A sanitizer tells of a leak or a race by the exit code; -9 is a service that did not end when asked to.
+        # A sanitizer reports a leak or a race by the exit code. -9: the service did not end after SIGTERM and was killed.
         bad = {name: code for name, code in codes.items() if code not in (0, None)}
         for name in bad:
             print(f"--- {name}\n{cls.stack.processes[name].tail(60)}", file=sys.stderr)
@@ -83,7 +83,7 @@ class SipCase(unittest.TestCase):
         else:
             shutil.rmtree(cls.folder, ignore_errors=True)
         if bad:
-            raise AssertionError(f"services that did not end well: {bad}")
+            raise AssertionError(f"services that did not end with exit code 0: {bad}")
 
     def tearDown(self):
         outcome = self._outcome.result

@@ -22,7 +22,7 @@ class Cancel(SipCase):
         self.audit()
 
     def test_crossing_the_answer(self):
-        # REQUIREMENTS 6.3: the carrier's 200 meets the CANCEL: it is acknowledged and hung up, and costs nothing.
+        # REQUIREMENTS 6.3: the carrier's 200 crosses the CANCEL: it is acknowledged, ended with BYE and not charged.
         w = self.world.simple()
         carrier = self.carrier(w.port, "carrier_answers_into_the_cancel", calls=1)
         call = self.call(w.number, scenario="caller_cancels_while_ringing", ip=w.source)

@@ -90,7 +90,7 @@ class Capacity(SipCase):
         self.audit()
 
     def test_calls_per_second(self):
-        # REQUIREMENTS 2.1: of ten calls at once with 2 a second most are refused with cps_limit.
+        # REQUIREMENTS 2.1: of ten simultaneous calls with a limit of 2 per second most are refused with cps_limit.
         w = self.world.simple(trunk={"max_cps_incoming": 2, "max_concurrent_incoming": None})
         self.carrier(w.port)
         self.call(w.number, scenario="caller_takes_any_answer", ip=w.source, calls=10, rate=200)

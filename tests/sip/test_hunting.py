@@ -56,7 +56,7 @@ class Hunting(SipCase):
         self.audit()
 
     def test_closed_port_goes_to_the_next_endpoint(self):
-        # REQUIREMENTS 5.1: endpoints within a trunk first; a transport error goes on at once.
+        # REQUIREMENTS 5.1: endpoints within a trunk first; a transport error goes to the next endpoint without waiting.
         closed, open_port = free_ports(2)
         w = self.world.simple(carrier_ports=[closed, open_port])
         self.carrier(open_port)

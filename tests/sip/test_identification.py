@@ -5,7 +5,7 @@ from procs import wait_for
 
 class Identification(SipCase):
     def test_unknown_source_is_forbidden_and_counted(self):
-        # REQUIREMENTS 2.4, 10.1: 403, no CDR of its own, a counted summary.
+        # REQUIREMENTS 2.4, 10.1: 403, no CDR, a counted summary.
         call = self.refused("5544770", 403, "unknown_source", 21, ip="127.9.9.9")
         rows = wait_for(lambda: self.stack.sql("SELECT SUM(messages) FROM unknown_sources WHERE address = '127.9.9.9' "
                                                "HAVING SUM(messages) > 0"), 30, "the summary of unknown sources")
@@ -33,7 +33,7 @@ class Identification(SipCase):
         self.audit()
 
     def test_two_trunks_on_one_source_by_prefix(self):
-        # REQUIREMENTS 2.6: told apart by prefix.
+        # REQUIREMENTS 2.6: the prefix decides which trunk it is.
         source = self.world.address()
         first = self.world.simple(source=source, prefix="71")
         second = self.world.simple(source=source, prefix="72")

@@ -1,4 +1,4 @@
-"""What happens when a part is gone: new calls are refused cleanly, running calls stay, nothing recorded is lost
+"""When a service or a store fails: new calls are refused with 503, running calls continue, no record is lost
 (REQUIREMENTS 9.4, 9.5, 12.2, 12.3)."""
 import signal
 
@@ -8,7 +8,7 @@ from procs import wait_for
 
 class Outages(SipCase):
     def works_again(self, w, seconds=20):
-        """Waits until a call goes through by itself."""
+        """Waits until a call goes through without intervention."""
         def answered():
             played = self.call(w.number, scenario="caller_takes_any_answer", ip=w.source, hold_ms=0)
             return (played.final() or "").startswith("SIP/2.0 200")
@@ -21,7 +21,7 @@ class Outages(SipCase):
         return call
 
     def test_nats_gone_and_back(self):
-        # REQUIREMENTS 12.2, 12.3: 503 with Retry-After, the running call stays up and is billed, recovery needs no hand.
+        # REQUIREMENTS 12.2, 12.3: 503 with Retry-After, the running call continues and is billed, recovery is automatic.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=4000)
