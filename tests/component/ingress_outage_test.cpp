@@ -60,7 +60,7 @@ TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItse
   (void)record<call::v1::CallEnded>("ended");
 }
 
-TEST_F(IngressOutageTest, RejectsWhenARoomIsSilent) {
+TEST_F(IngressOutageTest, RejectsWhenAStageIsSilent) {
   std::promise<void> refused;
   answer(on_route_, [over = refused.get_future().share()](const auto&) {
     (void)over.wait_for(std::chrono::seconds(10));  // no answer before the ingress has given up
