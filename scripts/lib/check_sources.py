@@ -28,6 +28,13 @@ COLUMNS_MAX = 140
 UNFINISHED = [left + right for left, right in (("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK"))]
 WORDS = re.compile(r"\b(" + "|".join(UNFINISHED) + r")\b|\b(st" + r"ub(bed|s)?|not impl" + r"emented)\b|/work/(main|shared)\b")
 
+# Words that once had a private meaning here, and what is said instead (ARCHITECTURE "Glossary"). In halves, as above.
+PRIVATE = {"stran" + r"gers?": "unknown source", "sto" + r"r(?:y|ies)": "record", "Call" + "Story": "CallRecord",
+           "by" + "ed": "ended with BYE",
+           "judg" + r"(?:es?|ed|ement|ing)": "check", "buri" + "ed|bu" + "ry": "dead letter", "dead_" + "records?": "dead_letters",
+           "Cidr" + "Trie": "NetworkMap", "Prefix" + "Trie": "PrefixMap"}
+PRIVATE_WORD = re.compile(r"\b(?:" + "|".join(f"({word})" for word in PRIVATE) + r")\b")
+
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE",
              "libs", "services", "proto", "deploy", "helm", "tests", "scripts"}
 
@@ -116,6 +123,9 @@ def check_words():
             match = WORDS.search(line)
             if match:
                 findings.append(f"{name}:{number}: '{match.group(0)}'")
+            private = PRIVATE_WORD.search(line)
+            if private:
+                findings.append(f"{name}:{number}: '{private.group(0)}': say {list(PRIVATE.values())[private.lastindex - 1]}")
     return finish("words", findings, "Finish it, or say in plain words what is not there; name no machine's folders.")
 
 

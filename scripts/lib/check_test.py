@@ -70,6 +70,13 @@ class Sources(unittest.TestCase):
             self.assertTrue(check_sources.WORDS.search(f"// {word}: later"), word)
         self.assertFalse(check_sources.WORDS.search("config_" + "X" * 6 + " stubborn"))
 
+    def test_private_words_are_found_with_what_to_say(self):
+        for text, word in (("no " + "stran" + "gers", "unknown source"), ("the whole " + "sto" + "ry", "record"),
+                           ("Cidr" + "Trie t;", "NetworkMap")):
+            found = check_sources.PRIVATE_WORD.search(text)
+            self.assertEqual(list(check_sources.PRIVATE.values())[found.lastindex - 1], word)
+        self.assertFalse(check_sources.PRIVATE_WORD.search("a history of storage, bytes"))
+
     def test_function_lengths_of_three_languages(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "long.cpp")
