@@ -74,7 +74,7 @@ CREATE TABLE cdrs (
   reason VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   ended_by VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,           -- caller, carrier, tollgate, operator
   ended_by_user VARCHAR(128) NOT NULL DEFAULT '',
-  attempts INT NOT NULL DEFAULT 0,
+  attempt_count INT NOT NULL DEFAULT 0,
   KEY cdrs_by_customer (customer_id, call_id),
   KEY cdrs_by_trunk (trunk_id, call_id),
   KEY cdrs_by_carrier (carrier_trunk_id, call_id)

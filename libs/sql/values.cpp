@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -49,6 +50,49 @@ base::Result<base::WallTime> toTime(const Value& value) {
     return base::fail(base::ErrorCode::kInvalid, "not a DATETIME: " + *text);
   }
   return base::WallTime(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + microseconds(micros));
+}
+
+namespace {
+
+// The length of the UTF-8 sequence that begins with this byte; 0 = none does.
+std::size_t sequenceLength(unsigned char first) {
+  if (first < 0x80) {
+    return 1;
+  }
+  if (first >= 0xC2 && first < 0xE0) {
+    return 2;
+  }
+  if (first >= 0xE0 && first < 0xF0) {
+    return 3;
+  }
+  return first >= 0xF0 && first < 0xF5 ? 4 : 0;
+}
+
+bool isSequence(std::string_view bytes) {
+  const bool continued =
+      std::all_of(bytes.begin() + 1, bytes.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; });
+  // Overlong forms, surrogates and what is beyond U+10FFFF.
+  const auto first = static_cast<unsigned char>(bytes[0]);
+  const unsigned char second = bytes.size() > 1 ? static_cast<unsigned char>(bytes[1]) : 0;
+  return continued && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second >= 0xA0) && !(first == 0xF0 && second < 0x90) &&
+         !(first == 0xF4 && second >= 0x90);
+}
+
+}  // namespace
+
+std::string fit(std::string_view text, std::size_t characters) {
+  std::string fitted;
+  for (std::size_t count = 0; !text.empty() && count < characters; ++count) {
+    const std::size_t length = sequenceLength(static_cast<unsigned char>(text[0]));
+    if (length == 0 || length > text.size() || !isSequence(text.substr(0, length)) || text[0] == '\0') {
+      fitted.push_back('?');
+      text.remove_prefix(1);
+      continue;
+    }
+    fitted.append(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return fitted;
 }
 
 const Value& Row::value(std::size_t column) const {

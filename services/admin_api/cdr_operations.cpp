@@ -1,91 +1,56 @@
 // Call detail records (REQUIREMENTS 10.1) with attempts and decision trace (REQUIREMENTS 10.3). Read only: billing writes them.
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
+#include "libs/cdr/columns.hpp"
 #include "services/admin_api/operations.hpp"
 #include "services/admin_api/store.hpp"
 
 namespace tollgate::admin_api {
 namespace {
 
-// The columns of a CDR as they are shown. Read-only, so only name, column and kind matter.
+Kind kindOf(cdr::Type type) {
+  switch (type) {
+    case cdr::Type::kText:
+      return Kind::kText;
+    case cdr::Type::kInteger:
+      return Kind::kInteger;
+    case cdr::Type::kMicros:
+      return Kind::kMoney;
+    case cdr::Type::kTime:
+      return Kind::kTime;
+  }
+  return Kind::kText;
+}
+
+// The columns that are shown, as fields of this API. They are read only, so name, column, kind and nullability are all that matters.
+template <class Source>
+std::vector<Field> fieldsOf(const cdr::Table<Source>& table) {
+  std::vector<Field> fields;
+  for (const auto& column : table.columns) {
+    if (!column.internal) {
+      fields.push_back({.name = column.publicName(), .column = column.name, .kind = kindOf(column.type), .nullable = column.nullable});
+    }
+  }
+  return fields;
+}
+
 const std::vector<Field>& cdrFields() {
-  const auto text = [](const char* name) { return Field{.name = name}; };
-  const auto id = [](const char* name) { return Field{.name = name, .kind = Kind::kInteger, .nullable = true}; };
-  const auto count = [](const char* name) { return Field{.name = name, .kind = Kind::kInteger}; };
-  const auto time = [](const char* name) { return Field{.name = name, .kind = Kind::kTime, .nullable = true}; };
-  const auto money = [](const char* name, const char* column) {
-    return Field{.name = name, .column = column, .kind = Kind::kMoney, .nullable = true};
-  };
-  static const std::vector<Field> kFields = {text("call_id"),
-                                             text("ingress_sip_call_id"),
-                                             text("egress_sip_call_id"),
-                                             text("instance"),
-                                             time("setup_at"),
-                                             time("ringing_at"),
-                                             time("answered_at"),
-                                             time("ended_at"),
-                                             text("caller_in"),
-                                             text("called_in"),
-                                             text("caller_out"),
-                                             text("called_out"),
-                                             text("called_rated"),
-                                             id("customer_id"),
-                                             id("trunk_id"),
-                                             text("source_address"),
-                                             count("source_port"),
-                                             id("source_row_id"),
-                                             id("carrier_customer_id"),
-                                             id("carrier_trunk_id"),
-                                             id("endpoint_id"),
-                                             text("endpoint"),
-                                             id("rule_id"),
-                                             text("rule_code"),
-                                             id("dialpeer_id"),
-                                             id("rate_id"),
-                                             text("rate_prefix"),
-                                             money("rate_per_minute", "rate_per_minute_micros"),
-                                             money("rate_connection_fee", "rate_connection_fee_micros"),
-                                             id("rate_connection_seconds"),
-                                             id("rate_billing_block_seconds"),
-                                             id("vendor_rate_id"),
-                                             text("vendor_rate_prefix"),
-                                             money("vendor_rate_per_minute", "vendor_rate_per_minute_micros"),
-                                             count("talked_ms"),
-                                             count("talked_seconds"),
-                                             count("billed_seconds"),
-                                             text("currency"),
-                                             money("charge", "charge_micros"),
-                                             money("cost", "cost_micros"),
-                                             money("margin", "margin_micros"),
-                                             id("pdd_ms"),
-                                             count("final_code"),
-                                             count("q850_cause"),
-                                             text("reason"),
-                                             text("ended_by"),
-                                             text("ended_by_user")};
+  static const std::vector<Field> kFields = fieldsOf(cdr::cdrs());
   return kFields;
 }
 
 const std::vector<Field>& attemptFields() {
-  static const std::vector<Field> kFields = {{.name = "number", .kind = Kind::kInteger},
-                                             {.name = "trunk_id", .kind = Kind::kInteger},
-                                             {.name = "endpoint_id", .kind = Kind::kInteger, .nullable = true},
-                                             {.name = "endpoint"},
-                                             {.name = "started_at", .kind = Kind::kTime, .nullable = true},
-                                             {.name = "lasted_ms", .kind = Kind::kInteger},
-                                             {.name = "final_code", .kind = Kind::kInteger},
-                                             {.name = "ended_because"},
-                                             {.name = "skipped"},
-                                             {.name = "detail"}};
+  static const std::vector<Field> kFields = fieldsOf(cdr::attempts());
   return kFields;
 }
 
-std::string columnsOf(const std::vector<Field>& fields) {
+// "SELECT <columns of the fields> FROM <table>"
+std::string selectOf(const std::vector<Field>& fields, const std::string& table) {
   std::string columns;
   for (const auto& field : fields) {
     columns += (columns.empty() ? "" : ", ") + field.columnName();
   }
-  return columns;
+  return "SELECT " + columns + " FROM " + table;
 }
 
 Json rowJson(const std::vector<Field>& fields, const sql::Row& row) {
@@ -172,7 +137,7 @@ Outcome<std::vector<Condition>> readConditions(const Call& call) {
 Outcome<http::Response> listCdrs(Backend& backend, const Call& call) {
   TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
   TG_PASS_ASSIGN(conditions, readConditions(call));
-  std::string query = "SELECT " + columnsOf(cdrFields()) + ", attempts FROM cdrs";
+  std::string query = selectOf(cdrFields(), cdr::cdrs().name);
   std::vector<sql::Value> parameters;
   for (std::size_t i = 0; i < conditions.size(); ++i) {
     query += (i == 0 ? " WHERE " : " AND ") + conditions[i].sql;
@@ -182,9 +147,7 @@ Outcome<http::Response> listCdrs(Backend& backend, const Call& call) {
   TG_STORE(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) { return session.query(query, parameters); }));
   std::vector<Json> items;
   for (const auto& row : rows) {
-    auto item = rowJson(cdrFields(), row);
-    item["attempt_count"] = row.integer(cdrFields().size());
-    items.push_back(std::move(item));
+    items.push_back(rowJson(cdrFields(), row));
   }
   const bool more = items.size() > static_cast<std::size_t>(limit);
   items.resize(std::min(items.size(), static_cast<std::size_t>(limit)));
@@ -192,15 +155,14 @@ Outcome<http::Response> listCdrs(Backend& backend, const Call& call) {
 }
 
 base::Result<Json> loadCdr(sql::Session& session, const std::string& id) {
-  TG_TRY_ASSIGN(rows, session.query("SELECT " + columnsOf(cdrFields()) + ", attempts FROM cdrs WHERE call_id = ?", {id}));
+  TG_TRY_ASSIGN(rows, session.query(selectOf(cdrFields(), cdr::cdrs().name) + " WHERE call_id = ?", {id}));
   if (rows.empty()) {
     return base::fail(base::ErrorCode::kNotFound, "there is no CDR of call " + id);
   }
   auto document = rowJson(cdrFields(), rows[0]);
-  document["attempt_count"] = rows[0].integer(cdrFields().size());
   document["attempts"] = Json::array();
   TG_TRY_ASSIGN(attempts,
-                session.query("SELECT " + columnsOf(attemptFields()) + " FROM cdr_attempts WHERE call_id = ? ORDER BY number", {id}));
+                session.query(selectOf(attemptFields(), cdr::attempts().name) + " WHERE call_id = ? ORDER BY number", {id}));
   for (const auto& attempt : attempts) {
     document["attempts"].push_back(rowJson(attemptFields(), attempt));
   }
@@ -263,11 +225,10 @@ std::vector<Operation> cdrOperations(Backend& backend) {
 }
 
 Json cdrSchemas() {
-  auto cdr = shownSchema(cdrFields());
-  cdr["properties"]["attempt_count"] = {{"type", "integer"}};
-  cdr["properties"]["attempts"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/CdrAttempt"}}}};
-  cdr["properties"]["trace"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/TraceStep"}}}};
-  return {{"Cdr", cdr}, {"CdrAttempt", shownSchema(attemptFields())}};
+  auto schema = shownSchema(cdrFields());
+  schema["properties"]["attempts"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/CdrAttempt"}}}};
+  schema["properties"]["trace"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/TraceStep"}}}};
+  return {{"Cdr", schema}, {"CdrAttempt", shownSchema(attemptFields())}};
 }
 
 }  // namespace tollgate::admin_api

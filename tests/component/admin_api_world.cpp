@@ -261,7 +261,7 @@ std::string AdminApi::cdr(std::int64_t customer_id, std::int64_t trunk_id, const
   execute(
       "INSERT INTO cdrs (call_id, setup_at, ended_at, customer_id, trunk_id, carrier_trunk_id, rate_id, vendor_rate_id, called_in, "
       "called_rated, "
-      "caller_in, reason, ended_by, charge_micros, attempts) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      "caller_in, reason, ended_by, charge_micros, attempt_count) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       {id, sql::fromTime(setup), sql::fromTime(setup), customer_id, trunk_id, number("carrier_trunk_id"), number("rate_id"),
        number("vendor_rate_id"), changes.value("called", "5544123"), changes.value("called", "5544123").substr(2),
        changes.value("caller", "37411"), changes.value("reason", "normal"), std::string("caller"),

@@ -20,9 +20,9 @@ std::vector<sql::Value> entryRow(const Transfer& transfer, std::int64_t line, co
           transfer.currency.text(),
           transfer.kind,
           transfer.call_id.empty() ? sql::Value(nullptr) : sql::Value(transfer.call_id),
-          fit(transfer.reference, 128),
-          fit(transfer.author, 128),
-          fit(transfer.note, 255),
+          sql::fit(transfer.reference, 128),
+          sql::fit(transfer.author, 128),
+          sql::fit(transfer.note, 255),
           sql::fromTime(transfer.at)};
 }
 
@@ -31,49 +31,10 @@ struct Movement {
   std::int64_t amount_micros = 0;
 };
 
-// The length of the UTF-8 sequence that begins with this byte; 0 = none does.
-std::size_t sequenceLength(unsigned char first) {
-  if (first < 0x80) {
-    return 1;
-  }
-  if (first >= 0xC2 && first < 0xE0) {
-    return 2;
-  }
-  if (first >= 0xE0 && first < 0xF0) {
-    return 3;
-  }
-  return first >= 0xF0 && first < 0xF5 ? 4 : 0;
-}
-
-bool isSequence(std::string_view bytes) {
-  const bool continued =
-      std::all_of(bytes.begin() + 1, bytes.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; });
-  // Overlong forms, surrogates and what is beyond U+10FFFF.
-  const auto first = static_cast<unsigned char>(bytes[0]);
-  const unsigned char second = bytes.size() > 1 ? static_cast<unsigned char>(bytes[1]) : 0;
-  return continued && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second >= 0xA0) && !(first == 0xF0 && second < 0x90) &&
-         !(first == 0xF4 && second >= 0x90);
-}
-
 }  // namespace
 
 std::string customerAccount(base::CustomerId customer) {
   return "customer:" + std::to_string(customer.value());
-}
-
-std::string fit(std::string_view text, std::size_t characters) {
-  std::string fitted;
-  for (std::size_t count = 0; !text.empty() && count < characters; ++count) {
-    const std::size_t length = sequenceLength(static_cast<unsigned char>(text[0]));
-    if (length == 0 || length > text.size() || !isSequence(text.substr(0, length)) || text[0] == '\0') {
-      fitted.push_back('?');
-      text.remove_prefix(1);
-      continue;
-    }
-    fitted.append(text.substr(0, length));
-    text.remove_prefix(length);
-  }
-  return fitted;
 }
 
 base::Result<void> post(sql::Session& session, const std::vector<Transfer>& transfers) {

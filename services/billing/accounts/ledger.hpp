@@ -43,7 +43,4 @@ struct AccountSum {
 [[nodiscard]] base::Result<std::map<base::CustomerId, AccountSum>> readSums(sql::Session& session,
                                                                             const std::vector<base::CustomerId>& customers);
 
-// As much of a text as a column of so many characters takes, invalid UTF-8 replaced.
-[[nodiscard]] std::string fit(std::string_view text, std::size_t characters);
-
 }  // namespace tollgate::billing

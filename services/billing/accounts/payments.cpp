@@ -60,7 +60,7 @@ Transfer toTransfer(const v1::PostPaymentRequest& request, money::Currency curre
 // Does the stored movement of this key say the same? kConflict when not.
 base::Result<void> compare(const sql::Row& stored, const Transfer& transfer) {
   const bool same = stored.integer(0) == transfer.amount_micros && stored.text(1) == transfer.currency.text() &&
-                    stored.text(2) == transfer.kind && stored.text(3) == fit(transfer.reference, kReferenceMax);
+                    stored.text(2) == transfer.kind && stored.text(3) == sql::fit(transfer.reference, kReferenceMax);
   if (!same) {
     return base::fail(base::ErrorCode::kConflict, "idempotency_key: was used for another movement");
   }

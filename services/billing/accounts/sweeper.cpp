@@ -23,8 +23,8 @@ std::int64_t wallMilliseconds() {
 
 }  // namespace
 
-FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds, base::WallTime now) {
-  FinishedCall lost;
+cdr::FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds, base::WallTime now) {
+  cdr::FinishedCall lost;
   call::v1::CallAnswered answered;
   if (answered.ParseFromString(known)) {
     lost.header.Swap(answered.mutable_header());
@@ -47,7 +47,6 @@ FinishedCall lostCall(const std::string& call, const std::string& known, std::in
   record.set_ended_by(call::v1::ENDED_BY_TOLLGATE);
   *record.add_trace() =
       traceStep("lease", "not heard of for a lease time: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
-  lost.lost = true;
   return lost;
 }
 
@@ -157,7 +156,7 @@ void Sweeper::close(const Lost& lost) {
   }
   telemetry::warn("call closed by its lease",
                   {{"call_id", lost.call}, {"customer", lost.customer.value()}, {"confirmed_seconds", lost.lease.confirmed_seconds}});
-  FinishedCall finished = lostCall(lost.call, known, lost.lease.confirmed_seconds, base::SystemClock().wall());
+  cdr::FinishedCall finished = lostCall(lost.call, known, lost.lease.confirmed_seconds, base::SystemClock().wall());
   finished.record.set_customer_id(lost.customer.value());
   parts_.committer.addLost(std::move(finished));
 }

@@ -7,6 +7,7 @@
 #include "libs/base/ids.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/accounts/keys.hpp"
+#include "services/billing/records/pricing.hpp"
 
 namespace tollgate::billing {
 
@@ -33,13 +34,13 @@ DeadLetter deadLetter(const bus::Record& record, std::string why) {
 
 // CallEnded and CallRejected carry the same.
 template <class Message>
-std::optional<FinishedCall> readFinished(const bus::Record& record) {
+std::optional<cdr::FinishedCall> readFinished(const bus::Record& record) {
   Message message;
   if (!message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size())) ||
       !base::CallId::parse(message.header().call_id()).isSet()) {
     return std::nullopt;
   }
-  FinishedCall call;
+  cdr::FinishedCall call;
   call.header.Swap(message.mutable_header());
   call.record.Swap(message.mutable_record());
   return call;
@@ -108,15 +109,14 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
   return item;
 }
 
-void Committer::addLost(FinishedCall call) {
-  call.lost = true;
+void Committer::addLost(cdr::FinishedCall call) {
   Item item;
   item.call = std::move(call);
   push(std::move(item));
 }
 
 // The slots are free from now on; of the hold the charge stays until the ledger has it.
-void Committer::freeSlots(const FinishedCall& call) {
+void Committer::freeSlots(const cdr::FinishedCall& call) {
   const call::v1::CallRecord& record = call.record;
   const std::string& id = call.header.call_id();
   if (record.customer_id() == 0) {
@@ -182,7 +182,7 @@ Committer::Items Committer::gather() {
 
 void Committer::commit(Items items) {
   const auto began = std::chrono::steady_clock::now();
-  BookOutcome outcome;
+  WriteOutcome outcome;
   if (!write(items, outcome)) {
     return;
   }
@@ -194,15 +194,15 @@ void Committer::commit(Items items) {
   settle(std::move(items), outcome);
 }
 
-bool Committer::write(Items& items, BookOutcome& outcome) {
-  std::vector<const FinishedCall*> calls;
+bool Committer::write(Items& items, WriteOutcome& outcome) {
+  std::vector<const cdr::FinishedCall*> calls;
   for (const Item& item : items) {
     if (item.call) {
       calls.push_back(&*item.call);
     }
   }
   for (int attempt = 0, conflicts = 0;; ++attempt) {
-    auto written = parts_.pool.transaction<BookOutcome>([&](sql::Session& session) -> base::Result<BookOutcome> {
+    auto written = parts_.pool.transaction<WriteOutcome>([&](sql::Session& session) -> base::Result<WriteOutcome> {
       for (const Item& item : items) {
         if (item.summary) {
           TG_TRY(writeUnknownSources(session, *item.summary));
@@ -274,7 +274,7 @@ bool Committer::pauseBeforeRetry(int attempt) {
   return !changed_.wait_for(lock, pause, [this] { return stopping_; });
 }
 
-void Committer::settle(Items items, const BookOutcome& outcome) {
+void Committer::settle(Items items, const WriteOutcome& outcome) {
   std::map<base::CustomerId, Items> by_customer;
   Items others;
   for (Item& item : items) {

@@ -20,7 +20,7 @@
 #include "services/billing/accounts/credit_store.hpp"
 #include "services/billing/config/snapshot.hpp"
 #include "services/billing/metrics.hpp"
-#include "services/billing/records/cdr_book.hpp"
+#include "services/billing/records/record_writer.hpp"
 #include "services/billing/records/settler.hpp"
 #include "services/billing/settings.hpp"
 
@@ -47,28 +47,28 @@ class Committer {
 
   void take(bus::Record record);
   // A call closed by its lease.
-  void addLost(FinishedCall call);
+  void addLost(cdr::FinishedCall call);
 
  private:
   // One thing to write down: exactly one of the three is set.
   struct Item {
     std::optional<bus::Record> record;  // nothing for a lost call
-    std::optional<FinishedCall> call;
+    std::optional<cdr::FinishedCall> call;
     std::optional<call::v1::UnknownSources> summary;
     std::optional<DeadLetter> dead;
   };
   using Items = std::vector<Item>;
 
   [[nodiscard]] std::optional<Item> read(const bus::Record& record);
-  void freeSlots(const FinishedCall& call);
+  void freeSlots(const cdr::FinishedCall& call);
   void push(Item item);
   void run();
   [[nodiscard]] Items gather();
   void commit(Items items);
   // Whether the batch was written; false = stopping, or it has been taken care of in parts.
-  [[nodiscard]] bool write(Items& items, BookOutcome& outcome);
+  [[nodiscard]] bool write(Items& items, WriteOutcome& outcome);
   void splitOrDeadLetter(Items items, const base::Error& error);
-  void settle(Items items, const BookOutcome& outcome);
+  void settle(Items items, const WriteOutcome& outcome);
   void acknowledge(const Items& items);
   [[nodiscard]] bool pauseBeforeRetry(int attempt);  // false = stopping
 

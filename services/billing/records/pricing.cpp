@@ -7,8 +7,8 @@
 
 namespace tollgate::billing {
 
-Price priceOf(const call::v1::CallRecord& record) {
-  Price price;
+cdr::Price priceOf(const call::v1::CallRecord& record) {
+  cdr::Price price;
   const money::Rate rate = fromWire(record.rate());
   price.currency = rate.currency;
   if (!record.has_answered_at()) {

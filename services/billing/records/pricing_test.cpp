@@ -3,10 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "services/billing/accounts/ledger.hpp"
 #include "services/billing/accounts/payments.hpp"
 #include "services/billing/accounts/sweeper.hpp"
-#include "services/billing/records/cdr_rows.hpp"
 #include "services/billing/wire.hpp"
 
 namespace tollgate::billing {
@@ -36,7 +34,7 @@ call::v1::CallRecord answered(milliseconds talked, std::uint32_t paid_seconds) {
 
 // REQUIREMENTS 8.4, 8.5: charge from the customer's rate, cost from the carrier's, margin the difference.
 TEST(PriceOf, ChargesByTheCustomerRateAndCostsByTheVendorRate) {
-  const Price price = priceOf(answered(milliseconds(12'001), 60));
+  const cdr::Price price = priceOf(answered(milliseconds(12'001), 60));
   EXPECT_EQ(price.talked_ms, 12'001);
   EXPECT_EQ(price.talked_seconds, 13);
   EXPECT_EQ(price.billed_seconds, 13);
@@ -50,7 +48,7 @@ TEST(PriceOf, IsNothingWhenNotAnswered) {
   call::v1::CallRecord record = answered(milliseconds(12'000), 60);
   record.clear_answered_at();
   record.mutable_rate()->set_connection_fee_micros(5);
-  const Price price = priceOf(record);
+  const cdr::Price price = priceOf(record);
   EXPECT_EQ(price.charge_micros, 0);
   EXPECT_EQ(price.cost_micros, 0);
   EXPECT_EQ(price.billed_seconds, 0);
@@ -73,7 +71,7 @@ TEST(LostCall, TalksUpToItsConfirmedSecond) {
   call::v1::CallAnswered known;
   known.mutable_header()->set_instance("ingress-1");
   *known.mutable_record() = answered(milliseconds(0), 60);
-  const FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 85, at(5000));
+  const cdr::FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 85, at(5000));
   EXPECT_EQ(lost.record.reason(), common::v1::REASON_INSTANCE_LOST);
   EXPECT_EQ(lost.header.call_id(), kCall);
   EXPECT_EQ(lost.header.instance(), "ingress-1");
@@ -84,45 +82,16 @@ TEST(LostCall, TalksUpToItsConfirmedSecond) {
 TEST(LostCall, CostsNothingWhenItWasNeverAnswered) {
   call::v1::CallAnswered known;
   known.mutable_record()->set_customer_id(4);
-  const FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 0, at(5000));
+  const cdr::FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 0, at(5000));
   EXPECT_FALSE(lost.record.has_answered_at());
   EXPECT_EQ(priceOf(lost.record).charge_micros, 0);
   EXPECT_EQ(fromWire(lost.record.ended_at()), at(5000));
 }
 
 TEST(LostCall, IsStillWrittenWhenNothingIsKnown) {
-  const FinishedCall lost = lostCall(kCall, "\xFF\xFF not a message", 7, at(5000));
+  const cdr::FinishedCall lost = lostCall(kCall, "\xFF\xFF not a message", 7, at(5000));
   EXPECT_EQ(fromWire(lost.record.answered_at()), at(4993));
   EXPECT_EQ(priceOf(lost.record).talked_seconds, 7);
-}
-
-TEST(CdrRows, HaveAsManyValuesAsColumns) {
-  FinishedCall call;
-  call.header.set_call_id(kCall);
-  call.record = answered(milliseconds(12'001), 60);
-  call.record.add_attempts()->set_number(1);
-  call.record.add_attempts()->set_number(1);  // a repeated number is one row
-  call.record.add_trace()->set_found("\xC3 broken text");
-  const auto columns = [](const char* head) { return 1 + std::count(head, head + std::string_view(head).size(), ','); };
-  EXPECT_EQ(static_cast<std::ptrdiff_t>(cdrRow(call, priceOf(call.record)).size()), columns(kCdrHead));
-  ASSERT_EQ(attemptRows(call).size(), 1U);
-  EXPECT_EQ(static_cast<std::ptrdiff_t>(attemptRows(call).front().size()), columns(kAttemptHead));
-  EXPECT_EQ(static_cast<std::ptrdiff_t>(traceRow(call).size()), columns(kTraceHead));
-  call.record.clear_rate();
-  call.record.clear_vendor_rate();
-  EXPECT_EQ(static_cast<std::ptrdiff_t>(cdrRow(call, priceOf(call.record)).size()), columns(kCdrHead));
-}
-
-TEST(Fit, CutsByCharactersAndReplacesWhatIsNoText) {
-  EXPECT_EQ(fit("abcdef", 3), "abc");
-  EXPECT_EQ(fit("h\xC3\xA9llo", 3), "h\xC3\xA9l");
-  EXPECT_EQ(fit("a\xFF"
-                "b\xC3",
-                10),
-            "a?b?");
-  EXPECT_EQ(fit("\xED\xA0\x80", 10), "???");  // a surrogate
-  EXPECT_EQ(fit(std::string_view("a\0b", 3), 10), "a?b");
-  EXPECT_EQ(fit("\xF0\x9F\x98\x80", 1), "\xF0\x9F\x98\x80");
 }
 
 v1::PostPaymentRequest payment() {

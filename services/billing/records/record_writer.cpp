@@ -1,19 +1,26 @@
-#include "services/billing/records/cdr_book.hpp"
+#include "services/billing/records/record_writer.hpp"
 
 #include <set>
-#include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "libs/base/clock.hpp"
+#include "libs/base/limits.hpp"
 #include "libs/base/reason.hpp"
-#include "services/billing/records/cdr_rows.hpp"
+#include "services/billing/records/pricing.hpp"
 #include "services/billing/wire.hpp"
 
 namespace tollgate::billing {
 
 namespace {
 
+using cdr::FinishedCall;
+using cdr::Price;
+using SqlRow = std::vector<sql::Value>;
+
 constexpr std::size_t kIdsPerQuery = 500;
 
+// What is already in the table `cdrs`.
 struct Stored {
   bool lost = false;
   std::int64_t charge_micros = 0;
@@ -23,7 +30,7 @@ bool isLost(const FinishedCall& call) {
   return call.record.reason() == common::v1::REASON_INSTANCE_LOST;
 }
 
-// One record per call; within a batch the truth goes before a record closed by the lease.
+// One record per call. Within a batch the true record is preferred to one that was made when the lease of the call ended.
 std::map<std::string, const FinishedCall*> pickRecords(const std::vector<const FinishedCall*>& calls) {
   std::map<std::string, const FinishedCall*> picked;
   for (const FinishedCall* call : calls) {
@@ -66,20 +73,49 @@ Transfer chargeOf(const FinishedCall& call, const Price& price, std::int64_t cha
   return transfer;
 }
 
-// The rows of one batch on their way to the database.
-struct CdrRows {
+// A number that occurs twice would break the primary key: the first one counts.
+void addAttempts(const FinishedCall& call, std::vector<SqlRow>& rows) {
+  std::set<std::uint32_t> numbers;
+  for (const call::v1::Attempt& attempt : call.record.attempts()) {
+    if (numbers.size() < base::limits::kAttemptsMax && numbers.insert(attempt.number()).second) {
+      rows.push_back(cdr::attempts().row({call, attempt}));
+    }
+  }
+}
+
+SqlRow traceRow(const FinishedCall& call) {
+  nlohmann::json trace = nlohmann::json::array();
+  for (const common::v1::TraceStep& step : call.record.trace()) {
+    trace.push_back({{"stage", step.stage()}, {"check", step.check()}, {"found", step.found()}, {"passed", step.passed()}});
+  }
+  return {call.header.call_id(), trace.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)};
+}
+
+// What one transaction writes.
+struct Batch {
   std::vector<SqlRow> cdrs;
   std::vector<SqlRow> attempts;
   std::vector<SqlRow> traces;
   std::vector<Transfer> transfers;
-  std::vector<std::string> replaced;  // call ids whose lost record gives way
+  std::vector<std::string> replaced;  // call ids whose record as lost is deleted first
 
-  void add(const FinishedCall& call, const Price& price) {
-    cdrs.push_back(cdrRow(call, price));
-    for (SqlRow& row : attemptRows(call)) {
-      attempts.push_back(std::move(row));
+  // `stored` is what the table has of this call, or nullptr. False: the call needs no change.
+  [[nodiscard]] bool add(const FinishedCall& call, const Stored* stored) {
+    if (stored != nullptr && (!stored->lost || isLost(call))) {
+      return false;
     }
+    const Price price = priceOf(call.record);
+    cdrs.push_back(cdr::cdrs().row({call, price}));
+    addAttempts(call, attempts);
     traces.push_back(traceRow(call));
+    const std::int64_t due = price.charge_micros - (stored != nullptr ? stored->charge_micros : 0);
+    if (due != 0 && call.record.customer_id() != 0) {
+      transfers.push_back(chargeOf(call, price, due, stored != nullptr));
+    }
+    if (stored != nullptr) {
+      replaced.push_back(call.header.call_id());
+    }
+    return true;
   }
 };
 
@@ -92,52 +128,42 @@ base::Result<void> removeReplaced(sql::Session& session, const std::vector<std::
   return {};
 }
 
-base::Result<void> insertRows(sql::Session& session, const CdrRows& rows) {
-  TG_TRY(removeReplaced(session, rows.replaced));
-  if (!rows.cdrs.empty()) {
-    TG_TRY(session.insertMany(kCdrHead, rows.cdrs, ""));
-    TG_TRY(session.insertMany(kTraceHead, rows.traces, ""));
+base::Result<void> insert(sql::Session& session, const Batch& batch) {
+  TG_TRY(removeReplaced(session, batch.replaced));
+  if (!batch.cdrs.empty()) {
+    TG_TRY(session.insertMany(cdr::cdrs().insertHead(), batch.cdrs, ""));
+    TG_TRY(session.insertMany("cdr_traces (call_id, trace)", batch.traces, ""));
   }
-  if (!rows.attempts.empty()) {
-    TG_TRY(session.insertMany(kAttemptHead, rows.attempts, ""));
+  if (!batch.attempts.empty()) {
+    TG_TRY(session.insertMany(cdr::attempts().insertHead(), batch.attempts, ""));
   }
-  return post(session, rows.transfers);
+  return post(session, batch.transfers);
 }
 
 }  // namespace
 
-base::Result<BookOutcome> writeCalls(sql::Session& session, const std::vector<const FinishedCall*>& calls) {
+base::Result<WriteOutcome> writeCalls(sql::Session& session, const std::vector<const FinishedCall*>& calls) {
   const auto picked = pickRecords(calls);
   TG_TRY_ASSIGN(stored, readStored(session, picked));
-  BookOutcome outcome;
+  WriteOutcome outcome;
   outcome.repeated = calls.size() - picked.size();
-  CdrRows rows;
+  Batch batch;
   std::set<base::CustomerId> customers;
   for (const auto& [id, call] : picked) {
-    const base::CustomerId customer(call->record.customer_id());
-    if (customer.isSet()) {
+    if (const base::CustomerId customer(call->record.customer_id()); customer.isSet()) {
       customers.insert(customer);
     }
     const auto known = stored.find(id);
-    const bool correction = known != stored.end();
-    if (correction && (!known->second.lost || isLost(*call))) {
+    const bool is_known = known != stored.end();
+    if (!batch.add(*call, is_known ? &known->second : nullptr)) {
       ++outcome.repeated;
-      continue;
-    }
-    const Price price = priceOf(call->record);
-    rows.add(*call, price);
-    const std::int64_t due = price.charge_micros - (correction ? known->second.charge_micros : 0);
-    if (due != 0 && customer.isSet()) {
-      rows.transfers.push_back(chargeOf(*call, price, due, correction));
-    }
-    if (correction) {
-      rows.replaced.push_back(id);
+    } else if (is_known) {
       ++outcome.corrected;
     } else {
       ++(isLost(*call) ? outcome.lost : outcome.written);
     }
   }
-  TG_TRY(insertRows(session, rows));
+  TG_TRY(insert(session, batch));
   TG_TRY_ASSIGN(sums, readSums(session, {customers.begin(), customers.end()}));
   outcome.sums = std::move(sums);
   return outcome;
@@ -146,7 +172,7 @@ base::Result<BookOutcome> writeCalls(sql::Session& session, const std::vector<co
 base::Result<void> writeUnknownSources(sql::Session& session, const call::v1::UnknownSources& summary) {
   std::vector<SqlRow> rows;
   for (const call::v1::UnknownSource& source : summary.sources()) {
-    rows.push_back({summary.header().call_id(), fit(source.address(), 45), static_cast<std::int64_t>(source.messages()),
+    rows.push_back({summary.header().call_id(), sql::fit(source.address(), 45), static_cast<std::int64_t>(source.messages()),
                     sql::fromTime(fromWire(source.first_at())), sql::fromTime(fromWire(source.last_at()))});
   }
   if (rows.empty()) {
@@ -158,7 +184,7 @@ base::Result<void> writeUnknownSources(sql::Session& session, const call::v1::Un
 }
 
 base::Result<void> writeDeadLetter(sql::Session& session, const DeadLetter& letter) {
-  constexpr std::size_t kDataMax = 4U << 20U;  // twice as much in hex fits the column
+  constexpr std::size_t kDataMax = 4U << 20U;  // in hex twice as long, which a MEDIUMTEXT holds
   static constexpr char kHex[] = "0123456789abcdef";
   std::string hex;
   for (const char byte : letter.data.substr(0, kDataMax)) {
@@ -166,7 +192,7 @@ base::Result<void> writeDeadLetter(sql::Session& session, const DeadLetter& lett
     hex.push_back(kHex[static_cast<unsigned char>(byte) & 0xFU]);
   }
   TG_TRY(session.execute("INSERT INTO dead_letters (stream_sequence, subject, error, data_hex, at) VALUES (?, ?, ?, ?, ?)",
-                         {static_cast<std::int64_t>(letter.stream_sequence), fit(letter.subject, 255), fit(letter.error, 255), hex,
+                         {static_cast<std::int64_t>(letter.stream_sequence), sql::fit(letter.subject, 255), sql::fit(letter.error, 255), hex,
                           sql::fromTime(base::SystemClock().wall())}));
   return {};
 }
