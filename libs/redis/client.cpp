@@ -48,25 +48,32 @@ class FileDescriptor {
 
 }  // namespace
 
-Script::Script(std::string name, std::string source) : name_(std::move(name)), source_(std::move(source)), sha1_(sha1Of(source_)) {}
+Script::Script(std::string source) : source_(std::move(source)), sha1_(sha1Of(source_)) {}
+
+ClientMetrics::ClientMetrics(telemetry::Metrics& metrics, std::string_view service)
+    : connects(metrics.counter("tollgate_" + std::string(service) + "_redis_connects_total", "connections made to Redis")),
+      timeouts(metrics.counter("tollgate_" + std::string(service) + "_redis_timeouts_total", "Redis commands without a reply in time")),
+      refused(metrics.counter("tollgate_" + std::string(service) + "_redis_refused_total",
+                              "Redis commands refused because of no connection or too many pending")) {}
 
 struct Client::State {
   // Passed in.
   const ClientSettings settings;
   const std::vector<Script> scripts;
+  const std::optional<ClientMetrics> metrics;
 
   // Owned.
   FileDescriptor epoll{epoll_create1(EPOLL_CLOEXEC)};
   FileDescriptor wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  Session session{settings, scripts, epoll.get()};
+  Session session{settings, scripts, metrics, epoll.get()};
   std::mutex mutex;
   std::vector<Command> queue;                                                   // guarded by mutex
   bool stopping = false;                                                        // guarded by mutex
   std::unordered_map<std::string, std::shared_ptr<const std::string>> sources;  // by SHA-1; guarded by mutex
   std::thread thread;
 
-  State(ClientSettings the_settings, std::vector<Script> the_scripts)
-      : settings(std::move(the_settings)), scripts(std::move(the_scripts)) {}
+  State(ClientSettings the_settings, std::vector<Script> the_scripts, std::optional<ClientMetrics> the_metrics)
+      : settings(std::move(the_settings)), scripts(std::move(the_scripts)), metrics(the_metrics) {}
 
   void enqueue(std::vector<Command> commands);
   void loop();
@@ -90,7 +97,7 @@ void Client::State::enqueue(std::vector<Command> commands) {
     was_empty = queue.empty();
     for (auto& command : commands) {
       if (session.pending.fetch_add(1, std::memory_order_relaxed) >= settings.pending_max) {
-        command.words.clear();  // taken only to be completed on the client's thread
+        command.words.clear();  // refused; queued so that it completes on the client's thread
       }
       queue.push_back(std::move(command));
     }
@@ -111,10 +118,9 @@ void Client::State::loop() {
     }
     for (auto& command : taken) {
       if (command.words.empty()) {
-        session.refused.fetch_add(1, std::memory_order_relaxed);
-        session.complete(command.done, base::fail(base::ErrorCode::kOverLimit, "too many commands wait for redis"));
+        session.refuse(command.done, {base::ErrorCode::kOverLimit, "too many commands are waiting for Redis"});
       } else if (!run) {
-        session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the redis client is being closed"));
+        session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the Redis client is being closed"));
       } else {
         session.submit(std::move(command));
       }
@@ -138,7 +144,7 @@ void Client::State::loop() {
       }
     }
   }
-  session.close("the redis client is being closed");
+  session.close("the Redis client is being closed");
 }
 
 void Client::State::stop() {
@@ -148,9 +154,9 @@ void Client::State::stop() {
   }
   kick();
   thread.join();
-  // Nobody may call any more; what a completion queued meanwhile is completed here.
+  // No thread may call the client any more. Commands that completions queued meanwhile are completed here.
   for (auto& command : queue) {
-    session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the redis client is being closed"));
+    session.complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the Redis client is being closed"));
   }
 }
 
@@ -163,8 +169,8 @@ std::shared_ptr<const std::string> Client::State::sourceOf(const Script& script)
   return source;
 }
 
-Client::Client(ClientSettings settings, std::vector<Script> scripts)
-    : state_(std::make_unique<State>(std::move(settings), std::move(scripts))) {
+Client::Client(ClientSettings settings, std::vector<Script> scripts, std::optional<ClientMetrics> metrics)
+    : state_(std::make_unique<State>(std::move(settings), std::move(scripts), metrics)) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = state_->wake.get();
@@ -213,7 +219,7 @@ void Client::run(const Script& script, std::vector<std::string> keys, std::vecto
 
 base::Result<Reply> Client::wait(std::vector<std::string> words) {
   TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
-  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may end after this function
+  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may still run when this function returns
   auto future = promise->get_future();
   command(std::move(words), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
   return future.get();
@@ -225,10 +231,6 @@ base::Result<Reply> Client::waitRun(const Script& script, std::vector<std::strin
   auto future = promise->get_future();
   run(script, std::move(keys), std::move(arguments), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
   return future.get();
-}
-
-ClientStats Client::stats() const {
-  return {state_->session.connects.load(), state_->session.timeouts.load(), state_->session.refused.load()};
 }
 
 }  // namespace tollgate::redis

@@ -1,17 +1,21 @@
-// An asynchronous Redis client on a thread of its own: commands of any thread are queued, written in one go and answered in order.
-// A command without an answer by its deadline completes with kTimeout; several in a row make the connection be rebuilt, since a hung
-// server says nothing. Scripts are loaded again after every reconnect. Completions run on the client's thread and must not block.
+// An asynchronous Redis client with a thread of its own. Commands are queued, those that wait together are written together, and the replies
+// come in the order of the commands. A command without a reply by its deadline completes with kTimeout; after several timeouts in a row the
+// client opens a new connection, because a hung server does not close the old one. Scripts are loaded again after every connect.
+//
+// Threads: any thread may call the client; completions run on the client's thread and must not block. Owns: the connection and the thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "libs/base/result.hpp"
+#include "libs/telemetry/metrics.hpp"
 
 namespace tollgate::redis {
 
@@ -22,10 +26,10 @@ struct ClientSettings {
   std::string password;  // empty = no AUTH
   int database = 0;
   std::chrono::milliseconds command_timeout{500};
-  std::size_t pending_max = 100000;  // beyond: kOverLimit at once
+  std::size_t pending_max = 100000;  // queued and unanswered commands; one more is refused with kOverLimit
 };
 
-// A reply as a value; nested arrays allowed.
+// A reply as a value; arrays may be nested.
 struct Reply {
   enum class Kind { kNil, kInteger, kText, kArray };
   Kind kind = Kind::kNil;
@@ -36,52 +40,52 @@ struct Reply {
 
 using Done = std::function<void(base::Result<Reply>)>;
 
-// A Lua script by name; the client knows its SHA-1 and sends EVALSHA, EVAL once after NOSCRIPT.
+// A Lua script with its SHA-1. The client sends EVALSHA, and EVAL when the server answers NOSCRIPT.
 class Script {
  public:
-  Script(std::string name, std::string source);
-  [[nodiscard]] const std::string& name() const { return name_; }
+  explicit Script(std::string source);
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] const std::string& sha1() const { return sha1_; }
 
  private:
-  std::string name_;
   std::string source_;
   std::string sha1_;
 };
 
-// Since the start. For metrics.
-struct ClientStats {
-  std::uint64_t connects = 0;
-  std::uint64_t timeouts = 0;
-  std::uint64_t refused = 0;  // not connected, or beyond pending_max
+// The metrics of a client, registered under the name of its service: tollgate_<service>_redis_*.
+struct ClientMetrics {
+  ClientMetrics(telemetry::Metrics& metrics, std::string_view service);
+  telemetry::Counter& connects;
+  telemetry::Counter& timeouts;
+  telemetry::Counter& refused;  // not connected, or more than pending_max
 };
 
 class Client {
  public:
-  // Starts the thread; the connection comes up when the server does. Scripts listed here are loaded on every (re)connect.
-  Client(ClientSettings settings, std::vector<Script> scripts);
-  ~Client();  // completes what is pending with kUnavailable
+  // Starts the thread, which connects and keeps trying while the server is away. `scripts` are loaded on every connect.
+  explicit Client(ClientSettings settings, std::vector<Script> scripts = {}, std::optional<ClientMetrics> metrics = std::nullopt);
+  // Completes all pending commands with kUnavailable.
+  ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   [[nodiscard]] bool isConnected() const;
 
-  // Any thread; what all completions share: kUnavailable at once while not connected, and when the connection is lost before the answer
-  // (the command may then have been run); kTimeout likewise; kInternal with the server's words when it answers with an error.
+  // Send a command or run a script; `done` is called exactly once.
+  // Errors: kUnavailable, not connected, or the connection was lost before the reply (the command may have been executed); kTimeout, no reply
+  // within command_timeout (the same holds); kOverLimit, pending_max is reached; kInternal, the server replied with an error, which is the
+  // message.
   void command(std::vector<std::string> words, Done done);
   void run(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
 
-  // Several commands handed over together are written together.
+  // Sends several commands in one write. Errors: as above, for each command.
   struct Call {
     std::vector<std::string> words;
     Done done;
   };
   void commands(std::vector<Call> calls);
 
-  [[nodiscard]] ClientStats stats() const;
-
-  // Blocking forms, for worker threads and tests; never on the client's own thread.
+  // Blocking forms. Requires: not the client's own thread. Errors: as above.
   [[nodiscard]] base::Result<Reply> wait(std::vector<std::string> words);
   [[nodiscard]] base::Result<Reply> waitRun(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments);
 

@@ -17,7 +17,7 @@ using base::ErrorCode;
 using testkit::waitUntil;
 
 const Script& addScript() {
-  static const Script script("add", "return redis.call('INCRBY', KEYS[1], ARGV[1])");
+  static const Script script("return redis.call('INCRBY', KEYS[1], ARGV[1])");
   return script;
 }
 
@@ -35,11 +35,13 @@ class RedisTest : public ::testing::Test {
     ASSERT_TRUE(waitUntil([&] { return client_.isConnected(); }));
   }
   testkit::RedisServer server_;
-  Client client_{settingsFor(server_), {addScript()}};
+  telemetry::Metrics registry_;
+  ClientMetrics metrics_{registry_, "probe"};
+  Client client_{settingsFor(server_), {addScript()}, metrics_};
 };
 
 TEST(Script, KnowsItsSha1) {
-  EXPECT_EQ(Script("one", "return 1").sha1(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+  EXPECT_EQ(Script("return 1").sha1(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
 }
 
 TEST_F(RedisTest, GivesEachKindOfReply) {
@@ -99,7 +101,7 @@ TEST_F(RedisTest, RunsScriptsAndSurvivesTheirLoss) {
   ASSERT_TRUE(client_.wait({"SCRIPT", "FLUSH"}));
   EXPECT_EQ(client_.waitRun(addScript(), {"{c1}:x"}, {"2"})->integer, 7);  // by EVAL, once
   EXPECT_EQ(client_.wait({"SCRIPT", "EXISTS", addScript().sha1()})->elements[0].integer, 1);
-  const Script unlisted("unlisted", "return ARGV[1]");
+  const Script unlisted("return ARGV[1]");
   EXPECT_EQ(client_.waitRun(unlisted, {}, {"there"})->text, "there");
 }
 
@@ -113,7 +115,7 @@ TEST_F(RedisTest, FailsAtOnceWhileTheServerIsAwayAndLoadsScriptsWhenItIsBack) {
   ASSERT_TRUE(waitUntil([&] { return client_.isConnected(); }));
   EXPECT_EQ(client_.wait({"SCRIPT", "EXISTS", addScript().sha1()})->elements[0].integer, 1);
   EXPECT_EQ(client_.waitRun(addScript(), {"x"}, {"3"})->integer, 3);
-  EXPECT_GE(client_.stats().connects, 2U);
+  EXPECT_GE(metrics_.connects.value(), 2);
 }
 
 // A hung server says nothing: every command has its own deadline, and the connection is made anew.
@@ -121,6 +123,7 @@ TEST_F(RedisTest, TimesOutOnAHungServerAndRecovers) {
   server_.pause();
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(client_.wait({"PING"}).error().code, ErrorCode::kTimeout);
+  EXPECT_EQ(metrics_.timeouts.value(), 1);
   EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
   std::atomic<int> failed{0};
   for (int i = 0; i < 20; ++i) {
@@ -155,7 +158,9 @@ TEST(RedisClient, RefusesBeyondThePendingBound) {
   auto settings = settingsFor(server);
   settings.pending_max = 10;
   settings.command_timeout = 5s;
-  Client client(settings, {});
+  telemetry::Metrics registry;
+  const ClientMetrics metrics(registry, "probe");
+  Client client(settings, {}, metrics);
   ASSERT_TRUE(waitUntil([&] { return client.isConnected(); }));
   server.pause();
   std::atomic<int> over{0};
@@ -170,6 +175,7 @@ TEST(RedisClient, RefusesBeyondThePendingBound) {
     });
   }
   EXPECT_TRUE(waitUntil([&] { return over >= 20; }));
+  EXPECT_EQ(metrics.refused.value(), over.load());
   server.resume();
   EXPECT_TRUE(waitUntil([&] { return good + over == 30; }));
 }

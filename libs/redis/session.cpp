@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kConnectLimit = 2s;
 constexpr std::chrono::milliseconds kBackoffFirst = 50ms;
 constexpr std::chrono::milliseconds kBackoffMax = 1s;
 constexpr std::chrono::milliseconds kPingEvery = 1s;
-constexpr int kTimeoutsMax = 3;  // in a row; a hung server says nothing, so the connection is made anew
+constexpr int kTimeoutsMax = 3;  // in a row; then the server is taken for hung and a new connection is opened
 
 Session& sessionOf(const redisAsyncContext* context) {
   return *static_cast<Session*>(context->data);
@@ -50,24 +50,24 @@ Reply toReply(const redisReply& wire) {
   return reply;
 }
 
-// The server is there but cannot serve now: loading, failing over, busy with a script.
-bool isPassing(std::string_view text) {
+// The server is running but cannot serve at the moment: it is loading, failing over or busy with a script.
+bool isTemporary(std::string_view text) {
   constexpr std::array kWords = {"LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN",
                                  "BUSY ",   "NOAUTH",     "MISCONF",  "NOREPLICAS"};
   return std::any_of(kWords.begin(), kWords.end(), [&](const char* word) { return text.starts_with(word); });
 }
 
 base::Error toError(std::string_view text) {
-  return {isPassing(text) ? base::ErrorCode::kUnavailable : base::ErrorCode::kInternal, "redis: " + std::string(text)};
+  return {isTemporary(text) ? base::ErrorCode::kUnavailable : base::ErrorCode::kInternal, "Redis: " + std::string(text)};
 }
 
 }  // namespace
 
-Session::Session(const ClientSettings& settings, const std::vector<Script>& scripts, int epoll)
-    : settings_(settings), scripts_(scripts), epoll_(epoll) {}
+Session::Session(const ClientSettings& settings, const std::vector<Script>& scripts, const std::optional<ClientMetrics>& metrics, int epoll)
+    : settings_(settings), scripts_(scripts), metrics_(metrics), epoll_(epoll) {}
 
 Session::~Session() {
-  close("the redis client is being closed");
+  close("the Redis client is being closed");
 }
 
 void Session::complete(const Done& done, base::Result<Reply> result) {
@@ -75,10 +75,17 @@ void Session::complete(const Done& done, base::Result<Reply> result) {
   if (done) {
     try {
       done(std::move(result));
-    } catch (const std::exception& problem) {
-      telemetry::error("redis completion threw", {{"error", problem.what()}});
+    } catch (const std::exception& error) {
+      telemetry::error("the completion of a Redis command threw an exception", {{"error", error.what()}});
     }
   }
+}
+
+void Session::refuse(const Done& done, base::Error error) {
+  if (metrics_) {
+    metrics_->refused.add();
+  }
+  complete(done, tl::unexpected(std::move(error)));
 }
 
 bool Session::write(redisCallbackFn* callback, std::uint64_t id, const std::vector<std::string>& words) {
@@ -90,20 +97,19 @@ bool Session::write(redisCallbackFn* callback, std::uint64_t id, const std::vect
     texts.push_back(word.data());
     sizes.push_back(word.size());
   }
-  // hiredis passes a void* through; here it is the number itself.
+  // hiredis hands this pointer back with the reply; it carries the number itself.
   auto* number = reinterpret_cast<void*>(static_cast<std::uintptr_t>(id));  // NOLINT(performance-no-int-to-ptr)
   return redisAsyncCommandArgv(context_, callback, number, static_cast<int>(words.size()), texts.data(), sizes.data()) == REDIS_OK;
 }
 
 void Session::submit(Command command) {
   if (phase_ != Phase::kReady || context_ == nullptr) {
-    refused.fetch_add(1, std::memory_order_relaxed);
-    complete(command.done, base::fail(base::ErrorCode::kUnavailable, "not connected to redis"));
+    refuse(command.done, {base::ErrorCode::kUnavailable, "not connected to Redis"});
     return;
   }
   const std::uint64_t id = ++last_id_;
   if (command.words.empty() || !write(replied, id, command.words)) {
-    complete(command.done, base::fail(base::ErrorCode::kInternal, "redis: the command cannot be sent"));
+    complete(command.done, base::fail(base::ErrorCode::kInternal, "the command cannot be sent to Redis"));
     return;
   }
   deadlines_.emplace_back(command.deadline, id);
@@ -123,7 +129,7 @@ void Session::onEvents(std::uint32_t events) {
   if (context_ != nullptr && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
     redisAsyncHandleRead(context_);
   }
-  // The context may be gone by now.
+  // Reading may have freed the context.
   if (context_ != nullptr && (events & EPOLLOUT) != 0) {
     redisAsyncHandleWrite(context_);
   }
@@ -136,12 +142,12 @@ void Session::onReply(std::uint64_t id, const redisReply* reply) {
   }
   const auto found = unanswered_.find(id);
   if (found == unanswered_.end()) {
-    return;  // its deadline was over
+    return;  // its deadline has passed, it is completed
   }
   if (reply == nullptr) {
     const Command command = std::move(found->second);
     unanswered_.erase(found);
-    complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the connection to redis was lost"));
+    complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
     return;
   }
   if (reply->type != REDIS_REPLY_ERROR) {
@@ -155,13 +161,14 @@ void Session::onReply(std::uint64_t id, const redisReply* reply) {
     retryAsEval(id, found->second);
     return;
   }
-  broken_ = broken_ || text.starts_with("READONLY");  // demoted: connect again, to the new master
+  // The server became a replica: a new connection finds the new master.
+  broken_ = broken_ || text.starts_with("READONLY");
   const Command command = std::move(found->second);
   unanswered_.erase(found);
   complete(command.done, tl::unexpected(toError(text)));
 }
 
-// The server lost its scripts (restart, SCRIPT FLUSH); EVAL loads it again. The deadline stays what it was.
+// The server has lost its scripts (a restart, SCRIPT FLUSH): EVAL executes the script and loads it. The deadline stays the same.
 void Session::retryAsEval(std::uint64_t id, Command& command) {
   command.words[0] = "EVAL";
   command.words[1] = *command.source;
@@ -169,7 +176,7 @@ void Session::retryAsEval(std::uint64_t id, Command& command) {
   if (!write(replied, id, command.words)) {
     const Command failed = std::move(command);
     unanswered_.erase(id);
-    complete(failed.done, base::fail(base::ErrorCode::kUnavailable, "the connection to redis was lost"));
+    complete(failed.done, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
   }
 }
 
@@ -181,11 +188,11 @@ void Session::connect(Time now) {
   phase_ends_ = now + kConnectLimit;
   redisAsyncContext* context = redisAsyncConnect(settings_.host.c_str(), settings_.port);
   if (context == nullptr || context->err != 0) {
-    const std::string why = context == nullptr ? "out of memory" : context->errstr;
+    const std::string error = context == nullptr ? "out of memory" : context->errstr;
     if (context != nullptr) {
       redisAsyncFree(context);
     }
-    lost(why);
+    onLost(error);
     return;
   }
   context_ = context;
@@ -232,18 +239,18 @@ void Session::connected(const redisAsyncContext* context, int status) noexcept {
   if (status == REDIS_OK) {
     session.greet();
   } else {
-    session.context_ = nullptr;  // frees itself
-    session.lost(context->errstr == nullptr ? "connect failed" : context->errstr);
+    session.context_ = nullptr;  // hiredis frees it
+    session.onLost(context->errstr == nullptr ? "connect failed" : context->errstr);
   }
 }
 
 void Session::disconnected(const redisAsyncContext* context, int status) noexcept {
   Session& session = sessionOf(context);
   if (session.context_ == nullptr) {
-    return;  // close() tells
+    return;  // close() reports it
   }
-  session.context_ = nullptr;  // frees itself
-  session.lost(status == REDIS_OK || context->errstr == nullptr ? "closed" : context->errstr);
+  session.context_ = nullptr;  // hiredis frees it
+  session.onLost(status == REDIS_OK || context->errstr == nullptr ? "closed" : context->errstr);
 }
 
 void Session::replied(redisAsyncContext* context, void* reply, void* id) noexcept {
@@ -276,11 +283,11 @@ void Session::greet() {
 
 void Session::onGreeting(const redisReply* reply) {
   if (reply == nullptr) {
-    return;  // the disconnect tells why
+    return;  // the disconnect that follows reports the error
   }
   if (reply->type == REDIS_REPLY_ERROR) {
     broken_ = true;
-    telemetry::warn("redis refuses", {{"error", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
+    telemetry::warn("Redis refused to set up the connection", {{"error", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
     return;
   }
   if (--greetings_left_ == 0 && !broken_) {
@@ -288,30 +295,32 @@ void Session::onGreeting(const redisReply* reply) {
     backoff_ = 0ms;
     timeouts_in_a_row_ = 0;
     ping_at_ = std::chrono::steady_clock::now() + kPingEvery;
-    connects.fetch_add(1, std::memory_order_relaxed);
+    if (metrics_) {
+      metrics_->connects.add();
+    }
     ready_ = true;
-    telemetry::info("redis connected", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}});
+    telemetry::info("connected to Redis", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}});
   }
 }
 
-void Session::lost(const std::string& why) {
+void Session::onLost(const std::string& error) {
   if (ready_.exchange(false) || phase_ == Phase::kGreeting || backoff_ == 0ms) {
-    telemetry::warn("redis connection lost", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}, {"error", why}});
+    telemetry::warn("connection to Redis lost", {{"host", settings_.host}, {"port", std::int64_t{settings_.port}}, {"error", error}});
   }
   phase_ = Phase::kWaiting;
   backoff_ = std::clamp(backoff_ * 2, kBackoffFirst, kBackoffMax);
   phase_ends_ = std::chrono::steady_clock::now() + backoff_;
 }
 
-void Session::close(const std::string& why) {
+void Session::close(const std::string& error) {
   ready_ = false;
   if (redisAsyncContext* const context = std::exchange(context_, nullptr); context != nullptr) {
-    redisAsyncFree(context);  // completes what is unanswered
-    lost(why);
+    redisAsyncFree(context);  // completes every command without a reply
+    onLost(error);
   }
-  // Only what hiredis never took could still be here.
+  // hiredis has completed all commands that it accepted.
   for (auto& [id, command] : std::exchange(unanswered_, {})) {
-    complete(command.done, base::fail(base::ErrorCode::kUnavailable, why));
+    complete(command.done, base::fail(base::ErrorCode::kUnavailable, error));
   }
   deadlines_.clear();
 }
@@ -328,8 +337,10 @@ void Session::expire(Time now) {
       const Command command = std::move(found->second);
       unanswered_.erase(found);
       ++timeouts_in_a_row_;
-      timeouts.fetch_add(1, std::memory_order_relaxed);
-      complete(command.done, base::fail(base::ErrorCode::kTimeout, "redis does not answer in time"));
+      if (metrics_) {
+        metrics_->timeouts.add();
+      }
+      complete(command.done, base::fail(base::ErrorCode::kTimeout, "Redis did not answer in time"));
     }
   }
 }
@@ -337,7 +348,7 @@ void Session::expire(Time now) {
 void Session::tick(Time now) {
   expire(now);
   if (context_ != nullptr && (broken_ || timeouts_in_a_row_ >= kTimeoutsMax)) {
-    close(broken_ ? "refused" : "does not answer");
+    close(broken_ ? "the server refused" : "the server does not answer");
   }
   switch (phase_) {
     case Phase::kWaiting:

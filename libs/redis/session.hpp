@@ -1,4 +1,5 @@
-// One connection to Redis and what waits for an answer on it. Used by the client's thread only. Private to libs/redis.
+// One connection to Redis with the commands that wait for a reply on it. It connects, authenticates, loads the scripts, watches the
+// deadlines and reconnects. Private to libs/redis. Threads: the client's thread only, but for isReady() and `pending`. Owns: the connection.
 #pragma once
 
 #include <atomic>
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,30 +29,29 @@ struct Command {
 
 class Session {
  public:
-  Session(const ClientSettings& settings, const std::vector<Script>& scripts, int epoll);
+  Session(const ClientSettings& settings, const std::vector<Script>& scripts, const std::optional<ClientMetrics>& metrics, int epoll);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Puts it into the output buffer; flush() writes.
+  // Puts the command into the output buffer, which flush() writes to the socket.
   void submit(Command command);
   void flush();
   void onEvents(std::uint32_t events);
-  // Deadlines, reconnects, keep-alive.
+  // Completes commands whose deadline has passed, reconnects, sends the keep-alive PING.
   void tick(Time now);
   [[nodiscard]] Time nextTick() const;
-  // Brings the epoll registration to what hiredis wants. Before epoll_wait.
+  // Registers with epoll the events that hiredis waits for. Called before every epoll_wait.
   void arm();
-  void close(const std::string& why);
+  void close(const std::string& error);
+  // Calls `done`, which counts as one pending command less.
+  void complete(const Done& done, base::Result<Reply> result);
+  // The same with an Error, for a command that is not sent.
+  void refuse(const Done& done, base::Error error);
 
   // Any thread.
   [[nodiscard]] bool isReady() const { return ready_.load(std::memory_order_relaxed); }
-  std::atomic<std::size_t> pending{0};  // queued and unanswered; the client adds, the session subtracts
-  std::atomic<std::uint64_t> connects{0};
-  std::atomic<std::uint64_t> timeouts{0};
-  std::atomic<std::uint64_t> refused{0};
-
-  void complete(const Done& done, base::Result<Reply> result);
+  std::atomic<std::size_t> pending{0};  // queued and unanswered commands: the client adds, the session subtracts
 
  private:
   enum class Phase { kWaiting, kConnecting, kGreeting, kReady };
@@ -61,7 +62,7 @@ class Session {
   void onReply(std::uint64_t id, const redisReply* reply);
   void retryAsEval(std::uint64_t id, Command& command);
   [[nodiscard]] bool write(redisCallbackFn* callback, std::uint64_t id, const std::vector<std::string>& words);
-  void lost(const std::string& why);
+  void onLost(const std::string& error);
   void want(std::uint32_t mask, bool on);
   void expire(Time now);
 
@@ -73,9 +74,10 @@ class Session {
   // Passed in.
   const ClientSettings& settings_;
   const std::vector<Script>& scripts_;
+  const std::optional<ClientMetrics>& metrics_;
   const int epoll_;
 
-  // Owned. The context frees itself after a failed connect and a disconnect: then it is only forgotten here.
+  // Owned. hiredis frees the context after a failed connect and after a disconnect; the pointer is then only set to nullptr.
   redisAsyncContext* context_ = nullptr;
   std::unordered_map<std::uint64_t, Command> unanswered_;
   std::deque<std::pair<Time, std::uint64_t>> deadlines_;
@@ -84,12 +86,12 @@ class Session {
   // Derived.
   Phase phase_ = Phase::kWaiting;
   std::atomic<bool> ready_{false};
-  Time phase_ends_{};  // next connect, or the limit of connecting and greeting
+  Time phase_ends_{};  // when to connect next, or when connecting and greeting have taken too long
   Time ping_at_{};
   std::chrono::milliseconds backoff_{0};
   std::size_t greetings_left_ = 0;
   int timeouts_in_a_row_ = 0;
-  bool broken_ = false;  // to be closed at the next tick
+  bool broken_ = false;  // the next tick closes the connection
   int fd_ = -1;          // registered with epoll
   std::uint32_t wanted_ = 0;
   std::uint32_t armed_ = 0;

@@ -20,7 +20,7 @@ constexpr std::size_t kStatementsMax = 64;
 constexpr std::size_t kPlaceholdersMax = 60'000;  // the protocol's limit is 65,535
 constexpr std::size_t kChunkRows = 200;
 
-// The first call is not thread-safe in the library.
+// The first call of get_driver_instance() is not thread-safe.
 ::sql::Driver& driver() {
   static std::once_flag once;
   static ::sql::Driver* instance = nullptr;
@@ -28,7 +28,7 @@ constexpr std::size_t kChunkRows = 200;
   return *instance;
 }
 
-// The client library keeps memory per thread that uses it.
+// The client library keeps memory for each thread that uses it, which threadEnd() frees.
 void enterThread() {
   struct Entered {
     Entered() { driver().threadInit(); }
@@ -56,7 +56,7 @@ CellKind kindOf(::sql::ResultSetMetaData& about, unsigned column) {
         return CellKind::kText;
     }
   } catch (const ::sql::SQLException&) {
-    return CellKind::kText;  // a collation this library does not know: only text has one
+    return CellKind::kText;  // a collation that this library does not know, and only text has one
   }
 }
 
@@ -69,7 +69,7 @@ Value unsignedValue(std::string text) {
   return text;
 }
 
-// Reads rows; the column kinds are looked up once per result.
+// Reads the rows of one result; the kinds of its columns are looked up once.
 class RowReader {
  public:
   explicit RowReader(::sql::ResultSet& result) : result_(result) {
@@ -103,7 +103,7 @@ class RowReader {
     }
     constexpr std::size_t kWithoutFraction = 19;
     if (kind == CellKind::kDateTime && text.size() == kWithoutFraction) {
-      text += ".000000";  // the prepared protocol leaves out a fraction of zero
+      text += ".000000";  // the binary protocol omits a fraction of zero
     }
     return text;
   }
@@ -151,7 +151,7 @@ void bindAll(::sql::PreparedStatement& statement, const std::vector<Value>& para
   return options;
 }
 
-// What our SQL relies on, whatever the server's defaults are. A lock wait must end before our read timeout does.
+// What our SQL relies on, whatever the server's defaults are. A lock wait must end before the read timeout, which would cost the connection.
 std::string sessionSql(const PoolSettings& settings) {
   const auto lock_wait = std::max<std::int64_t>(1, settings.timeout.count() / 2);
   return "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_TRANS_TABLES,"
@@ -171,7 +171,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const PoolSettings& s
     statement->execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
     return connection;
   } catch (const ::sql::SQLException& error) {
-    return base::fail(base::ErrorCode::kUnavailable, "no MySQL connection to " + settings.user + "@" + settings.host + ":" +
+    return base::fail(base::ErrorCode::kUnavailable, "cannot connect to MySQL as " + settings.user + "@" + settings.host + ":" +
                                                          std::to_string(settings.port) + "/" + settings.database + ": " + error.what() +
                                                          " (" + std::to_string(error.getErrorCode()) + ")");
   } catch (const std::exception& error) {
@@ -196,7 +196,7 @@ base::Error Connection::check(const ::sql::SQLException& error) {
 template <class T>
 base::Result<T> Connection::guarded(const std::function<T()>& work) {
   if (broken_) {
-    return base::fail(base::ErrorCode::kUnavailable, "the connection was lost before");
+    return base::fail(base::ErrorCode::kUnavailable, "the MySQL connection is lost");
   }
   enterThread();
   try {
@@ -277,7 +277,7 @@ base::Result<void> Connection::each(std::string_view sql, const std::vector<Valu
   }
   const auto done = guarded<int>([&] {
     const std::unique_ptr<::sql::Statement> statement(connection_->createStatement());
-    statement->setResultSetType(::sql::ResultSet::TYPE_FORWARD_ONLY);  // rows come from the wire one by one
+    statement->setResultSetType(::sql::ResultSet::TYPE_FORWARD_ONLY);  // rows are read from the socket one by one
     const std::unique_ptr<::sql::ResultSet> result(statement->executeQuery(std::string(sql)));
     const RowReader reader(*result);
     while (result->next()) {
@@ -320,7 +320,7 @@ base::Result<std::uint64_t> Connection::insertChunk(std::string_view head, const
   }
   sql.append(" ").append(tail);
   return withPrepared<std::uint64_t>(sql, [&](::sql::PreparedStatement& statement) {
-    unsigned index = 0;  // every parameter is bound anew, so none needs clearing
+    unsigned index = 0;  // every parameter is bound again, so none needs clearing
     for (std::size_t i = first; i < first + count; ++i) {
       for (const auto& value : rows[i]) {
         bind(statement, ++index, value);
@@ -337,7 +337,7 @@ base::Result<std::uint64_t> Connection::insertMany(std::string_view head, const 
   }
   const std::size_t columns = rows.front().size();
   if (columns == 0 || std::any_of(rows.begin(), rows.end(), [columns](const auto& row) { return row.size() != columns; })) {
-    return base::fail(base::ErrorCode::kInvalid, "insertMany: rows of different width");
+    return base::fail(base::ErrorCode::kInvalid, "insertMany: the rows have different numbers of columns");
   }
   const std::size_t chunk_max = std::clamp<std::size_t>(kPlaceholdersMax / columns, 1, kChunkRows);
   std::uint64_t affected = 0;
@@ -345,7 +345,7 @@ base::Result<std::uint64_t> Connection::insertMany(std::string_view head, const 
   while (done < rows.size()) {
     const std::size_t left = rows.size() - done;
     std::size_t count = chunk_max;
-    if (left < chunk_max) {  // the rest in powers of two: few statements, all of them worth keeping prepared
+    if (left < chunk_max) {  // the rest in powers of two: few different statements, so each is worth keeping prepared
       count = 1;
       while (count * 2 <= left) {
         count *= 2;

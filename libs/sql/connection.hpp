@@ -1,5 +1,5 @@
-// One MySQL connection over Connector/C++ 1.1: the only place (with connection.cpp) that includes it. Private to libs/sql.
-// One thread at a time.
+// One MySQL connection over Connector/C++ 1.1, which only this header and connection.cpp include. Private to libs/sql.
+// Threads: one at a time. Owns: the connection and its prepared statements.
 #pragma once
 
 #include <list>
@@ -33,16 +33,16 @@ class Connection final : public Session {
                                                        std::string_view tail) override;
   [[nodiscard]] base::Result<std::int64_t> lastInsertId() override;
 
-  // The connection is lost or in an unknown state: not to be used again.
+  // The connection is lost or in an unknown state and must not be used again.
   [[nodiscard]] bool isBroken() const { return broken_; }
-  // The server undid a statement or the transaction (1205, 1213, 1020) since clearRetry().
+  // Since clearRetry() the server has rolled back a statement or the transaction (1205, 1213, 1020).
   [[nodiscard]] bool mustRetry() const { return must_retry_; }
   void clearRetry() { must_retry_ = false; }
-  // A round trip; marks the connection broken when there is no answer.
+  // A round trip; without an answer the connection counts as broken.
   [[nodiscard]] bool answers();
 
  private:
-  using Statement = std::shared_ptr<::sql::PreparedStatement>;  // the cache, and the one who runs it just now
+  using Statement = std::shared_ptr<::sql::PreparedStatement>;  // shared by the cache and the call that is running it
   struct Cached {
     std::string sql;
     Statement statement;
@@ -52,7 +52,7 @@ class Connection final : public Session {
   [[nodiscard]] Statement prepared(std::string_view sql);
   void forget(std::string_view sql);
   [[nodiscard]] base::Error check(const ::sql::SQLException& error);
-  // Runs `work` with the prepared statement; once more when the server lost the statement. Nothing it throws gets out.
+  // Runs `work` with the prepared statement, and once more if the server has lost the statement. Exceptions become Errors.
   template <class T>
   [[nodiscard]] base::Result<T> withPrepared(std::string_view sql, const std::function<T(::sql::PreparedStatement&)>& work);
   template <class T>
@@ -60,7 +60,7 @@ class Connection final : public Session {
   [[nodiscard]] base::Result<std::uint64_t> insertChunk(std::string_view head, const std::vector<std::vector<Value>>& rows,
                                                         std::size_t first, std::size_t count, std::string_view tail);
 
-  // Owned. The statements must go before the connection.
+  // Owned. The statements must be destroyed before the connection.
   std::unique_ptr<::sql::Connection> connection_;
   std::list<Cached> statements_;  // most recently used first
   std::unordered_map<std::string_view, std::list<Cached>::iterator> by_sql_;

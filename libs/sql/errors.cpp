@@ -8,8 +8,8 @@ ErrorMeaning meaningOf(int mysql_error) noexcept {
   switch (mysql_error) {
     case 1022:  // duplicate key on write
     case 1062:  // duplicate entry
-    case 1451:  // a row refers to this one
-    case 1452:  // refers to a row that is not there
+    case 1451:  // another row refers to this one
+    case 1452:  // refers to a row that does not exist
       return {.code = ErrorCode::kConflict};
     case 1020:  // changed since last read (snapshot isolation)
     case 1205:  // lock wait timeout
@@ -21,7 +21,7 @@ ErrorMeaning meaningOf(int mysql_error) noexcept {
       return {.code = ErrorCode::kTimeout};
     case 1243:  // unknown statement handle
     case 1615:  // needs to be prepared again
-    case 2057:  // the columns of a SELECT are others than when it was prepared (a migration went by)
+    case 2057:  // the columns of the SELECT have changed since it was prepared (by a migration)
       return {.code = ErrorCode::kInternal, .prepare_again = true};
     case 1040:  // too many connections
     case 1044:  // no access to the database
@@ -33,7 +33,7 @@ ErrorMeaning meaningOf(int mysql_error) noexcept {
     case 1184:
     case 1203:  // too many connections of this user
     case 1226:  // resource limit of this user
-    case 1290:  // read only: a replica, or a primary that is being replaced
+    case 1290:  // read only: a replica, or a primary during a fail-over
     case 1836:
     case 1927:  // connection was killed
     case 3168:  // server is not ready

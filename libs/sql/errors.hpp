@@ -1,4 +1,4 @@
-// What a MySQL error number means to us. Private to libs/sql. Any thread.
+// What a MySQL error number means here. Private to libs/sql. Pure: any thread.
 #pragma once
 
 #include "libs/base/result.hpp"
@@ -7,9 +7,9 @@ namespace tollgate::sql {
 
 struct ErrorMeaning {
   base::ErrorCode code = base::ErrorCode::kInvalid;
-  bool connection_lost = false;    // throw the connection away
-  bool retry_transaction = false;  // the server undid work to resolve a lock conflict
-  bool prepare_again = false;      // the statement's handle is worthless, and it has changed nothing
+  bool connection_lost = false;    // discard the connection
+  bool retry_transaction = false;  // the server rolled back work to resolve a lock conflict
+  bool prepare_again = false;      // the statement's handle is invalid; the statement has changed nothing
 };
 
 [[nodiscard]] ErrorMeaning meaningOf(int mysql_error) noexcept;

@@ -11,7 +11,7 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr int kTransactionTries = 4;  // the first and three more
+constexpr int kTransactionTries = 4;
 constexpr std::chrono::seconds kIdleUnchecked{20};
 
 struct Idle {
@@ -29,8 +29,8 @@ struct Pool::State {
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<Idle> idle;
-  std::size_t out = 0;       // lent, or being opened
-  std::uint64_t losses = 0;  // connections found broken: the others may be, too
+  std::size_t out = 0;       // connections that are lent or being opened
+  std::uint64_t losses = 0;  // connections found broken; idle ones from before may be broken too
 
   void giveBack(std::unique_ptr<Connection> connection) {
     const std::lock_guard lock(mutex);
@@ -92,7 +92,7 @@ base::Result<Pool::Lease> Pool::borrow() {
 
 namespace {
 
-// Rolls back unless told that it is over. A connection that cannot roll back is broken, and with it the transaction is gone.
+// Rolls back unless close() was called. If the rollback fails the connection is broken, and the server rolls back.
 class OpenTransaction {
  public:
   explicit OpenTransaction(Session& session) : session_(session) {}
@@ -110,7 +110,7 @@ class OpenTransaction {
   bool open_ = true;
 };
 
-// One try. `again` tells that the server resolved a lock conflict at our cost: it has undone work, even if `work` did not mind.
+// One try. `again` is set when the server rolled back work to resolve a lock conflict, even if `work` ignored that error.
 base::Result<void> tryOnce(Connection& connection, const std::function<base::Result<void>(Session&)>& work, bool& again) {
   connection.clearRetry();
   OpenTransaction transaction(connection);
@@ -142,7 +142,7 @@ base::Result<void> Pool::runTransaction(const std::function<base::Result<void>(S
     auto& connection = static_cast<Connection&>(*lease);
     if (auto begun = connection.execute("START TRANSACTION", {}); !begun) {
       if (connection.isBroken() && tried < kTransactionTries) {
-        continue;  // nothing was done yet: another connection may be well
+        continue;  // nothing has been done yet, so another connection can be tried
       }
       return tl::unexpected(std::move(begun.error()));
     }

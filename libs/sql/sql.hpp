@@ -1,5 +1,7 @@
-// MySQL / MariaDB. Everything here blocks: worker threads only, never a loop, bus or Redis thread. A connection is used by one thread at a
-// time; a broken one (2006, 2013, 2055) is thrown away. SQL must run unchanged on MySQL 8 and MariaDB 10.11.
+// MySQL or MariaDB through a pool of connections. SQL must run unchanged on MySQL 8 and MariaDB 10.11.
+//
+// Threads: any thread that may block, never a loop, bus or Redis thread; a connection is used by one thread at a time. Owns: the pool owns
+// the connections and discards one that broke (2006, 2013, 2055).
 #pragma once
 
 #include <chrono>
@@ -23,7 +25,7 @@ struct PoolSettings {
   std::string user;
   std::string password;
   std::string database;
-  std::string ca_file;  // not empty: TLS with this CA and host name check
+  std::string ca_file;  // if set: TLS with this CA and a check of the host name
   std::size_t connections_max = 4;
   std::chrono::seconds timeout{10};  // connect, read and write, each
 };
@@ -41,38 +43,37 @@ using Value = std::variant<std::nullptr_t, std::int64_t, std::string>;
 class Row {
  public:
   explicit Row(std::vector<Value> cells) : cells_(std::move(cells)) {}
-  // Column by position, in the order of the SELECT. A NULL is 0 / "" ; ask isNull.
+  // Columns by position, in the order of the SELECT. NULL reads as 0 or ""; isNull tells them apart.
   [[nodiscard]] bool isNull(std::size_t column) const;
-  // Of a text cell (SUM of a BIGINT is a DECIMAL, which travels as text): its leading whole number.
+  // A text cell gives its leading whole number: the SUM of a BIGINT is a DECIMAL, which arrives as text.
   [[nodiscard]] std::int64_t integer(std::size_t column) const;
-  [[nodiscard]] const std::string& text(std::size_t column) const;  // of an integer cell: its decimal digits
+  [[nodiscard]] const std::string& text(std::size_t column) const;  // an integer cell gives its decimal digits
   [[nodiscard]] const Value& value(std::size_t column) const;
   [[nodiscard]] std::size_t size() const { return cells_.size(); }
 
  private:
   std::vector<Value> cells_;
-  mutable std::map<std::size_t, std::string> rendered_;  // integer cells that were asked for as text
+  mutable std::map<std::size_t, std::string> rendered_;  // integer cells that text() was called for
 };
 
 using Rows = std::vector<Row>;
 
-// One connection in one thread's hands.
-// Not to be kept beyond the work it was lent for.
+// One connection, lent to one thread. Requires: not used after the work that it was lent for.
 // Errors: kConflict = duplicate key (1062) or foreign key (1451, 1452); kUnavailable = connection lost; kTimeout = lock wait or deadlock
 // (1205, 1213: Pool::transaction retries those); kInvalid = other SQL errors.
 class Session {
  public:
   virtual ~Session() = default;
   [[nodiscard]] virtual base::Result<Rows> query(std::string_view sql, const std::vector<Value>& parameters) = 0;
-  // Streams a large result row by row; `take` must not use this session. With parameters the result is held in memory: none for millions
-  // of rows.
+  // Calls `take` for each row of a large result while it arrives. Requires: `take` does not use this session; no parameters for a result
+  // that does not fit into memory, because with parameters it is read completely first.
   [[nodiscard]] virtual base::Result<void> each(std::string_view sql, const std::vector<Value>& parameters,
                                                 const std::function<void(const Row&)>& take) = 0;
-  // Affected rows.
+  // Returns the number of affected rows.
   [[nodiscard]] virtual base::Result<std::uint64_t> execute(std::string_view sql, const std::vector<Value>& parameters) = 0;
   // One statement for many rows: `INSERT INTO <head> VALUES (?,..),(..) <tail>`, in chunks.
-  // head e.g. "cdrs (call_id, charge_micros)", tail e.g. "ON DUPLICATE KEY UPDATE call_id = call_id". Affected rows in all (MySQL counts
-  // 1 for a new row, 2 for one that was updated, 0 for one left as it was). Outside a transaction each chunk is committed by itself.
+  // `head` e.g. "cdrs (call_id, charge_micros)", `tail` e.g. "ON DUPLICATE KEY UPDATE call_id = call_id". Returns the number of affected
+  // rows (MySQL counts 1 for a new row, 2 for an updated one, 0 for an unchanged one). Outside a transaction each chunk commits separately.
   [[nodiscard]] virtual base::Result<std::uint64_t> insertMany(std::string_view head, const std::vector<std::vector<Value>>& rows,
                                                                std::string_view tail) = 0;
   [[nodiscard]] virtual base::Result<std::int64_t> lastInsertId() = 0;
@@ -85,16 +86,17 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Lends a connection for the length of `work`; waits for a free one up to the timeout (kOverLimit). Each statement commits by itself;
-  // for BEGIN and COMMIT use transaction() or snapshot().
+  // Lends a connection to `work`. Each statement commits separately; for several in one use transaction() or snapshot().
+  // Errors: those of `work`; kOverLimit, no connection became free within the timeout; kUnavailable, cannot connect.
   template <class T>
   [[nodiscard]] base::Result<T> use(const std::function<base::Result<T>(Session&)>& work) {
     TG_TRY_ASSIGN(lease, borrow());
     return work(*lease);
   }
 
-  // One transaction: committed when `work` succeeds, rolled back on an Error or exception. Deadlocks are retried up to 3 times, so `work`
-  // must be repeatable. A commit whose outcome is unknown is kUnavailable: the caller's ids make a repeat harmless.
+  // One transaction: committed when `work` succeeds, rolled back on an Error or exception. Requires: `work` can be repeated, since it runs
+  // again (up to 3 times) after a deadlock. Errors: as use(); kUnavailable also means that the outcome of the commit is unknown, so use ids
+  // that make a repeat harmless.
   template <class T>
   [[nodiscard]] base::Result<T> transaction(const std::function<base::Result<T>(Session&)>& work) {
     base::Result<T> outcome = base::fail(base::ErrorCode::kInternal, "not run");
@@ -108,7 +110,7 @@ class Pool {
     return outcome;
   }
 
-  // One consistent view of all tables (REPEATABLE READ snapshot), read only.
+  // One consistent, read-only view of all tables (a REPEATABLE READ snapshot). Errors: as use().
   template <class T>
   [[nodiscard]] base::Result<T> snapshot(const std::function<base::Result<T>(Session&)>& work) {
     base::Result<T> outcome = base::fail(base::ErrorCode::kInternal, "not run");
@@ -122,6 +124,7 @@ class Pool {
     return outcome;
   }
 
+  // A round trip to the server. Errors: as use().
   [[nodiscard]] base::Result<void> ping();
 
  private:
@@ -130,7 +133,7 @@ class Pool {
   [[nodiscard]] base::Result<Lease> borrow();
   [[nodiscard]] base::Result<void> runTransaction(const std::function<base::Result<void>(Session&)>& work);
   [[nodiscard]] base::Result<void> runSnapshot(const std::function<base::Result<void>(Session&)>& work);
-  std::shared_ptr<State> state_;  // shared with the leases out
+  std::shared_ptr<State> state_;  // shared with the connections that are lent
 };
 
 }  // namespace tollgate::sql

@@ -37,7 +37,7 @@ base::Result<base::WallTime> toTime(const Value& value) {
   constexpr std::size_t kMicroseconds = 26;
   if (text == nullptr || (text->size() != kSeconds && text->size() != kMicroseconds) || (*text)[4] != '-' || (*text)[7] != '-' ||
       (*text)[10] != ' ' || (*text)[13] != ':' || (*text)[16] != ':' || (text->size() == kMicroseconds && (*text)[19] != '.')) {
-    return base::fail(base::ErrorCode::kInvalid, "not a DATETIME");
+    return base::fail(base::ErrorCode::kInvalid, "is not a DATETIME");
   }
   const int hour = field(*text, 11, 2);
   const int minute = field(*text, 14, 2);
@@ -47,14 +47,14 @@ base::Result<base::WallTime> toTime(const Value& value) {
   const year_month_day date{year(year_number), month(static_cast<unsigned>(field(*text, 5, 2))),
                             day(static_cast<unsigned>(field(*text, 8, 2)))};
   if (year_number < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 || micros < 0) {
-    return base::fail(base::ErrorCode::kInvalid, "not a DATETIME: " + *text);
+    return base::fail(base::ErrorCode::kInvalid, "is not a DATETIME: " + *text);
   }
   return base::WallTime(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + microseconds(micros));
 }
 
 namespace {
 
-// The length of the UTF-8 sequence that begins with this byte; 0 = none does.
+// The length of the UTF-8 sequence that begins with this byte, or 0 if none does.
 std::size_t sequenceLength(unsigned char first) {
   if (first < 0x80) {
     return 1;
@@ -71,7 +71,7 @@ std::size_t sequenceLength(unsigned char first) {
 bool isSequence(std::string_view bytes) {
   const bool continued =
       std::all_of(bytes.begin() + 1, bytes.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; });
-  // Overlong forms, surrogates and what is beyond U+10FFFF.
+  // Not valid: overlong forms, surrogates and code points above U+10FFFF.
   const auto first = static_cast<unsigned char>(bytes[0]);
   const unsigned char second = bytes.size() > 1 ? static_cast<unsigned char>(bytes[1]) : 0;
   return continued && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second >= 0xA0) && !(first == 0xF0 && second < 0x90) &&

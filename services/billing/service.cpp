@@ -32,7 +32,7 @@ struct BillingService::Parts {
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
         pool(settings.sql),
-        redis(std::make_unique<redis::Client>(settings.redis, scripts.all())),
+        redis(std::make_unique<redis::Client>(settings.redis, scripts.all(), redis::ClientMetrics(registry, "billing"))),
         store(*redis, scripts, {settings.lease, settings.ended_mark}),
         settler(store, metrics),
         committer({snapshots, pool, store, settler, metrics, settings}),

@@ -33,7 +33,7 @@ BillingWorld::BillingWorld() {
   client_ = std::make_unique<bus::RpcClient>(
       *events_, [](std::function<void()> task) { task(); }, bus::RpcClient::Options{});
   publisher_ = std::make_unique<bus::RecordPublisher>(*events_, std::chrono::seconds(2));
-  redis_client_ = std::make_unique<redis::Client>(testkit::settingsOf(redis_), std::vector<redis::Script>{});
+  redis_client_ = std::make_unique<redis::Client>(testkit::settingsOf(redis_));
   answerReports();
   makeConfiguration();
 
