@@ -1,4 +1,4 @@
--- What operators configure. Ids are chosen by the caller or assigned. `revision` rises with every change (ETag). Times are UTC.
+-- The configuration. Ids are chosen by the caller or assigned. `revision` rises with every change (the ETag of the API). Times are UTC.
 -- Runs unchanged on MySQL 8 and MariaDB 10.11.
 
 CREATE TABLE customers (
@@ -146,14 +146,14 @@ CREATE TABLE dialpeers (
   CONSTRAINT dialpeers_rule FOREIGN KEY (rule_id) REFERENCES routing_rules (id)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- The one row that every configuration transaction updates first: its lock puts versions in commit order, without gaps.
+-- One row, which every configuration transaction updates first. Its lock puts the versions in the order of the commits, without gaps.
 CREATE TABLE config_state (
   id TINYINT NOT NULL PRIMARY KEY,
   version BIGINT NOT NULL
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 INSERT INTO config_state (id, version) VALUES (1, 0);
 
--- Every change, in order: what services catch up from, and the audit log (who, when, before, after).
+-- Every change in order: the services follow it, and it is the audit log (who, when, before, after).
 CREATE TABLE config_changes (
   version BIGINT NOT NULL PRIMARY KEY,
   entity VARCHAR(32) NOT NULL,                     -- customer, trunk, routing_rule, dialpeer, rate_plan, rate

@@ -1,11 +1,12 @@
--- The ledger (append only, double entry) and the call records. Written by billing alone.
+-- The ledger (double entry, rows are only added) and the call records. Only billing writes them.
 
--- Running sums, changed in the same transaction as the entries. account: customer:<id>, system:cash:<currency>, system:revenue:<currency>.
+-- The balance of each account, changed in the same transaction as its entries. account: customer:<id>, system:cash:<currency>,
+-- system:revenue:<currency>.
 CREATE TABLE accounts (
   account VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   currency CHAR(3) NOT NULL,
   balance_micros BIGINT NOT NULL DEFAULT 0,
-  version BIGINT NOT NULL DEFAULT 0                -- rises with every movement; Redis keeps the posted value of the highest version
+  version BIGINT NOT NULL DEFAULT 0                -- rises with every movement; Redis keeps the balance of the highest version
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- The lines of one transfer sum to zero. transfer_id: call:<call id>, call:<call id>:correction, pay:<customer id>:<idempotency key>.
@@ -61,8 +62,8 @@ CREATE TABLE cdrs (
   vendor_rate_id BIGINT NULL,
   vendor_rate_prefix VARCHAR(15) NULL,
   vendor_rate_per_minute_micros BIGINT NULL,
-  talked_ms BIGINT NOT NULL DEFAULT 0,             -- real time
-  talked_seconds INT NOT NULL DEFAULT 0,           -- rounded up (8.4 d)
+  talked_ms BIGINT NOT NULL DEFAULT 0,             -- talking time
+  talked_seconds INT NOT NULL DEFAULT 0,           -- rounded up: d of REQUIREMENTS 8.4
   billed_seconds INT NOT NULL DEFAULT 0,
   currency CHAR(3) NOT NULL DEFAULT 'USD',
   charge_micros BIGINT NOT NULL DEFAULT 0,
@@ -101,7 +102,7 @@ CREATE TABLE cdr_traces (
   trace MEDIUMTEXT NOT NULL
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Refused unknown sources, counted (REQUIREMENTS 10.1).
+-- Messages of unknown sources, counted (REQUIREMENTS 10.1).
 CREATE TABLE unknown_sources (
   summary_id CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -111,7 +112,7 @@ CREATE TABLE unknown_sources (
   PRIMARY KEY (summary_id, address)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Records that could not be read or stored, kept for the operator instead of holding up those behind them.
+-- Records that could not be read or stored. They are kept for the operator, so that the records after them are not delayed.
 CREATE TABLE dead_letters (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   stream_sequence BIGINT NOT NULL,

@@ -66,15 +66,13 @@ Column<Cdr> id(const char* name, std::int64_t (CallRecord::*field)() const) {
   return {name, Type::kInteger, true, 0, [field](const Cdr& cdr) { return idValue((cdr.call.record.*field)()); }};
 }
 Column<Cdr> time(const char* name, bool (CallRecord::*has)() const, const Timestamp& (CallRecord::*field)() const) {
-  return {name, Type::kTime, true, 0, [has, field](const Cdr& cdr) {
-            return (cdr.call.record.*has)() ? timeValue((cdr.call.record.*field)()) : sql::Value(nullptr);
-          }};
+  return {name, Type::kTime, true, 0,
+          [has, field](const Cdr& cdr) { return (cdr.call.record.*has)() ? timeValue((cdr.call.record.*field)()) : sql::Value(nullptr); }};
 }
 // A record without this time (its instance was lost before it reported one) is dated by the event that carried it.
 Column<Cdr> timeOrEvent(const char* name, bool (CallRecord::*has)() const, const Timestamp& (CallRecord::*field)() const) {
-  return {name, Type::kTime, false, 0, [has, field](const Cdr& cdr) {
-            return timeValue((cdr.call.record.*has)() ? (cdr.call.record.*field)() : cdr.call.header.at());
-          }};
+  return {name, Type::kTime, false, 0,
+          [has, field](const Cdr& cdr) { return timeValue((cdr.call.record.*has)() ? (cdr.call.record.*field)() : cdr.call.header.at()); }};
 }
 
 // Columns of `cdrs` that are a field of a rate: NULL without that rate.
@@ -105,7 +103,7 @@ Column<Cdr> rateSeconds(const char* name, RateOf of, std::uint32_t (Rate::*field
 }
 
 // Columns of `cdrs` that are a field of its price.
-Column<Cdr> price(const char* name, Type type, std::int64_t Price::* field) {
+Column<Cdr> price(const char* name, Type type, std::int64_t Price::*field) {
   return {name, type, false, 0, [field](const Cdr& cdr) { return cdr.price.*field; }};
 }
 

@@ -67,9 +67,17 @@ TEST(Attempts, TakeTheirValuesFromTheAttempt) {
   EXPECT_EQ(attempts().insertHead(),
             "cdr_attempts (call_id, number, trunk_id, endpoint_id, endpoint, started_at, lasted_ms, final_code, ended_because, skipped, "
             "detail)");
-  const std::vector<sql::Value> expected{
-      "01KAFZ0000000000000000TEST", std::int64_t{1}, std::int64_t{9}, nullptr, "", nullptr, std::int64_t{0}, std::int64_t{0}, "",
-      "concurrent_limit",           ""};
+  const std::vector<sql::Value> expected{"01KAFZ0000000000000000TEST",
+                                         std::int64_t{1},
+                                         std::int64_t{9},
+                                         nullptr,
+                                         "",
+                                         nullptr,
+                                         std::int64_t{0},
+                                         std::int64_t{0},
+                                         "",
+                                         "concurrent_limit",
+                                         ""};
   EXPECT_EQ(row, expected);
 }
 

@@ -219,7 +219,8 @@ void Client::run(const Script& script, std::vector<std::string> keys, std::vecto
 
 base::Result<Reply> Client::wait(std::vector<std::string> words) {
   TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
-  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may still run when this function returns
+  auto promise =
+      std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may still run when this function returns
   auto future = promise->get_future();
   command(std::move(words), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
   return future.get();

@@ -1,6 +1,6 @@
-// An asynchronous Redis client with a thread of its own. Commands are queued, those that wait together are written together, and the replies
-// come in the order of the commands. A command without a reply by its deadline completes with kTimeout; after several timeouts in a row the
-// client opens a new connection, because a hung server does not close the old one. Scripts are loaded again after every connect.
+// An asynchronous Redis client with a thread of its own. Commands are queued, those that wait together are written together, and the
+// replies come in the order of the commands. A command without a reply by its deadline completes with kTimeout; after several timeouts in a
+// row the client opens a new connection, because a hung server does not close the old one. Scripts are loaded again after every connect.
 //
 // Threads: any thread may call the client; completions run on the client's thread and must not block. Owns: the connection and the thread.
 #pragma once
@@ -72,9 +72,9 @@ class Client {
   [[nodiscard]] bool isConnected() const;
 
   // Send a command or run a script; `done` is called exactly once.
-  // Errors: kUnavailable, not connected, or the connection was lost before the reply (the command may have been executed); kTimeout, no reply
-  // within command_timeout (the same holds); kOverLimit, pending_max is reached; kInternal, the server replied with an error, which is the
-  // message.
+  // Errors: kUnavailable, not connected, or the connection was lost before the reply (the command may have been executed); kTimeout, no
+  // reply within command_timeout (the same holds); kOverLimit, pending_max is reached; kInternal, the server replied with an error, which
+  // is the message.
   void command(std::vector<std::string> words, Done done);
   void run(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
 

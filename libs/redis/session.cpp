@@ -287,7 +287,8 @@ void Session::onGreeting(const redisReply* reply) {
   }
   if (reply->type == REDIS_REPLY_ERROR) {
     broken_ = true;
-    telemetry::warn("Redis refused to set up the connection", {{"error", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
+    telemetry::warn("Redis refused to set up the connection",
+                    {{"error", std::string_view(reply->str, static_cast<std::size_t>(reply->len))}});
     return;
   }
   if (--greetings_left_ == 0 && !broken_) {

@@ -1,5 +1,6 @@
 // One connection to Redis with the commands that wait for a reply on it. It connects, authenticates, loads the scripts, watches the
-// deadlines and reconnects. Private to libs/redis. Threads: the client's thread only, but for isReady() and `pending`. Owns: the connection.
+// deadlines and reconnects. Private to libs/redis. Threads: the client's thread only, but for isReady() and `pending`. Owns: the
+// connection.
 #pragma once
 
 #include <atomic>

@@ -151,7 +151,8 @@ void bindAll(::sql::PreparedStatement& statement, const std::vector<Value>& para
   return options;
 }
 
-// What our SQL relies on, whatever the server's defaults are. A lock wait must end before the read timeout, which would cost the connection.
+// What our SQL relies on, whatever the server's defaults are. A lock wait must end before the read timeout, which would cost the
+// connection.
 std::string sessionSql(const PoolSettings& settings) {
   const auto lock_wait = std::max<std::int64_t>(1, settings.timeout.count() / 2);
   return "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_TRANS_TABLES,"

@@ -161,8 +161,7 @@ base::Result<Json> loadCdr(sql::Session& session, const std::string& id) {
   }
   auto document = rowJson(cdrFields(), rows[0]);
   document["attempts"] = Json::array();
-  TG_TRY_ASSIGN(attempts,
-                session.query(selectOf(attemptFields(), cdr::attempts().name) + " WHERE call_id = ? ORDER BY number", {id}));
+  TG_TRY_ASSIGN(attempts, session.query(selectOf(attemptFields(), cdr::attempts().name) + " WHERE call_id = ? ORDER BY number", {id}));
   for (const auto& attempt : attempts) {
     document["attempts"].push_back(rowJson(attemptFields(), attempt));
   }

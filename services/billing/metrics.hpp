@@ -1,28 +1,29 @@
-// The metrics of billing, made once at start-up. Using them: any thread.
+// The metrics of billing. Made on the start-up thread; used by any thread. Owns nothing: the registry passed in owns the metrics.
 #pragma once
 
 #include "libs/telemetry/metrics.hpp"
 
 namespace tollgate::billing {
 
+// The requests of one verb, by outcome.
+struct RequestCounters {
+  RequestCounters(telemetry::Metrics& metrics, const char* verb);
+  telemetry::Counter& granted;
+  telemetry::Counter& refused;
+  telemetry::Counter& failed;  // could not be decided
+};
+
 struct BillingMetrics {
   explicit BillingMetrics(telemetry::Metrics& metrics);
 
-  // Requests, by outcome.
-  telemetry::Counter& reserve_granted;
-  telemetry::Counter& reserve_refused;
-  telemetry::Counter& reserve_failed;
-  telemetry::Counter& occupy_granted;
-  telemetry::Counter& occupy_refused;
-  telemetry::Counter& occupy_failed;
-  telemetry::Counter& extend_granted;
-  telemetry::Counter& extend_refused;
-  telemetry::Counter& extend_failed;
+  RequestCounters reserve;
+  RequestCounters occupy;
+  RequestCounters extend;
   telemetry::Counter& payments_posted;
   telemetry::Counter& payments_repeated;
   telemetry::Counter& payments_refused;
   // Records.
-  telemetry::Gauge& records_in_hand;
+  telemetry::Gauge& records_unacknowledged;
   telemetry::Counter& dead_letters;
   telemetry::Counter& cdrs_written;
   telemetry::Counter& cdrs_repeated;

@@ -41,13 +41,13 @@ struct BillingService::Parts {
         sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
         tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.config_poll)),
-        admission(admissionParts(settings)),
-        extension(admissionParts(settings), *events),
-        queries(admissionParts(settings)),
+        admission(dependencies(settings)),
+        extension(dependencies(settings), *events),
+        queries(dependencies(settings)),
         payments(std::make_unique<Payments>(pool, settler, metrics, static_cast<std::size_t>(settings.workers))),
         server(std::make_unique<bus::RpcServer>(*requests, "billing")) {}
 
-  [[nodiscard]] AdmissionParts admissionParts(const Settings& settings) {
+  [[nodiscard]] HandlerDependencies dependencies(const Settings& settings) {
     return {snapshots, store, metrics, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
   }
 

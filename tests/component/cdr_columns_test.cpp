@@ -31,8 +31,8 @@ std::map<std::string, std::string> declared(const cdr::Table<Source>& table) {
 
 // The same as the database says.
 std::map<std::string, std::string> migrated(const sql::Rows& rows) {
-  const std::map<std::string, Type> types{{"char", Type::kText},   {"varchar", Type::kText},    {"int", Type::kInteger},
-                                          {"bigint", Type::kInteger}, {"datetime", Type::kTime}};
+  const std::map<std::string, Type> types{
+      {"char", Type::kText}, {"varchar", Type::kText}, {"int", Type::kInteger}, {"bigint", Type::kInteger}, {"datetime", Type::kTime}};
   std::map<std::string, std::string> columns;
   for (const auto& row : rows) {
     const auto& name = row.text(0);
@@ -134,7 +134,8 @@ void expectShown(const cdr::Table<Source>& table, const Source& source, const js
 }
 
 template <class Source>
-void insert(const cdr::Table<Source>& table, const Source& source, const std::function<void(std::string, std::vector<sql::Value>)>& execute) {
+void insert(const cdr::Table<Source>& table, const Source& source,
+            const std::function<void(std::string, std::vector<sql::Value>)>& execute) {
   std::string marks = "?";
   for (std::size_t i = 1; i < table.columns.size(); ++i) {
     marks += ",?";
@@ -144,7 +145,8 @@ void insert(const cdr::Table<Source>& table, const Source& source, const std::fu
 
 TEST_F(AdminApi, TheColumnsOfCdrsAreThoseOfTheMigratedTables) {
   const std::string select =
-      "SELECT column_name, data_type, is_nullable, CASE WHEN data_type IN ('char', 'varchar') THEN character_maximum_length ELSE 0 END FROM "
+      "SELECT column_name, data_type, is_nullable, CASE WHEN data_type IN ('char', 'varchar') THEN character_maximum_length ELSE 0 END "
+      "FROM "
       "information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?";
   EXPECT_EQ(declared(cdr::cdrs()), migrated(query(select, {cdr::cdrs().name})));
   EXPECT_EQ(declared(cdr::attempts()), migrated(query(select, {cdr::attempts().name})));

@@ -30,13 +30,13 @@ std::int64_t wallMilliseconds() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A script's answer of the shape {word, number, ...}, at least `size` long.
+// A script's reply has the shape {word, number, ...} and at least `size` elements.
 bool isList(const Reply& reply, std::size_t size) {
   return reply.kind == Reply::Kind::kArray && reply.elements.size() >= size;
 }
 
 tl::unexpected<base::Error> unreadable() {
-  return base::fail(base::ErrorCode::kInternal, "unreadable answer of a Redis script");
+  return base::fail(base::ErrorCode::kInternal, "a Redis script returned an unreadable reply");
 }
 
 base::Result<ReserveOutcome> readReserve(const Reply& reply) {
@@ -105,7 +105,7 @@ base::Result<ExtendOutcome> readExtend(const Reply& reply) {
   return outcome;
 }
 
-base::Result<AccountView> parseAccount(const Reply& reply) {
+base::Result<AccountView> readAccountView(const Reply& reply) {
   if (!isList(reply, 6)) {
     return unreadable();
   }
@@ -136,7 +136,7 @@ base::Result<LeaseOutcome> readLease(const Reply& reply) {
   return outcome;
 }
 
-// A completion that reads the answer with `read` and hands it on.
+// A completion that parses the reply with `read` and passes it to `then`.
 template <class T>
 redis::Done reading(base::Result<T> (*read)(const Reply&), Then<T> then) {
   return [read, then = std::move(then)](base::Result<Reply> reply) {
@@ -161,9 +161,10 @@ redis::Done ignoring(Then<void> then) {
   };
 }
 
-void settleWords(const SettleOrder& order, const Leases& leases, std::vector<std::string>& names, std::vector<std::string>& arguments) {
+void settleCommand(const SettleOrder& order, const StoreTimes& times, std::vector<std::string>& names,
+                   std::vector<std::string>& arguments) {
   names = {keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)};
-  arguments = {std::to_string(order.posted_micros), std::to_string(order.version), msText(leases.ended_mark)};
+  arguments = {std::to_string(order.posted_micros), std::to_string(order.version), msText(times.ended_mark)};
   for (const SettleOrder::Call& call : order.calls) {
     names.push_back(keys::hold(order.customer, call.call));
     names.push_back(keys::ended(order.customer, call.call));
@@ -174,19 +175,19 @@ void settleWords(const SettleOrder& order, const Leases& leases, std::vector<std
 
 }  // namespace
 
-CreditStore::CreditStore(redis::Client& client, const Scripts& scripts, Leases leases)
-    : client_(client), scripts_(scripts), leases_(leases) {}
+CreditStore::CreditStore(redis::Client& client, const Scripts& scripts, StoreTimes times)
+    : client_(client), scripts_(scripts), times_(times) {}
 
 void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) {
-  // The sweeper's index first: an entry without a hold is harmless, a hold without an entry would never end.
+  // The lease goes first: a lease without a hold is harmless, but a hold without a lease would never end.
   client_.command(
-      {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + leases_.lease.count()), keys::leaseMember(order.customer, order.call)},
+      {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(order.customer, order.call)},
       [](const base::Result<Reply>&) {});
   client_.run(scripts_.reserve,
               {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
                keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk),
                keys::incomingRate(order.customer, order.trunk)},
-              {order.call, msText(leases_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
+              {order.call, msText(times_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
                std::to_string(order.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record},
               reading(&readReserve, std::move(then)));
 }
@@ -194,15 +195,15 @@ void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) 
 void CreditStore::occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
                          std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then) {
   client_.run(scripts_.occupy, {keys::account(carrier), keys::outgoing(carrier, trunk), keys::outgoingRate(carrier, trunk)},
-              {call, msText(leases_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(&readOccupy, std::move(then)));
+              {call, msText(times_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(&readOccupy, std::move(then)));
 }
 
 void CreditStore::vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then) {
   client_.command({"ZREM", keys::outgoing(carrier, trunk), call}, ignoring(std::move(then)));
 }
 
-void CreditStore::touch(const std::string& call, base::CustomerId carrier, base::TrunkId trunk) {
-  client_.run(scripts_.touch, {keys::outgoing(carrier, trunk)}, {call, msText(leases_.lease)}, ignoring({}));
+void CreditStore::renewSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk) {
+  client_.run(scripts_.renew_slot, {keys::outgoing(carrier, trunk)}, {call, msText(times_.lease)}, ignoring({}));
 }
 
 void CreditStore::usesSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<bool> then) {
@@ -232,16 +233,15 @@ void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
       return;
     }
     if (isList(*reply, 3) && reply->elements[2].integer == 1) {
-      client_.command(
-          {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + leases_.lease.count()), keys::leaseMember(customer, call)},
-          [](const base::Result<Reply>&) {});
+      client_.command({"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(customer, call)},
+                      [](const base::Result<Reply>&) {});
     }
     then(readExtend(*reply));
   };
   client_.run(scripts_.extend,
               {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
                keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
-              {order.call, msText(leases_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
+              {order.call, msText(times_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
                std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.record,
                std::to_string(order.wanted_if_lost_micros)},
               std::move(finish));
@@ -256,20 +256,20 @@ void CreditStore::release(const std::string& call, base::CustomerId customer, ba
   client_.run(scripts_.release,
               {keys::account(customer), keys::holds(customer), keys::hold(customer, call), keys::ended(customer, call),
                keys::incoming(customer, trunk)},
-              {call, msText(leases_.ended_mark), std::to_string(charge_micros)}, ignoring(std::move(then)));
+              {call, msText(times_.ended_mark), std::to_string(charge_micros)}, ignoring(std::move(then)));
 }
 
 void CreditStore::settle(const SettleOrder& order, Then<void> then) {
   std::vector<std::string> names;
   std::vector<std::string> arguments;
-  settleWords(order, leases_, names, arguments);
+  settleCommand(order, times_, names, arguments);
   client_.run(scripts_.settle, std::move(names), std::move(arguments), ignoring(std::move(then)));
 }
 
 void CreditStore::readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then) {
   client_.run(scripts_.read_account,
               {keys::account(customer), keys::holds(customer), keys::incoming(customer, trunk), keys::incomingRate(customer, trunk)}, {},
-              reading(&parseAccount, std::move(then)));
+              reading(&readAccountView, std::move(then)));
 }
 
 void CreditStore::count(const std::string& slots_key, Then<std::int64_t> then) {
@@ -283,7 +283,7 @@ void CreditStore::count(const std::string& slots_key, Then<std::int64_t> then) {
 }
 
 void CreditStore::audit(base::CustomerId customer, Then<std::int64_t> drift) {
-  // Beyond this many holds the check would keep Redis busy for more than a few milliseconds.
+  // With more holds than this the check would block Redis for more than a few milliseconds.
   constexpr const char* kHoldsMax = "5000";
   client_.run(scripts_.audit, {keys::account(customer), keys::holds(customer)}, {keys::holdPrefix(customer), kHoldsMax},
               [drift = std::move(drift)](base::Result<Reply> reply) {
@@ -303,10 +303,10 @@ base::Result<std::vector<base::CustomerId>> CreditStore::waitMissing(const std::
     base::Result<void> outcome;
     std::vector<base::CustomerId> missing;
   };
-  constexpr std::size_t kAtOnce = 2000;
+  constexpr std::size_t kPerRound = 2000;
   std::vector<base::CustomerId> missing;
-  for (std::size_t first = 0; first < customers.size(); first += kAtOnce) {
-    const std::size_t last = std::min(customers.size(), first + kAtOnce);
+  for (std::size_t first = 0; first < customers.size(); first += kPerRound) {
+    const std::size_t last = std::min(customers.size(), first + kPerRound);
     auto gathered = std::make_shared<Gathered>();
     gathered->left = last - first;
     std::vector<redis::Client::Call> calls;
@@ -335,11 +335,11 @@ base::Result<std::vector<base::CustomerId>> CreditStore::waitMissing(const std::
 
 base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
   std::vector<std::string> names{keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)};
-  std::vector<std::string> arguments{std::to_string(order.posted_micros), std::to_string(order.version), msText(leases_.lease),
+  std::vector<std::string> arguments{std::to_string(order.posted_micros), std::to_string(order.version), msText(times_.lease),
                                      std::to_string(order.holds.size())};
   for (const AccountOrder::Hold& hold : order.holds) {
-    // Before the hold, as in reserve().
-    TG_TRY(waitMoveLease(keys::leaseMember(order.customer, hold.call), wallMilliseconds() + leases_.lease.count()));
+    // The lease goes before the hold, as in reserve().
+    TG_TRY(waitSetLease(keys::leaseMember(order.customer, hold.call), wallMilliseconds() + times_.lease.count()));
     names.push_back(keys::hold(order.customer, hold.call));
     names.push_back(keys::ended(order.customer, hold.call));
     names.push_back(keys::incoming(order.customer, hold.trunk));
@@ -360,7 +360,7 @@ base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
 base::Result<void> CreditStore::waitSettle(const SettleOrder& order) {
   std::vector<std::string> names;
   std::vector<std::string> arguments;
-  settleWords(order, leases_, names, arguments);
+  settleCommand(order, times_, names, arguments);
   TG_TRY(client_.waitRun(scripts_.settle, std::move(names), std::move(arguments)));
   return {};
 }
@@ -384,7 +384,7 @@ base::Result<bool> CreditStore::waitEnded(const std::string& call, base::Custome
   return reply.integer != 0;
 }
 
-base::Result<void> CreditStore::waitMoveLease(const std::string& member, std::optional<std::int64_t> expiry_ms) {
+base::Result<void> CreditStore::waitSetLease(const std::string& member, std::optional<std::int64_t> expiry_ms) {
   if (expiry_ms) {
     TG_TRY(client_.wait({"ZADD", keys::kLeases, std::to_string(*expiry_ms), member}));
   } else {
@@ -393,7 +393,7 @@ base::Result<void> CreditStore::waitMoveLease(const std::string& member, std::op
   return {};
 }
 
-void CreditStore::forgetLeases(const std::vector<std::string>& members) {
+void CreditStore::removeLeases(const std::vector<std::string>& members) {
   if (members.empty()) {
     return;
   }

@@ -1,6 +1,8 @@
-// The fast view of money and capacity in Redis, one member per script of services/billing/accounts/scripts. Nothing blocks: outcomes come
-// on the Redis thread, or on the calling thread when Redis is away. An Error means the step may or may not have happened; each is
-// idempotent by call id, so the caller repeats it or lets the lease end it. Any thread.
+// Holds, slots and leases in Redis (REQUIREMENTS 9.1 to 9.5): one member function for each script of accounts/scripts.
+//
+// Threads: any. Nothing blocks but wait*(). Outcomes arrive on the Redis thread, or on the calling thread while Redis is not connected.
+// Owns nothing. Errors: the step may or may not have been executed. Every step is idempotent by call id, so the caller repeats it or leaves
+// it to the lease.
 #pragma once
 
 #include <chrono>
@@ -17,12 +19,13 @@
 
 namespace tollgate::billing {
 
+// What a step of the store calls with its outcome.
 template <class T>
 using Then = std::function<void(base::Result<T>)>;
 
-struct Leases {
-  std::chrono::milliseconds lease;
-  std::chrono::milliseconds ended_mark;
+struct StoreTimes {
+  std::chrono::milliseconds lease;       // without a heartbeat for this long a call is closed
+  std::chrono::milliseconds ended_mark;  // how long late requests of an ended call are recognised
 };
 
 enum class ReserveStatus { kGranted, kReplay, kEnded, kMissing, kNoSlot, kCpsLimit, kNoCredit };
@@ -36,7 +39,7 @@ struct ReserveOrder {
   std::int64_t wanted_micros = 0;
   std::int64_t least_micros = 0;
   bool prepaid = true;
-  std::string record;  // CallAnswered with what is known now; closes the call should its instance be lost
+  std::string record;  // CallAnswered with what is known now; the CDR is made from it if the instance of the call is lost
 };
 
 struct ReserveOutcome {
@@ -61,11 +64,11 @@ struct ExtendOrder {
   base::CustomerId customer;
   base::TrunkId trunk;
   std::optional<std::int64_t> floor_micros;
-  std::int64_t wanted_micros = 0;  // in all
+  std::int64_t wanted_micros = 0;  // total of the hold, not the addition
   std::int64_t confirmed_seconds = 0;
-  std::int64_t confirmed_micros = 0;  // their cost
+  std::int64_t confirmed_micros = 0;  // what the confirmed seconds cost
   std::string record;
-  std::int64_t wanted_if_lost_micros = 0;  // in all, when Redis lost the hold and it is made again
+  std::int64_t wanted_if_lost_micros = 0;  // total, if Redis has lost the hold and it is made again
 };
 
 enum class ExtendStatus { kHeld, kEnded, kMissing };
@@ -101,7 +104,7 @@ struct LeaseOutcome {
   LeaseStatus status = LeaseStatus::kGone;
   std::int64_t expiry_ms = 0;
   std::int64_t confirmed_seconds = 0;
-  std::uint64_t answered_sequence = 0;  // 0 = no call.answered seen
+  std::uint64_t answered_sequence = 0;  // of call.answered in the stream; 0 = not received
   std::string record;
 };
 
@@ -127,17 +130,18 @@ struct AccountOrder {
 
 class CreditStore {
  public:
-  CreditStore(redis::Client& client, const Scripts& scripts, Leases leases);
+  CreditStore(redis::Client& client, const Scripts& scripts, StoreTimes times);
 
   void reserve(const ReserveOrder& order, Then<ReserveOutcome> then);
   void occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
               std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then);
-  // Gives a carrier slot back.
+  // Frees the slot of a carrier trunk.
   void vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then = {});
-  void touch(const std::string& call, base::CustomerId carrier, base::TrunkId trunk);
+  // Renews the lease of a carrier trunk's slot, and takes the slot again if Redis has lost it.
+  void renewSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk);
   // Does the call use a slot of this carrier trunk?
   void usesSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<bool> then);
-  // Has the call been marked as ended?
+  // Is the call marked as ended?
   void isEnded(const std::string& call, base::CustomerId customer, Then<bool> then);
   void extend(const ExtendOrder& order, Then<ExtendOutcome> then);
   void noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence);
@@ -147,21 +151,21 @@ class CreditStore {
   void count(const std::string& slots_key, Then<std::int64_t> then);
   void audit(base::CustomerId customer, Then<std::int64_t> drift);
 
-  // For the threads of the loader and the sweeper; these block.
+  // Blocking forms, for the threads of the loader and the sweeper. Requires: not the Redis thread.
   [[nodiscard]] base::Result<std::vector<base::CustomerId>> waitMissing(const std::vector<base::CustomerId>& customers);
   [[nodiscard]] base::Result<void> waitLoad(const AccountOrder& order);
   [[nodiscard]] base::Result<void> waitSettle(const SettleOrder& order);
   [[nodiscard]] base::Result<std::vector<std::string>> waitDueLeases(std::int64_t now_ms, std::size_t most);
   [[nodiscard]] base::Result<LeaseOutcome> waitExpire(const std::string& call, base::CustomerId customer, std::chrono::milliseconds claim);
   [[nodiscard]] base::Result<bool> waitEnded(const std::string& call, base::CustomerId customer);
-  [[nodiscard]] base::Result<void> waitMoveLease(const std::string& member, std::optional<std::int64_t> expiry_ms);  // nullopt = forget
-  void forgetLeases(const std::vector<std::string>& members);
+  [[nodiscard]] base::Result<void> waitSetLease(const std::string& member, std::optional<std::int64_t> expiry_ms);  // nullopt = remove
+  void removeLeases(const std::vector<std::string>& members);
 
  private:
   // Passed in.
   redis::Client& client_;
   const Scripts& scripts_;
-  const Leases leases_;
+  const StoreTimes times_;
 };
 
 }  // namespace tollgate::billing

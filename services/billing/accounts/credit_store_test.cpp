@@ -33,7 +33,7 @@ class CreditStoreTest : public testing::Test {
     redis::ClientSettings settings = testkit::settingsOf(*server_);
     settings.command_timeout = std::chrono::seconds(5);
     client_ = std::make_unique<redis::Client>(settings, scripts_.all());
-    store_ = std::make_unique<CreditStore>(*client_, scripts_, Leases{kLease, std::chrono::seconds(60)});
+    store_ = std::make_unique<CreditStore>(*client_, scripts_, StoreTimes{kLease, std::chrono::seconds(60)});
     ASSERT_TRUE(testkit::waitUntil([&] { return client_->isConnected(); }));
     ASSERT_TRUE(client_->wait({"FLUSHALL"}).has_value());
   }
@@ -346,7 +346,7 @@ TEST_F(CreditStoreTest, DueLeasesAreListedUntilForgotten) {
   constexpr std::int64_t kFar = 99'999'999'999'999;
   EXPECT_EQ(store_->waitDueLeases(kFar, 10).value(), std::vector<std::string>{"1:a"});
   EXPECT_TRUE(store_->waitDueLeases(1, 10).value().empty());
-  ASSERT_TRUE(store_->waitMoveLease("1:a", std::nullopt).has_value());
+  ASSERT_TRUE(store_->waitSetLease("1:a", std::nullopt).has_value());
   EXPECT_TRUE(store_->waitDueLeases(kFar, 10).value().empty());
 }
 

@@ -1,4 +1,4 @@
-// The Redis keys of billing. One hash slot per customer: {c<id>}. Pure, any thread.
+// The Redis keys of billing. All keys of a customer are in one hash slot: {c<id>}. Pure: any thread.
 //
 //   {c1}:acct            hash   posted, version, held (sum of the holds)
 //   {c1}:holds           zset   call id, scored with the end of its lease in ms

@@ -42,7 +42,7 @@ base::Result<void> post(sql::Session& session, const std::vector<Transfer>& tran
     return {};
   }
   std::vector<std::vector<sql::Value>> entries;
-  // Sorted by account, so that two transactions lock the sums in the same order.
+  // Sorted by account, so that all transactions lock the sums in the same order.
   std::map<std::string, Movement> movements;
   for (const Transfer& transfer : transfers) {
     const std::string customer = customerAccount(transfer.customer);

@@ -16,7 +16,7 @@ namespace tollgate::billing {
 
 // Two lines that sum to zero: `amount` on the customer's account and its opposite on the system's.
 struct Transfer {
-  std::string id;  // unique: the same id twice is one movement
+  std::string id;  // unique: a transfer is posted once per id
   base::CustomerId customer;
   std::string counterpart;  // cash or revenue
   std::int64_t amount_micros = 0;

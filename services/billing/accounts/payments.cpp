@@ -37,7 +37,7 @@ std::string kindWord(v1::MovementKind kind) {
   }
 }
 
-// What the customer's account moves by: a refund is given positive and lowers it.
+// The change of the customer's balance. The amount of a refund is positive and lowers the balance.
 std::int64_t signedAmount(const v1::PostPaymentRequest& request) {
   return request.kind() == v1::MOVEMENT_KIND_REFUND ? -request.amount().micros() : request.amount().micros();
 }
@@ -57,12 +57,12 @@ Transfer toTransfer(const v1::PostPaymentRequest& request, money::Currency curre
   return transfer;
 }
 
-// Does the stored movement of this key say the same? kConflict when not.
-base::Result<void> compare(const sql::Row& stored, const Transfer& transfer) {
+// Errors: kConflict, the key was used for a different movement.
+base::Result<void> checkSame(const sql::Row& stored, const Transfer& transfer) {
   const bool same = stored.integer(0) == transfer.amount_micros && stored.text(1) == transfer.currency.text() &&
                     stored.text(2) == transfer.kind && stored.text(3) == sql::fit(transfer.reference, kReferenceMax);
   if (!same) {
-    return base::fail(base::ErrorCode::kConflict, "idempotency_key: was used for another movement");
+    return base::fail(base::ErrorCode::kConflict, "idempotency_key: was already used for a different movement");
   }
   return {};
 }
@@ -85,7 +85,7 @@ base::Result<Posted> postInside(sql::Session& session, const v1::PostPaymentRequ
                 session.query("SELECT amount_micros, currency, kind, reference FROM ledger_entries WHERE transfer_id = ? AND line = 1",
                               {transfer.id}));
   if (!stored.empty()) {
-    TG_TRY(compare(stored.front(), transfer));
+    TG_TRY(checkSame(stored.front(), transfer));
     posted.existed = true;
   } else {
     TG_TRY(post(session, {transfer}));
@@ -94,7 +94,7 @@ base::Result<Posted> postInside(sql::Session& session, const v1::PostPaymentRequ
   posted.sum = sums[customer];
   const std::int64_t balance = posted.sum.balance_micros;
   if (!posted.existed && (balance > base::limits::kMoneyMicrosMax || balance < -base::limits::kMoneyMicrosMax)) {
-    return base::fail(base::ErrorCode::kInvalid, "amount: the balance must stay within 1000000000.000000 either way");
+    return base::fail(base::ErrorCode::kInvalid, "amount: the balance must stay between -1000000000.000000 and 1000000000.000000");
   }
   return posted;
 }
@@ -103,7 +103,7 @@ base::Result<Posted> postOnce(sql::Pool& pool, const v1::PostPaymentRequest& req
   const auto attempt = [&] { return pool.transaction<Posted>([&](sql::Session& session) { return postInside(session, request); }); };
   auto posted = attempt();
   if (!posted && posted.error().code == base::ErrorCode::kConflict) {
-    // Either the stored movement differs, or the same key was committed between our look and our insert: the second time we see it.
+    // Either the stored movement differs, or the same key was committed between our SELECT and our INSERT; the second try tells.
     posted = attempt();
   }
   return posted;
@@ -124,9 +124,9 @@ base::Result<void> checkPayment(const v1::PostPaymentRequest& request) {
     return invalid("amount: must be above 0 for a payment or refund");
   }
   if (micros > base::limits::kMoneyMicrosMax || micros < -base::limits::kMoneyMicrosMax) {
-    return invalid("amount: must not be beyond 1000000000.000000");
+    return invalid("amount: must not exceed 1000000000.000000");
   }
-  // No blanks: the database compares texts without regard to those at the end.
+  // No blanks, because the database ignores blanks at the end when it compares texts.
   const std::string& key = request.idempotency_key();
   if (key.empty() || key.size() > kKeyMax ||
       !std::all_of(key.begin(), key.end(), [](char letter) { return letter > ' ' && letter <= '~'; })) {
@@ -153,7 +153,7 @@ void Payments::post(const bus::RpcContext&, const v1::PostPaymentRequest& reques
     responder.fail(checked.error());
     return;
   }
-  // Shared with the queued task: std::function wants copyable captures.
+  // Shared with the queued task: std::function needs captures that can be copied.
   auto shared = std::make_shared<bus::Responder<v1::PostPaymentReply>>(std::move(responder));
   const auto queued = workers_.submit([this, request, shared] { run(request, *shared); });
   if (!queued) {
@@ -165,7 +165,7 @@ void Payments::run(const v1::PostPaymentRequest& request, bus::Responder<v1::Pos
   const auto posted = postOnce(pool_, request);
   if (!posted) {
     metrics_.payments_refused.add();
-    telemetry::warn("movement not posted", {{"customer", request.customer_id()}, {"error", posted.error().message}});
+    telemetry::warn("payment not posted", {{"customer", request.customer_id()}, {"error", posted.error().message}});
     responder.fail(posted.error());
     return;
   }
@@ -177,7 +177,8 @@ void Payments::run(const v1::PostPaymentRequest& request, bus::Responder<v1::Pos
   reply.set_existed(posted->existed);
   reply.mutable_balance()->set_micros(posted->sum.balance_micros);
   reply.mutable_balance()->set_currency(request.amount().currency());
-  // Answered once Redis has it too, so that the next call sees the money; when Redis is away the ledger has it and the settler goes on.
+  // The reply waits for Redis, so that the next call sees the money. While Redis is not reachable the ledger has the movement, the reply is
+  // sent without Redis, and the settler repeats the settlement.
   settler_.settleFirst(std::move(order), [shared = std::make_shared<bus::Responder<v1::PostPaymentReply>>(std::move(responder)), reply] {
     shared->reply(reply);
   });

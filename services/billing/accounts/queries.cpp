@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kTrunksMax = 10000;
 
-// Gathers the two counts of each trunk; the last answer sends the reply.
+// Gathers the two counts of each trunk; the last count to arrive sends the reply.
 class LoadCount : public std::enable_shared_from_this<LoadCount> {
  public:
   explicit LoadCount(bus::Responder<v1::TrunkLoadReply> responder) : responder_(std::move(responder)) {}
@@ -24,12 +24,12 @@ class LoadCount : public std::enable_shared_from_this<LoadCount> {
     for (int i = 0; i < request.trunk_ids_size(); ++i) {
       const TrunkView* trunk = snapshot.trunks.find(base::TrunkId(request.trunk_ids(i)));
       if (trunk == nullptr) {
-        arrive(i, true, std::int64_t{0});
-        arrive(i, false, std::int64_t{0});
+        onCount(i, true, std::int64_t{0});
+        onCount(i, false, std::int64_t{0});
         continue;
       }
       const auto counted = [self = shared_from_this(), i](bool incoming) {
-        return [self, i, incoming](base::Result<std::int64_t> used) { self->arrive(i, incoming, std::move(used)); };
+        return [self, i, incoming](base::Result<std::int64_t> used) { self->onCount(i, incoming, std::move(used)); };
       };
       store.count(keys::incoming(trunk->customer, trunk->id), counted(true));
       store.count(keys::outgoing(trunk->customer, trunk->id), counted(false));
@@ -38,7 +38,7 @@ class LoadCount : public std::enable_shared_from_this<LoadCount> {
   }
 
  private:
-  void arrive(int index, bool incoming, base::Result<std::int64_t> used) {
+  void onCount(int index, bool incoming, base::Result<std::int64_t> used) {
     {
       const std::lock_guard lock(mutex_);
       if (!used) {
@@ -68,7 +68,7 @@ class LoadCount : public std::enable_shared_from_this<LoadCount> {
 
   // Passed in.
   bus::Responder<v1::TrunkLoadReply> responder_;
-  // Derived. The mutex: answers may come on the Redis thread while start() still runs on the bus thread.
+  // Derived. Under the mutex, because counts may arrive on the Redis thread while start() still runs on the bus thread.
   std::mutex mutex_;
   std::size_t left_ = 0;
   std::optional<base::Error> error_;
@@ -78,20 +78,20 @@ class LoadCount : public std::enable_shared_from_this<LoadCount> {
 }  // namespace
 
 void Queries::balance(const v1::BalanceRequest& request, bus::Responder<v1::BalanceReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   const CustomerView* customer = snapshot ? snapshot->customers.find(base::CustomerId(request.customer_id())) : nullptr;
   if (customer == nullptr) {
     responder.fail({base::ErrorCode::kNotFound, "customer " + std::to_string(request.customer_id()) + " is not in the configuration"});
     return;
   }
   auto shared = std::make_shared<bus::Responder<v1::BalanceReply>>(std::move(responder));
-  parts_.store.readAccount(customer->id, base::TrunkId(), [this, shared, snapshot, customer](base::Result<AccountView> seen) {
+  deps_.store.readAccount(customer->id, base::TrunkId(), [this, shared, snapshot, customer](base::Result<AccountView> seen) {
     if (!seen) {
       shared->fail(seen.error());
       return;
     }
     if (!seen->found) {
-      parts_.on_missing(customer->id);
+      deps_.on_missing(customer->id);
       shared->fail(
           {base::ErrorCode::kUnavailable, "the account of customer " + std::to_string(customer->id.value()) + " is being rebuilt"});
       return;
@@ -109,16 +109,16 @@ void Queries::balance(const v1::BalanceRequest& request, bus::Responder<v1::Bala
 }
 
 void Queries::trunkLoads(const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   if (!snapshot) {
-    responder.fail({base::ErrorCode::kUnavailable, "no configuration yet"});
+    responder.fail({base::ErrorCode::kUnavailable, "no configuration has been loaded yet"});
     return;
   }
   if (request.trunk_ids_size() > kTrunksMax) {
     responder.fail({base::ErrorCode::kOverLimit, "at most " + std::to_string(kTrunksMax) + " trunks at a time"});
     return;
   }
-  std::make_shared<LoadCount>(std::move(responder))->start(parts_.store, *snapshot, request);
+  std::make_shared<LoadCount>(std::move(responder))->start(deps_.store, *snapshot, request);
 }
 
 }  // namespace tollgate::billing

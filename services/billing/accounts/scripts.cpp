@@ -8,7 +8,7 @@ Scripts::Scripts()
     : reserve(scripts_text::kReserve),
       occupy(scripts_text::kOccupy),
       extend(scripts_text::kExtend),
-      touch(scripts_text::kTouch),
+      renew_slot(scripts_text::kRenewSlot),
       count(scripts_text::kCount),
       answered(scripts_text::kAnswered),
       release(scripts_text::kRelease),
@@ -19,7 +19,7 @@ Scripts::Scripts()
       audit(scripts_text::kAudit) {}
 
 std::vector<redis::Script> Scripts::all() const {
-  return {reserve, occupy, extend, touch, count, answered, release, settle, expire, load_account, read_account, audit};
+  return {reserve, occupy, extend, renew_slot, count, answered, release, settle, expire, load_account, read_account, audit};
 }
 
 }  // namespace tollgate::billing

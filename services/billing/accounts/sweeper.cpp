@@ -130,15 +130,15 @@ base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>
   std::int64_t customer = 0;
   const char* end = member.data() + std::min(colon, member.size());
   if (colon == std::string::npos || std::from_chars(member.data(), end, customer).ptr != end) {
-    return parts_.store.waitMoveLease(member, std::nullopt);
+    return parts_.store.waitSetLease(member, std::nullopt);
   }
   Lost one{member.substr(colon + 1), base::CustomerId(customer), {}};
   TG_TRY_ASSIGN(lease, parts_.store.waitExpire(one.call, one.customer, parts_.settings.lease));
   if (lease.status == LeaseStatus::kGone || lease.status == LeaseStatus::kOver) {
-    return parts_.store.waitMoveLease(member, std::nullopt);
+    return parts_.store.waitSetLease(member, std::nullopt);
   }
   const bool is_lost = lease.status == LeaseStatus::kLost;
-  TG_TRY(parts_.store.waitMoveLease(member, lease.expiry_ms));
+  TG_TRY(parts_.store.waitSetLease(member, lease.expiry_ms));
   if (is_lost) {
     one.lease = std::move(lease);
     lost.push_back(std::move(one));

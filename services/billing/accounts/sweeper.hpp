@@ -28,7 +28,8 @@ namespace tollgate::billing {
 
 // The record of a call that nobody can tell any more: `known` (a CallAnswered: what call.answered or else the hold says), talked as
 // confirmed.
-[[nodiscard]] cdr::FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds, base::WallTime now);
+[[nodiscard]] cdr::FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds,
+                                         base::WallTime now);
 
 class Sweeper {
  public:

@@ -12,7 +12,7 @@ namespace tollgate::billing {
 
 namespace {
 
-// What is known of a call whose hold has to be made again.
+// What is known of a call whose hold Redis has lost and which is made again.
 std::string knownRecord(const std::string& call, const v1::ExtendRequest& request) {
   call::v1::CallAnswered answered;
   answered.mutable_header()->set_call_id(call);
@@ -27,10 +27,10 @@ std::string knownRecord(const std::string& call, const v1::ExtendRequest& reques
 }  // namespace
 
 void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   const CustomerView* customer = snapshot ? snapshot->customers.find(base::CustomerId(request.customer_id())) : nullptr;
   if (customer == nullptr) {
-    parts_.metrics.extend_failed.add();
+    deps_.metrics.extend.failed.add();
     responder.fail({base::ErrorCode::kUnavailable, "customer " + std::to_string(request.customer_id()) + " is not in the configuration"});
     return;
   }
@@ -49,18 +49,18 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
   }
   order.record = knownRecord(context.call_id, request);
   order.wanted_if_lost_micros = money::charge(
-      rate, std::chrono::seconds(request.confirmed_seconds()) + std::chrono::ceil<std::chrono::seconds>(parts_.settings.quantum));
+      rate, std::chrono::seconds(request.confirmed_seconds()) + std::chrono::ceil<std::chrono::seconds>(deps_.settings.quantum));
   const TrunkView* carrier = snapshot->trunks.find(base::TrunkId(request.carrier_trunk_id()));
-  // std::function wants copyable captures; the responder is move-only, so it travels in a shared pointer to this one completion.
+  // Shared with the one completion below: std::function needs captures that can be copied, and the responder cannot.
   auto shared = std::make_shared<bus::Responder<v1::ExtendReply>>(std::move(responder));
-  parts_.store.extend(order, [this, shared, call = context.call_id, request, snapshot, carrier](base::Result<ExtendOutcome> outcome) {
+  deps_.store.extend(order, [this, shared, call = context.call_id, request, snapshot, carrier](base::Result<ExtendOutcome> outcome) {
     if (!outcome) {
-      parts_.metrics.extend_failed.add();
+      deps_.metrics.extend.failed.add();
       shared->fail(outcome.error());
       return;
     }
     if (outcome->status == ExtendStatus::kHeld && carrier != nullptr) {
-      parts_.store.touch(call, carrier->customer, carrier->id);
+      deps_.store.renewSlot(call, carrier->customer, carrier->id);
     }
     onExtended(call, request, *outcome, *shared);
   });
@@ -70,12 +70,12 @@ void Extension::onExtended(const std::string& call, const v1::ExtendRequest& req
                            bus::Responder<v1::ExtendReply>& responder) {
   const base::CustomerId customer(request.customer_id());
   if (outcome.status != ExtendStatus::kHeld) {
-    parts_.metrics.extend_failed.add();
+    deps_.metrics.extend.failed.add();
     if (outcome.status == ExtendStatus::kMissing) {
-      parts_.on_missing(customer);
+      deps_.on_missing(customer);
       responder.fail({base::ErrorCode::kUnavailable, "the account of customer " + std::to_string(customer.value()) + " is being rebuilt"});
     } else {
-      responder.fail({base::ErrorCode::kConflict, "the call is over"});
+      responder.fail({base::ErrorCode::kConflict, "the call has ended"});
     }
     return;
   }
@@ -85,10 +85,10 @@ void Extension::onExtended(const std::string& call, const v1::ExtendRequest& req
   reply.set_held_micros(outcome.held_micros);
   reply.set_refused(reply.paid_seconds() < request.want_paid_seconds());
   if (reply.refused()) {
-    parts_.metrics.extend_refused.add();
+    deps_.metrics.extend.refused.add();
     publishExhausted(call, customer, reply.paid_seconds());
   } else {
-    parts_.metrics.extend_granted.add();
+    deps_.metrics.extend.granted.add();
   }
   responder.reply(reply);
 }
@@ -100,7 +100,7 @@ void Extension::publishExhausted(const std::string& call, base::CustomerId custo
   *event.mutable_at() = toWire(base::SystemClock().wall());
   event.set_paid_seconds(paid_seconds);
   if (const auto sent = events_.publish(bus::subjects::creditEvent("exhausted", customer), event.SerializeAsString()); !sent) {
-    telemetry::warn("event not published", {{"call_id", call}, {"error", sent.error().message}});
+    telemetry::warn("event credit.exhausted not published", {{"call_id", call}, {"error", sent.error().message}});
   }
 }
 

@@ -1,19 +1,17 @@
-// Extend: heartbeat and extension of a live call's hold (REQUIREMENTS 9.2, 9.5). Runs on bus threads, answers from the Redis thread, blocks
-// nothing.
+// Extend: the heartbeat of a live call, and more held credit for it (REQUIREMENTS 9.2, 9.5).
+// Threads: runs on bus threads and does not block; the reply is sent from the Redis thread. Owns nothing.
 #pragma once
-
-#include <functional>
 
 #include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
-#include "services/billing/admission/admission.hpp"
+#include "services/billing/admission/dependencies.hpp"
 #include "tollgate/billing/v1/billing.pb.h"
 
 namespace tollgate::billing {
 
 class Extension {
  public:
-  Extension(AdmissionParts parts, bus::Connection& events) : parts_(std::move(parts)), events_(events) {}
+  Extension(HandlerDependencies deps, bus::Connection& events) : deps_(std::move(deps)), events_(events) {}
   void extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder);
 
  private:
@@ -22,7 +20,7 @@ class Extension {
   void publishExhausted(const std::string& call, base::CustomerId customer, std::uint32_t paid_seconds);
 
   // Passed in.
-  const AdmissionParts parts_;
+  const HandlerDependencies deps_;
   bus::Connection& events_;
 };
 

@@ -11,15 +11,15 @@ namespace tollgate::billing {
 
 namespace {
 
-std::string roomText(std::int64_t used, const std::optional<std::int64_t>& limit) {
-  return std::to_string(used) + (limit ? " of " + std::to_string(*limit) : " (no limit)");
-}
-
 std::string nameOf(const TrunkView& trunk) {
   return "trunk " + std::to_string(trunk.id.value()) + " " + trunk.name;
 }
 
 }  // namespace
+
+std::string usageText(std::int64_t used, const std::optional<std::int64_t>& limit) {
+  return std::to_string(used) + (limit ? " of " + std::to_string(*limit) : " (no limit)");
+}
 
 void Hunt::run(CreditStore& store, std::shared_ptr<const Snapshot> snapshot, HuntOrder order,
                std::function<void(base::CustomerId)> on_missing, Done done) {
@@ -46,7 +46,7 @@ const TrunkView* Hunt::trunkAt(std::size_t index) const {
   return snapshot_->trunks.find(base::TrunkId(order_.candidates[index].trunk_id()));
 }
 
-// A replayed request gets the slot it had, not a second one of an earlier candidate that has a free slot by now.
+// A repeated request gets the slot that it already has, not a second one of an earlier candidate whose slot has become free.
 void Hunt::findHeld(std::size_t position) {
   if (position == order_.candidates.size()) {
     orderByLoad(0);
@@ -61,7 +61,7 @@ void Hunt::findHeld(std::size_t position) {
     if (!held) {
       self->fail(std::move(held.error()));
     } else if (*held) {
-      self->take(position, *trunk, 0);
+      self->choose(position, *trunk, 0);
     } else {
       self->findHeld(position + 1);
     }
@@ -104,23 +104,23 @@ void Hunt::tryNext() {
   while (next_ != sequence_.size()) {
     const std::size_t index = sequence_[next_++];
     const TrunkView* trunk = trunkAt(index);
-    if (!check(index, trunk)) {
+    if (!isUsable(index, trunk)) {
       continue;
     }
     if (order_.dry_run) {
-      inspectTrunk(index, *trunk);
+      tryDry(index, *trunk);
       return;
     }
     store_.occupy(order_.call, trunk->customer, trunk->id, trunk->outgoing_max, trunk->outgoing_cps_max,
                   [self = shared_from_this(), index, trunk](base::Result<OccupyOutcome> outcome) {
-                    self->onOccupied(index, *trunk, std::move(outcome));
+                    self->onOccupyReply(index, *trunk, std::move(outcome));
                   });
     return;
   }
   finish();
 }
 
-bool Hunt::check(std::size_t index, const TrunkView* trunk) {
+bool Hunt::isUsable(std::size_t index, const TrunkView* trunk) {
   if (trunk == nullptr) {
     skip(index, base::Reason::kNoTargetAvailable,
          "trunk " + std::to_string(order_.candidates[index].trunk_id()) + " is not in the configuration");
@@ -137,7 +137,7 @@ bool Hunt::check(std::size_t index, const TrunkView* trunk) {
   return true;
 }
 
-void Hunt::onOccupied(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome) {
+void Hunt::onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome) {
   if (!outcome) {
     fail(std::move(outcome.error()));
     return;
@@ -149,21 +149,21 @@ void Hunt::onOccupied(std::size_t index, const TrunkView& trunk, base::Result<Oc
       return;
     case OccupyStatus::kNoSlot:
       skip(index, base::Reason::kConcurrentLimit,
-           nameOf(trunk) + ": " + roomText(outcome->slots_in_use, trunk.outgoing_max) + " outgoing calls in use");
+           nameOf(trunk) + ": " + usageText(outcome->slots_in_use, trunk.outgoing_max) + " outgoing calls in use");
       break;
     case OccupyStatus::kCpsLimit:
       skip(index, base::Reason::kCpsLimit,
-           nameOf(trunk) + ": " + roomText(outcome->calls_this_second, trunk.outgoing_cps_max) + " outgoing calls this second");
+           nameOf(trunk) + ": " + usageText(outcome->calls_this_second, trunk.outgoing_cps_max) + " outgoing calls this second");
       break;
     case OccupyStatus::kTaken:
     case OccupyStatus::kReplay:
-      take(index, trunk, outcome->slots_in_use);
+      choose(index, trunk, outcome->slots_in_use);
       return;
   }
   tryNext();
 }
 
-void Hunt::inspectTrunk(std::size_t index, const TrunkView& trunk) {
+void Hunt::tryDry(std::size_t index, const TrunkView& trunk) {
   store_.count(keys::outgoing(trunk.customer, trunk.id), [self = shared_from_this(), index, &trunk](base::Result<std::int64_t> used) {
     if (!used) {
       self->fail(std::move(used.error()));
@@ -171,18 +171,18 @@ void Hunt::inspectTrunk(std::size_t index, const TrunkView& trunk) {
     }
     if (trunk.outgoing_max && *used >= *trunk.outgoing_max) {
       self->skip(index, base::Reason::kConcurrentLimit,
-                 nameOf(trunk) + ": " + roomText(*used, trunk.outgoing_max) + " outgoing calls in use");
+                 nameOf(trunk) + ": " + usageText(*used, trunk.outgoing_max) + " outgoing calls in use");
       self->tryNext();
       return;
     }
-    self->take(index, trunk, *used);
+    self->choose(index, trunk, *used);
   });
 }
 
-void Hunt::take(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use) {
+void Hunt::choose(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use) {
   v1::Occupied occupied;
   occupied.set_index(static_cast<std::uint32_t>(index));
-  std::string found = nameOf(trunk) + ": " + roomText(slots_in_use, trunk.outgoing_max) + " outgoing calls in use";
+  std::string found = nameOf(trunk) + ": " + usageText(slots_in_use, trunk.outgoing_max) + " outgoing calls in use";
   if (const auto rate =
           trunk.vendor_rate_plan.isSet() ? snapshot_->rates.find(trunk.vendor_rate_plan, order_.called, order_.start) : std::nullopt) {
     *occupied.mutable_vendor_rate() = toWire(*rate);

@@ -1,5 +1,7 @@
-// Finds the first candidate carrier trunk with a free slot and takes its slot (REQUIREMENTS 5.1): shared by reserve and occupy. Starts on a
-// bus thread, goes on on the Redis thread; one hunt is never touched by two threads at a time.
+// Finds the first candidate carrier trunk with a free slot and takes the slot (REQUIREMENTS 5.1). Reserve and Occupy use it.
+//
+// Threads: starts on a bus thread and continues on the Redis thread, never on both at the same time. Owns: a hunt owns itself until `done`
+// was called; the callbacks that are under way share it.
 #pragma once
 
 #include <functional>
@@ -21,24 +23,26 @@ struct HuntOrder {
   std::string called;
   base::WallTime start;
   std::vector<v1::CandidateTrunk> candidates;
-  std::size_t by_load = 0;  // so many of the first are taken least loaded first, ties by higher weight (REQUIREMENTS 3.6)
-  bool replay = false;      // the call may hold a slot of one of them already: look for that first
-  bool dry_run = false;     // decide, take nothing
+  std::size_t by_load = 0;  // this many at the beginning are sorted: least loaded first, then higher weight (REQUIREMENTS 3.6)
+  bool replay = false;      // a repeated request: if the call holds a slot of a candidate, that candidate is the answer
+  bool dry_run = false;     // decide without taking a slot
 };
 
 struct HuntOutcome {
-  // Nothing = every candidate was passed over.
-  std::optional<v1::Occupied> occupied;
+  std::optional<v1::Occupied> occupied;  // nullopt = every candidate was skipped
   std::vector<v1::Skipped> skipped;
   base::TrunkId trunk;  // the occupied one
   std::vector<common::v1::TraceStep> trace;
 };
 
+// "3 of 10" or "3 (no limit)", for trace texts.
+[[nodiscard]] std::string usageText(std::int64_t used, const std::optional<std::int64_t>& limit);
+
 class Hunt : public std::enable_shared_from_this<Hunt> {
  public:
-  // Called once. An Error: it could not be found out; no slot is held, or one that its lease ends.
+  // Called exactly once. Error: it could not be decided; the call holds no slot, or one that its lease will free.
   using Done = std::function<void(base::Result<HuntOutcome>)>;
-  // `on_missing` hears of a carrier whose account is not in Redis.
+  // `on_missing` is called with a carrier whose account is not in Redis.
   static void run(CreditStore& store, std::shared_ptr<const Snapshot> snapshot, HuntOrder order,
                   std::function<void(base::CustomerId)> on_missing, Done done);
 
@@ -49,11 +53,11 @@ class Hunt : public std::enable_shared_from_this<Hunt> {
   void sortByLoad();
   void findHeld(std::size_t position);
   void tryNext();
-  // Why the candidate cannot be asked at all.
-  [[nodiscard]] bool check(std::size_t index, const TrunkView* trunk);
-  void onOccupied(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome);
-  void inspectTrunk(std::size_t index, const TrunkView& trunk);
-  void take(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use);
+  // False: the candidate is skipped without asking Redis.
+  [[nodiscard]] bool isUsable(std::size_t index, const TrunkView* trunk);
+  void onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome);
+  void tryDry(std::size_t index, const TrunkView& trunk);
+  void choose(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use);
   void skip(std::size_t index, base::Reason reason, std::string detail);
   void finish();
   void fail(base::Error error);

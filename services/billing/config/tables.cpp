@@ -14,12 +14,12 @@ constexpr const char* kCustomerColumns =
 constexpr const char* kTrunkColumns =
     "SELECT id, customer_id, name, rate_plan_id, vendor_rate_plan_id, max_concurrent_incoming, max_concurrent_outgoing, max_cps_incoming, "
     "max_cps_outgoing, status FROM trunks";
-// Times as integers: five million of them are not worth parsing.
+// Times as integers: parsing five million texts would take seconds.
 constexpr const char* kRateColumns =
     "SELECT id, plan_id, prefix, TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_from), "
     "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_to), per_minute_micros, connection_fee_micros, connection_seconds, "
     "billing_block_seconds FROM rates";
-// More deleted rates than this in one go: everything is read anew.
+// After more deletions than this at a time all rates are loaded again.
 constexpr std::size_t kDeletedRatesMax = 1000;
 
 std::optional<std::int64_t> limitOf(const sql::Row& row, std::size_t column) {
@@ -62,7 +62,7 @@ ConfigTables::ConfigTables(SnapshotHolder& holder, telemetry::Gauge& version,
                            std::function<void(const std::vector<base::CustomerId>&)> on_new_customers)
     : holder_(holder), version_(version), on_new_customers_(std::move(on_new_customers)) {}
 
-void ConfigTables::takeCustomer(const sql::Row& row) {
+void ConfigTables::putCustomer(const sql::Row& row) {
   CustomerView customer;
   customer.id = base::CustomerId(row.integer(0));
   customer.currency = money::Currency::parse(row.text(1)).value_or(money::Currency());
@@ -85,14 +85,14 @@ base::Result<void> ConfigTables::loadAll(sql::Session& session) {
   customers_.clear();
   trunks_.clear();
   const std::set<base::CustomerId> before = std::exchange(customer_ids_, {});
-  TG_TRY(session.each(kCustomerColumns, {}, [this](const sql::Row& row) { takeCustomer(row); }));
+  TG_TRY(session.each(kCustomerColumns, {}, [this](const sql::Row& row) { putCustomer(row); }));
   std::erase_if(new_customers_, [&](base::CustomerId id) { return before.contains(id); });
   customers_changed_ = true;
   TG_TRY(session.each(kTrunkColumns, {}, [this](const sql::Row& row) { trunks_.set(base::TrunkId(row.integer(0)), readTrunk(row)); }));
   return loadRates(session);
 }
 
-// Plan by plan in the order of the rows, so that only one plan's rows exist twice at a time.
+// Plan by plan, in the order of the rows, so that the rows of only one plan are in memory twice at a time.
 base::Result<void> ConfigTables::loadRates(sql::Session& session) {
   plans_.clear();
   std::unordered_map<base::RatePlanId, money::Currency> currencies;
@@ -159,7 +159,7 @@ base::Result<void> ConfigTables::apply(sql::Session& session, const std::vector<
 base::Result<void> ConfigTables::applyCustomer(sql::Session& session, std::int64_t id) {
   TG_TRY_ASSIGN(rows, session.query(std::string(kCustomerColumns) + " WHERE id = ?", {id}));
   if (!rows.empty()) {
-    takeCustomer(rows.front());
+    putCustomer(rows.front());
     return {};
   }
   customers_.erase(base::CustomerId(id));
@@ -196,7 +196,7 @@ base::Result<void> ConfigTables::rebuildPlan(sql::Session& session, base::RatePl
   return {};
 }
 
-// A deleted row does not say its plan any more, so each plan is asked; deletions are rare.
+// The plan of a deleted row is unknown, so every plan is searched; deletions are rare.
 base::Result<void> ConfigTables::removeRates(const std::vector<base::RateId>& ids) {
   if (ids.empty()) {
     return {};
@@ -210,7 +210,7 @@ base::Result<void> ConfigTables::removeRates(const std::vector<base::RateId>& id
   return {};
 }
 
-// The plan of a rate never changes, so its old row is where the new one goes.
+// The plan of a rate never changes, so the new row replaces the old one in the same plan.
 base::Result<void> ConfigTables::saveRates(sql::Session& session, const std::vector<std::int64_t>& ids) {
   std::map<base::RatePlanId, std::vector<money::RateRow>> by_plan;
   constexpr std::size_t kChunk = 500;
@@ -254,8 +254,8 @@ void ConfigTables::publish(std::uint64_t version) {
                                              {"customers", static_cast<std::int64_t>(customers_.size())},
                                              {"trunks", static_cast<std::int64_t>(trunks_.size())},
                                              {"plans", static_cast<std::int64_t>(plans_.size())}});
-  if (const auto fresh = std::exchange(new_customers_, {}); !fresh.empty()) {
-    on_new_customers_(fresh);
+  if (const auto created = std::exchange(new_customers_, {}); !created.empty()) {
+    on_new_customers_(created);
   }
 }
 

@@ -1,4 +1,5 @@
-// Keeps the snapshot in step with MySQL: the service's side of the configuration feed. Feed thread only.
+// Builds the snapshots from MySQL, first whole and then from the changes, for the configuration feed.
+// Threads: the feed's thread only. Owns: the tables that the snapshots share.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,7 @@ namespace tollgate::billing {
 
 class ConfigTables final : public feed::Tables {
  public:
-  // `on_new_customers` hears of customers that were not there at the load before: their accounts are wanted at once.
+  // `on_new_customers` is called with the customers that the previous version did not have: their accounts must be loaded.
   ConfigTables(SnapshotHolder& holder, telemetry::Gauge& version,
                std::function<void(const std::vector<base::CustomerId>&)> on_new_customers);
 
@@ -30,7 +31,7 @@ class ConfigTables final : public feed::Tables {
   [[nodiscard]] base::Result<void> removeRates(const std::vector<base::RateId>& ids);
   [[nodiscard]] base::Result<void> saveRates(sql::Session& session, const std::vector<std::int64_t>& ids);
   [[nodiscard]] base::Result<void> rebuildPlan(sql::Session& session, base::RatePlanId plan, money::Currency currency);
-  void takeCustomer(const sql::Row& row);
+  void putCustomer(const sql::Row& row);
 
   // Passed in.
   SnapshotHolder& holder_;

@@ -143,7 +143,7 @@ void Committer::push(Item item) {
     const std::lock_guard lock(mutex_);
     if (item.record) {
       in_hand_.insert(item.record->streamSequence());
-      parts_.metrics.records_in_hand.set(static_cast<double>(in_hand_.size()));
+      parts_.metrics.records_unacknowledged.set(static_cast<double>(in_hand_.size()));
     }
     queue_.push_back(std::move(item));
   }
@@ -297,7 +297,7 @@ void Committer::settle(Items items, const WriteOutcome& outcome) {
     // Shared with the completion, which acknowledges.
     auto settled = std::make_shared<Items>(std::move(own));
     parts_.settler.settle(std::move(order), [this, settled, leases = std::move(leases)] {
-      parts_.store.forgetLeases(leases);
+      parts_.store.removeLeases(leases);
       acknowledge(*settled);
     });
   }
@@ -311,7 +311,7 @@ void Committer::acknowledge(const Items& items) {
       in_hand_.erase(item.record->streamSequence());
     }
   }
-  parts_.metrics.records_in_hand.set(static_cast<double>(in_hand_.size()));
+  parts_.metrics.records_unacknowledged.set(static_cast<double>(in_hand_.size()));
   changed_.notify_all();
 }
 

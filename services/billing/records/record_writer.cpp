@@ -192,8 +192,8 @@ base::Result<void> writeDeadLetter(sql::Session& session, const DeadLetter& lett
     hex.push_back(kHex[static_cast<unsigned char>(byte) & 0xFU]);
   }
   TG_TRY(session.execute("INSERT INTO dead_letters (stream_sequence, subject, error, data_hex, at) VALUES (?, ?, ?, ?, ?)",
-                         {static_cast<std::int64_t>(letter.stream_sequence), sql::fit(letter.subject, 255), sql::fit(letter.error, 255), hex,
-                          sql::fromTime(base::SystemClock().wall())}));
+                         {static_cast<std::int64_t>(letter.stream_sequence), sql::fit(letter.subject, 255), sql::fit(letter.error, 255),
+                          hex, sql::fromTime(base::SystemClock().wall())}));
   return {};
 }
 

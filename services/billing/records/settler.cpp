@@ -8,7 +8,7 @@ namespace tollgate::billing {
 
 namespace {
 
-// A script that settles more calls than this at once would hold up the others.
+// A script with more calls than this would block Redis for too long.
 constexpr std::size_t kCallsPerScript = 100;
 constexpr std::chrono::milliseconds kRetry{500};
 
@@ -50,7 +50,8 @@ void Settler::submit(std::shared_ptr<Task> task) {
   store_.settle(task->order, [this, task](base::Result<void> outcome) {
     if (!outcome) {
       metrics_.settles_failed.add();
-      telemetry::warn("settlement waits for Redis", {{"customer", task->order.customer.value()}, {"error", outcome.error().message}});
+      telemetry::warn("settlement not stored in Redis, it will be repeated",
+                      {{"customer", task->order.customer.value()}, {"error", outcome.error().message}});
     }
     std::function<void()> done;
     if (outcome || task->done_after_first) {

@@ -16,11 +16,11 @@ namespace tollgate::billing {
 class Settler {
  public:
   Settler(CreditStore& store, BillingMetrics& metrics) : store_(store), metrics_(metrics) {}
-  // `done` runs once all of the order is in Redis; on the Redis thread.
+  // Calls `done` on the Redis thread when all of the order is in Redis.
   void settle(SettleOrder order, std::function<void()> done);
-  // `done` runs after the first try, whether Redis had it or not; what failed is tried again all the same.
+  // Calls `done` after the first try, even if that failed; what failed is repeated as with settle().
   void settleFirst(SettleOrder order, std::function<void()> done);
-  // Tries again what failed, at most twice a second.
+  // Repeats what failed, at most twice a second.
   void tick();
 
  private:

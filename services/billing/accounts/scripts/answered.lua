@@ -1,4 +1,4 @@
--- Notes with the hold where the stream keeps the record call.answered, for closing the call should its instance be lost.
+-- Stores with the hold the stream sequence of call.answered. The CDR is made from that record if the instance of the call is lost.
 -- KEYS: hold of the call   ARGV: stream sequence
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0

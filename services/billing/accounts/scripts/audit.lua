@@ -1,4 +1,4 @@
--- Compares the sum kept in `held` with the holds themselves, repairs it and says by how much it was off (must be 0).
+-- Compares the sum in `held` with the holds, repairs it, and returns the difference, which must be 0.
 -- KEYS: account, holds   ARGV: what a hold's key begins with (same hash slot), most holds to look at
 if redis.call('HEXISTS', KEYS[1], 'posted') == 0 or redis.call('ZCARD', KEYS[2]) > tonumber(ARGV[2]) then
   return 0

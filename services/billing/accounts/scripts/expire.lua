@@ -1,5 +1,5 @@
--- What about a call whose lease seems to be over? When it is, this caller may close it: the lease is moved on by the time that takes, so
--- that another replica does not begin the same.
+-- Examines a call whose lease seems to have ended. If it has (status 'lost'), the caller closes the call: the lease is extended by the
+-- claim time, so that another replica does not close the call as well.
 -- KEYS: holds, hold of the call   ARGV: call, claim ms
 -- -> status ('gone', 'over', 'alive', 'lost'), expiry ms, confirmed seconds, stream sequence of call.answered, record
 local state = redis.call('HMGET', KEYS[2], 'amount', 'over', 'confirmed', 'answered', 'record')

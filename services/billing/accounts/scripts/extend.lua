@@ -1,8 +1,8 @@
--- Heartbeat and extension of a hold. The wanted amount is a total, so a replay changes nothing. A hold that is not there although its call
--- lives (Redis lost it) is made again: what is confirmed was talked already and is held whatever the balance.
+-- Heartbeat of a call and extension of its hold. The wanted amount is a total, so a repeated request changes nothing. If Redis has lost the
+-- hold of a live call, the hold is made again: the confirmed seconds have been talked, so their cost is held whatever the balance is.
 -- KEYS: account, holds, hold of the call, ended mark of the call, slots of the trunk
--- ARGV: call, lease ms, floor ('' none), wanted in all, confirmed seconds, cost of the confirmed seconds, record of the call, wanted in all
---       should the hold have to be made again
+-- ARGV: call, lease ms, floor ('' none), wanted total, confirmed seconds, cost of the confirmed seconds, record of the call, wanted
+--       total if the hold is made again
 -- -> status, amount held, made again (1/0)
 local account, holds, hold, ended, slots = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, lease, floor, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -1,5 +1,5 @@
--- Writes an account that is missing, with the holds and slots of the calls that live, unless it exists by now. A call that ended since the
--- report was made has its ended mark and is left out.
+-- Writes a missing account with the holds and slots of its live calls. Does nothing if the account exists. A call that has ended since the
+-- report was made has an ended mark and is left out.
 -- KEYS: account, holds, late value, then per hold: hold, ended mark, slots of its trunk; then per carrier slot: slots of the trunk
 -- ARGV: posted, version, lease ms, number of holds, then per hold: call, amount, confirmed seconds, talking or setting up (1/0), record;
 --       then per carrier slot: call

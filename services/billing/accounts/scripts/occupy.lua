@@ -1,11 +1,11 @@
--- Takes one outgoing slot of a carrier trunk for a call. In the carrier's hash slot. Idempotent by call id.
+-- Takes one outgoing slot of a carrier trunk for a call. All keys are in the carrier's hash slot. Idempotent by call id.
 -- KEYS: account of the carrier, slots of the trunk, CPS bucket of the trunk
 -- ARGV: call, lease ms, slot cap (-1 none), CPS cap (-1 none)
 -- -> status, slots in use, calls this second
 local account, slots, cps = KEYS[1], KEYS[2], KEYS[3]
 local call, lease, cap, cps_cap = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
--- Without its account the slots of this carrier are not rebuilt either: nobody knows how many calls it has.
+-- If the carrier's account is missing, its slots are missing too, and the number of its calls is unknown.
 if redis.call('HEXISTS', account, 'posted') == 0 then
   return {'missing', 0, 0}
 end

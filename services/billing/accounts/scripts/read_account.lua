@@ -1,4 +1,4 @@
--- What a reserve would find; changes nothing.
+-- Returns what reserve.lua would find. Changes nothing.
 -- KEYS: account, holds, slots of the trunk, CPS bucket of the trunk
 -- -> status, posted, held, live holds, slots in use, calls this second
 local sums = redis.call('HMGET', KEYS[1], 'posted', 'held')

@@ -1,5 +1,5 @@
--- The call is over: its incoming slot is free at once, and of its hold only the charge stays until the ledger has it. Marks the call as
--- ended, so that a late reserve or extend does not bring it back.
+-- A call has ended: frees its incoming slot and reduces its hold to the charge, which stays held until the ledger has it. Marks the call as
+-- ended, so that a late reserve or extend does not make its hold again.
 -- KEYS: account, holds, hold of the call, ended mark of the call, slots of the trunk
 -- ARGV: call, mark ms, charge
 local account, holds, hold, ended, slots = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,7 +20,7 @@ if kept == 0 then
   redis.call('ZREM', holds, call)
   return amount
 end
--- Settled by its record, which the stream keeps; no lease ends it.
+-- The record of the call settles this hold, and the stream keeps that record: no lease ends the hold.
 redis.call('HSET', hold, 'amount', kept, 'over', 1)
 redis.call('ZADD', holds, '+inf', call)
 return amount - kept

@@ -1,4 +1,4 @@
--- Admission of one call on the customer's side: CPS, incoming slot and hold, all or nothing. Idempotent by call id.
+-- Admits one call on the customer's side: CPS, incoming slot and hold, all or none. Idempotent by call id.
 -- KEYS: account, holds, hold of the call, ended mark of the call, slots of the trunk, CPS bucket of the trunk
 -- ARGV: call, lease ms, slot cap (-1 none), CPS cap (-1 none), floor ('' none), wanted, least, prepaid (1/0), record of the call
 -- -> status, granted, posted, held before, slots in use, calls this second

@@ -1,5 +1,5 @@
--- After the ledger's commit: the posted value becomes the ledger's (absolute, the newer version wins) and the holds of the calls that it
--- now contains go, in one step. Without calls it is how payments arrive. A replay changes nothing.
+-- Runs after a commit of the ledger. In one step `posted` becomes the ledger's balance (an absolute value, the newer version wins) and the
+-- holds of the calls in that commit are removed. Payments use it without calls. Repeating it changes nothing.
 -- KEYS: account, holds, late value, then per call: hold, ended mark, slots of its trunk
 -- ARGV: posted, version, mark ms, then per call: call
 local account, holds, late = KEYS[1], KEYS[2], KEYS[3]
@@ -11,7 +11,7 @@ if known then
     redis.call('HSET', account, 'posted', ARGV[1], 'version', ARGV[2])
   end
 else
-  -- The account is being rebuilt from a value read before this commit: leave the newer one for it.
+  -- The account is being rebuilt, perhaps from a balance read before this commit: keep the newer balance for load_account.lua.
   local noted = redis.call('HGET', late, 'version')
   if not noted or version > tonumber(noted) then
     redis.call('HSET', late, 'posted', ARGV[1], 'version', ARGV[2])

@@ -1,0 +1,118 @@
+// What Reserve and Occupy have in common: one request that is answered later, from the configuration it began with, and the search for a
+// carrier with a free slot. Private to admission.
+//
+// Threads: begins on a bus thread, continues on the Redis thread, never on both at the same time. Owns: the request and its responder; the
+// callbacks that are under way share the object and keep it alive.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "libs/bus/rpc.hpp"
+#include "libs/telemetry/log.hpp"
+#include "services/billing/admission/dependencies.hpp"
+#include "services/billing/admission/hunt.hpp"
+#include "services/billing/wire.hpp"
+
+namespace tollgate::billing {
+
+template <class Request, class Reply>
+class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Reply>> {
+ public:
+  CallRequest(const CallRequest&) = delete;
+  CallRequest& operator=(const CallRequest&) = delete;
+  virtual ~CallRequest() = default;
+
+ protected:
+  CallRequest(const HandlerDependencies& deps, RequestCounters& counters, bus::RpcContext context, const Request& request,
+              bus::Responder<Reply> responder)
+      : deps_(deps), counters_(counters), context_(std::move(context)), request_(request), responder_(std::move(responder)) {}
+
+  // Called once by hunt(): a carrier's slot is taken, or would be in a dry run.
+  virtual void onCarrier(HuntOutcome outcome) = 0;
+  // Called once by hunt(): no candidate has a free slot, and everything is given back.
+  virtual void onNoCarrier(HuntOutcome outcome) = 0;
+  // Gives back what was taken before the hunt.
+  virtual void giveBack() {}
+
+  // False: there is no configuration yet, and the request has failed.
+  [[nodiscard]] bool loadSnapshot() {
+    snapshot_ = deps_.snapshots.get();
+    if (!snapshot_) {
+      fail({base::ErrorCode::kUnavailable, "no configuration has been loaded yet"});
+    }
+    return snapshot_ != nullptr;
+  }
+
+  void hunt(bool replay, bool dry_run) {
+    HuntOrder order;
+    order.call = context_.call_id;
+    order.called = request_.called();
+    order.start = fromWire(request_.start());
+    order.candidates.assign(request_.candidates().begin(), request_.candidates().end());
+    order.by_load = request_.by_load();
+    order.replay = replay;
+    order.dry_run = dry_run;
+    Hunt::run(
+        deps_.store, snapshot_, std::move(order), deps_.on_missing,
+        [self = this->shared_from_this(), dry_run](base::Result<HuntOutcome> outcome) { self->onHunted(std::move(outcome), dry_run); });
+  }
+
+  // Gives a carrier's slot back.
+  void vacate(base::TrunkId trunk) {
+    if (const TrunkView* carrier = snapshot_->trunks.find(trunk)) {
+      deps_.store.vacate(context_.call_id, carrier->customer, carrier->id);
+    }
+  }
+
+  void grant(const Reply& reply) {
+    counters_.granted.add();
+    responder_.reply(reply);
+  }
+
+  void refuse(const Reply& reply) {
+    counters_.refused.add();
+    responder_.reply(reply);
+  }
+
+  void fail(const base::Error& error) {
+    counters_.failed.add();
+    telemetry::warn("request of a call could not be decided",
+                    {{"request", Request::descriptor()->name()}, {"call_id", context_.call_id}, {"error", error.message}});
+    responder_.fail(error);
+  }
+
+  // Passed in.
+  const HandlerDependencies& deps_;
+  RequestCounters& counters_;
+  const bus::RpcContext context_;
+  const Request request_;
+  // Derived.
+  std::shared_ptr<const Snapshot> snapshot_;  // shared with the hunt
+
+ private:
+  void onHunted(base::Result<HuntOutcome> outcome, bool dry_run) {
+    if (!outcome) {
+      giveBack();
+      fail(outcome.error());
+      return;
+    }
+    if (!outcome->occupied) {
+      giveBack();
+      onNoCarrier(std::move(*outcome));
+      return;
+    }
+    if (!dry_run && std::chrono::system_clock::now() > context_.deadline) {
+      // The ingress has stopped waiting and has refused the call.
+      vacate(outcome->trunk);
+      giveBack();
+    }
+    onCarrier(std::move(*outcome));
+  }
+
+  // Passed in.
+  bus::Responder<Reply> responder_;
+};
+
+}  // namespace tollgate::billing

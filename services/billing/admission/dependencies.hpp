@@ -1,0 +1,21 @@
+// What the request handlers of billing work with. The objects outlive the handlers.
+#pragma once
+
+#include <functional>
+
+#include "services/billing/accounts/credit_store.hpp"
+#include "services/billing/config/snapshot.hpp"
+#include "services/billing/metrics.hpp"
+#include "services/billing/settings.hpp"
+
+namespace tollgate::billing {
+
+struct HandlerDependencies {
+  const SnapshotHolder& snapshots;
+  CreditStore& store;
+  BillingMetrics& metrics;
+  const Settings& settings;
+  std::function<void(base::CustomerId)> on_missing;  // the account is not in Redis and must be rebuilt
+};
+
+}  // namespace tollgate::billing
