@@ -1,4 +1,5 @@
-// A child process of a test. It dies with the test, however the test ends, and is reaped by its own pid. Any thread.
+// A child process of a test. The kernel kills it when the test process ends, however that ends. Only its own pid is waited for.
+// Thread: any.
 #pragma once
 
 #include <chrono>
@@ -19,13 +20,13 @@ class Child {
  public:
   struct Options {
     std::vector<std::string> command;                // command[0] is looked up on PATH
-    std::map<std::string, std::string> environment;  // over the test's own, of which TOLLGATE_* is left out
+    std::map<std::string, std::string> environment;  // added to the test's own environment, without its TOLLGATE_*
     std::string output_file;                         // stdout and stderr, appended; empty = /dev/null
     std::string input_file;                          // stdin; empty = /dev/null
     std::string working_directory;                   // empty = the test's
   };
 
-  // kNotFound when the program cannot be executed.
+  // Errors: kNotFound when the program cannot be executed.
   [[nodiscard]] static base::Result<std::unique_ptr<Child>> start(const Options& options);
   ~Child();  // SIGKILL when it still runs
   Child(const Child&) = delete;
@@ -49,7 +50,7 @@ class Child {
   std::optional<int> exit_code_;
 };
 
-// Runs a program to its end. The output is in `output_file`; kTimeout after the limit.
+// Runs a program to its end and returns its exit code; the output is in `output_file`. Errors: kNotFound, and kTimeout after the limit.
 [[nodiscard]] base::Result<int> runToEnd(const Child::Options& options, std::chrono::milliseconds limit);
 
 // The last `bytes` of a file, for failure messages; empty when there is none.

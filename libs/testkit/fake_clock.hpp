@@ -1,4 +1,4 @@
-// A clock that moves only when the test says so. Any thread.
+// A clock that moves only when the test moves it. Thread: any. Header only.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@ namespace tollgate::testkit {
 
 class FakeClock final : public base::Clock {
  public:
-  // 2026-11-21T10:00:00Z unless told.
+  // Starts at 2026-11-21T10:00:00Z by default.
   explicit FakeClock(base::WallTime wall = base::WallTime(std::chrono::seconds(1'795'255'200)))
       : wall_micros_(wall.time_since_epoch().count()) {}
 
@@ -23,7 +23,7 @@ class FakeClock final : public base::Clock {
     wall_micros_ += by.count();
     monotonic_micros_ += by.count();
   }
-  // A step of the wall clock alone, as NTP or an operator does it.
+  // A step of the wall clock alone, as NTP or an operator causes it.
   void stepWall(std::chrono::microseconds by) { wall_micros_ += by.count(); }
 
  private:

@@ -1,4 +1,4 @@
-// A plain HTTP/1.1 client for tests: one connection, one request, one answer. Blocks. Any thread.
+// A plain HTTP/1.1 client for tests: one connection, one request, one answer. Blocks. Thread: any.
 #pragma once
 
 #include <chrono>

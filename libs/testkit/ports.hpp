@@ -1,12 +1,12 @@
-// Free loopback ports for servers under test. Any thread.
+// Free loopback ports for servers under test. Thread: any.
 #pragma once
 
 #include <cstdint>
 
 namespace tollgate::testkit {
 
-// Holds a port number for this test: no other holder on this machine gets the same one while it lives. The port was free for TCP and UDP
-// on 127.0.0.1 when taken, and lies below the range the kernel uses for outgoing connections. Nothing listens on it: the server does.
+// Reserves a port number: no other PortLease on this machine gets the same one while this object lives. The port was free for TCP and UDP
+// when it was taken, and lies below the range that the kernel uses for outgoing connections. The lease itself does not listen on it.
 class PortLease {
  public:
   PortLease();  // throws std::runtime_error when none can be had

@@ -1,6 +1,6 @@
-// Real servers for tests: each on a free loopback port, with its data in a folder of its own; gone when the object goes, or the test dies.
-// Constructors start the server and wait until it is ready; they throw std::runtime_error with its log when it does not come up.
-// One thread per object.
+// Real servers for tests. Each listens on a free loopback port and keeps its data in its own folder. It ends when the object is destroyed,
+// and also when the test process dies. Constructors start the server and wait until it is ready.
+// Thread: one per object. Errors: std::runtime_error with the end of the server's log when it does not become ready.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +26,16 @@ class Server {
   [[nodiscard]] std::string log() const { return fileTail(log_file_); }  // since the last start
   [[nodiscard]] const TempDir& folder() const { return folder_; }
 
-  void stop();   // in order
-  void kill();   // SIGKILL: as a crash
+  void stop();   // SIGTERM; waits for its end
+  void kill();   // SIGKILL, like a crash
   void start();  // again, on the same port and data
   void restart() { stop(), start(); }
-  void pause();   // SIGSTOP: hangs, but the kernel still accepts connections for it
+  void pause();   // SIGSTOP: the server hangs, but the kernel still accepts connections for it
   void resume();  // SIGCONT
 
  protected:
   Server() = default;
-  // Called by the constructor of each server: takes another port when the chosen one was lost to somebody.
+  // Called by the constructor of each server. Tries another port when another program took the chosen one first.
   void startFirst();
   [[nodiscard]] virtual std::vector<std::string> command() = 0;
   [[nodiscard]] virtual std::string_view readyText() const = 0;  // in the log, once it listens

@@ -1,4 +1,5 @@
-// A real service binary under test: started with an environment of its own, ready when its /readyz says so. One thread per object.
+// A real service program under test. It gets its settings by the environment and is ready when /readyz answers 200.
+// Thread: one per object.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,7 @@ class ServiceProcess {
     std::chrono::milliseconds ready_limit{30'000};
   };
 
-  // Throws std::runtime_error with the log's end when it does not become ready.
+  // Errors: std::runtime_error with the end of the log when it does not become ready.
   explicit ServiceProcess(Options options);
   ~ServiceProcess() = default;  // SIGKILL when it still runs
 

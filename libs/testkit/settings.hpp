@@ -1,4 +1,4 @@
-// The client settings that belong to a server of the testkit. Include where the client library is linked; this header links nothing.
+// The client settings that belong to a server of the testkit. Header only: who includes it links the client libraries. Thread: any.
 #pragma once
 
 #include "libs/bus/connection.hpp"

@@ -1,4 +1,5 @@
-// A folder of its own for a test, removed at the end. What a killed test left is removed by the next one. Any thread.
+// A temporary folder of a test, removed with the object. Folders that killed tests left behind are removed by the next TempDir.
+// Thread: any.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +9,7 @@ namespace tollgate::testkit {
 
 class TempDir {
  public:
-  TempDir();  // under $TMPDIR, else /tmp; throws std::runtime_error
+  TempDir();  // under $TMPDIR, else /tmp. Errors: std::runtime_error
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
@@ -21,6 +22,6 @@ class TempDir {
 };
 
 void writeFile(const std::string& path, const std::string& content);
-[[nodiscard]] std::string readFile(const std::string& path);  // throws std::runtime_error when it cannot be read
+[[nodiscard]] std::string readFile(const std::string& path);  // Errors: std::runtime_error
 
 }  // namespace tollgate::testkit

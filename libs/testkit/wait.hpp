@@ -1,4 +1,4 @@
-// Waiting for a condition instead of sleeping. Any thread.
+// Waiting for a condition instead of sleeping. Thread: any. Header only.
 #pragma once
 
 #include <chrono>

@@ -14,23 +14,11 @@ using testkit::waitUntil;
 
 constexpr std::int64_t kUnit = 1'000'000;
 
-class BillingOutage : public testing::Test {
+class BillingOutage : public BillingSuite {
  protected:
-  static void SetUpTestSuite() {
-    world_ = std::make_unique<BillingWorld>();
-    carrier_ = world_->makeCarrier();
-  }
-  static void TearDownTestSuite() {
-    if (world_) {
-      EXPECT_EQ(world_->billing().stop(), 0);
-      world_->stop();
-    }
-    world_.reset();
-  }
   void TearDown() override {
     world_->clearLive();
-    std::string off;
-    EXPECT_TRUE(waitUntil([&] { return (off = world_->disagreement()).empty(); }, seconds(10))) << off;
+    BillingSuite::TearDown();
     // REQUIREMENTS 9.5: the drift metric reads 0.
     EXPECT_EQ(world_->billing().metric("tollgate_billing_hold_drift_micros").value_or(-1), 0);
   }
@@ -56,9 +44,6 @@ class BillingOutage : public testing::Test {
   static bool confirm(const Talking& talking, std::uint32_t confirmed) {
     return world_->extend(talking.call, talking.party, carrier_, talking.reserved.rate(), confirmed, 0).has_value();
   }
-
-  static inline std::unique_ptr<BillingWorld> world_;
-  static inline Party carrier_;
 };
 
 // REQUIREMENTS 9.4: lost and rebuilt from the ledger and the live calls; meanwhile new calls are refused, not given away.

@@ -15,24 +15,8 @@ using testkit::waitUntil;
 
 constexpr std::int64_t kUnit = 1'000'000;
 
-class Billing : public testing::Test {
+class Billing : public BillingSuite {
  protected:
-  static void SetUpTestSuite() {
-    world_ = std::make_unique<BillingWorld>();
-    carrier_ = world_->makeCarrier();
-  }
-  static void TearDownTestSuite() {
-    if (world_) {
-      EXPECT_EQ(world_->billing().stop(), 0);
-      world_->stop();
-    }
-    world_.reset();
-  }
-  void TearDown() override {
-    std::string off;
-    EXPECT_TRUE(waitUntil([&] { return (off = world_->disagreement()).empty(); }, std::chrono::seconds(5))) << off;
-  }
-
   static Party funded(std::int64_t micros, const PartyOptions& options = {}) {
     const Party party = world_->makeParty(options);
     EXPECT_TRUE(world_->pay(party, micros, "first").has_value());
@@ -48,9 +32,6 @@ class Billing : public testing::Test {
     world_->publishEnded(call, BillingWorld::record(party, carrier_, reserved, seconds));
     ASSERT_TRUE(world_->waitCdr(call));
   }
-
-  static inline std::unique_ptr<BillingWorld> world_;
-  static inline Party carrier_;
 };
 
 // REQUIREMENTS 8.3, 8.5, 9.1, 9.3, 10.1, 10.3: one call from its admission to its record.

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "libs/base/clock.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/base/random.hpp"
@@ -121,6 +123,29 @@ class BillingWorld {
   std::int64_t next_id_ = 100;
   std::mutex live_mutex_;  // the subscription answers on a bus thread
   std::map<std::string, control::v1::LiveCall> live_;
+};
+
+// A suite that shares one world, started once. After each test the books must agree: CDRs, ledger and Redis (REQUIREMENTS 9.6).
+class BillingSuite : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = std::make_unique<BillingWorld>();
+    carrier_ = world_->makeCarrier();
+  }
+  static void TearDownTestSuite() {
+    if (world_) {
+      EXPECT_EQ(world_->billing().stop(), 0);
+      world_->stop();
+    }
+    world_.reset();
+  }
+  void TearDown() override {
+    std::string difference;
+    EXPECT_TRUE(testkit::waitUntil([&] { return (difference = world_->disagreement()).empty(); })) << difference;
+  }
+
+  static inline std::unique_ptr<BillingWorld> world_;
+  static inline Party carrier_;
 };
 
 }  // namespace tollgate::component
