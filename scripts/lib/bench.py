@@ -9,7 +9,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from procs import StepFailed, free_ports, wait_for  # noqa: E402
 from sip import SippRun  # noqa: E402
-from stack import ROOT, SERVERS, SERVICES, Stack  # noqa: E402
+from stack import ROOT, Stack, free_stack_ports  # noqa: E402
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "sip"))
 from world import World  # noqa: E402
@@ -53,8 +53,7 @@ def quantile(before, after, share):
 
 class Bench:
     def __init__(self, folder):
-        names = ["sip", "api"] + list(SERVERS) + [service + "_ops" for service in SERVICES]
-        self.stack = Stack(folder, os.path.join(ROOT, "build", "release"), dict(zip(names, free_ports(len(names)))))
+        self.stack = Stack(folder, os.path.join(ROOT, "build", "release"), free_stack_ports())
         self.folder = folder
 
     def start(self):

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 from api import Api
-from procs import Process, StepFailed, port_taken, wait_for
+from procs import Process, StepFailed, free_ports, port_taken, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SERVERS = ("nats", "redis", "mysql")
@@ -23,6 +23,12 @@ SQL_USERS = ("auth", "routing", "billing", "admin_api", "migrate")
 def var_folder():
     """Where scripts/up keeps its Tollgate: TOLLGATE_VAR, else var/ of this repository."""
     return os.path.abspath(os.environ.get("TOLLGATE_VAR") or os.path.join(ROOT, "var"))
+
+
+def free_stack_ports():
+    """A free port for everything that listens in a Stack, by name."""
+    names = ("sip", "api", *SERVERS, *(service + "_ops" for service in SERVICES))
+    return dict(zip(names, free_ports(len(names))))
 
 
 def program(name):

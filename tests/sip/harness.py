@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "scripts", "lib"))
 from procs import free_ports, wait_for  # noqa: E402
 from sip import SippRun  # noqa: E402
-from stack import ROOT, SERVICES, Stack  # noqa: E402
+from stack import ROOT, SERVICES, Stack, free_stack_ports  # noqa: E402
 from world import World  # noqa: E402
 
 BUILD = os.environ.get("TOLLGATE_BUILD", os.path.join(ROOT, "build", "dev"))
@@ -58,11 +58,10 @@ class SipCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="tollgate-sip.")
-        names = ["sip", "api", "nats", "redis", "mysql"] + [service + "_ops" for service in SERVICES]
         settings = quick_settings()
         for service, values in cls.settings.items():
             settings.setdefault(service, {}).update(values)
-        cls.stack = Stack(cls.folder, BUILD, dict(zip(names, free_ports(len(names)))), settings=settings)
+        cls.stack = Stack(cls.folder, BUILD, free_stack_ports(), settings=settings)
         cls.addClassCleanup(cls._clean_up)
         cls.stack.write_configuration()
         cls.stack.start_servers()
