@@ -80,9 +80,11 @@ base::Result<PrefixCode> PrefixCode::parse(std::string_view text) {
   return code;
 }
 
-PrefixCode PrefixCode::head(const Digits& number) {
+PrefixCode PrefixCode::head(std::string_view number) {
+  number = number.substr(0, base::limits::kRuleCodeDigitsMax);
+  const auto end = std::find_if_not(number.begin(), number.end(), isDigit);
   PrefixCode code;
-  code.packed_ = pack(number.view().substr(0, base::limits::kRuleCodeDigitsMax));
+  code.packed_ = pack(number.substr(0, static_cast<std::size_t>(end - number.begin())));
   return code;
 }
 

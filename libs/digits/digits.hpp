@@ -51,8 +51,8 @@ class PrefixCode {
   PrefixCode() = default;  // empty: starts every number
   // Error kInvalid.
   [[nodiscard]] static base::Result<PrefixCode> parse(std::string_view text);
-  // The number's first 15 digits.
-  [[nodiscard]] static PrefixCode head(const Digits& number);
+  // The first digits of a number, up to 15 and up to the first character that is no digit: what PrefixMap compares its codes with.
+  [[nodiscard]] static PrefixCode head(std::string_view number);
 
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::string text() const;

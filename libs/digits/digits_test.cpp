@@ -1,5 +1,7 @@
 #include "libs/digits/digits.hpp"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "libs/base/random.hpp"
@@ -69,12 +71,18 @@ TEST(PrefixCode, RefusesMoreThanFifteenDigitsAndLetters) {
   EXPECT_FALSE(PrefixCode::parse("37x"));
 }
 
+TEST(PrefixCode, HeadStopsAfterFifteenDigitsAndAtTheFirstOtherCharacter) {
+  EXPECT_EQ(PrefixCode::head("12345678901234567890").text(), "123456789012345");
+  EXPECT_EQ(PrefixCode::head("374#10").text(), "374");
+  EXPECT_EQ(PrefixCode::head("#374").text(), "");
+}
+
 // REQUIREMENTS 3.3: the longest code that starts the number wins; the empty code is the catch-all.
 TEST(PrefixMap, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
-  const PrefixMap<int> trie({{code("374"), 1}, {code(""), 0}, {code("37410"), 2}, {code("374"), 3}, {code("44"), 4}});
-  const auto found = [&trie](std::string_view number) {
+  const PrefixMap<int> map({{code("374"), 1}, {code(""), 0}, {code("37410"), 2}, {code("374"), 3}, {code("44"), 4}});
+  const auto found = [&map](std::string_view number) {
     std::vector<int> values;
-    trie.visit(Digits::parse(number).value(), [&values](PrefixCode, int value) {
+    map.visit(PrefixCode::head(number), [&values](PrefixCode, int value) {
       values.push_back(value);
       return true;
     });
@@ -84,8 +92,26 @@ TEST(PrefixMap, VisitsLongestFirstAndEqualCodesInTheOrderGiven) {
   EXPECT_EQ(found("3741"), (std::vector<int>{1, 3, 0}));
   EXPECT_EQ(found("37"), (std::vector<int>{0}));
   EXPECT_EQ(found(""), (std::vector<int>{0}));
-  EXPECT_EQ(*trie.longest(Digits::parse("4420").value()), 4);
-  EXPECT_EQ(PrefixMap<int>().longest(Digits::parse("4420").value()), nullptr);
+  EXPECT_EQ(found("4420"), (std::vector<int>{4, 0}));
+  EXPECT_EQ(found("4"), (std::vector<int>{0}));
+}
+
+TEST(PrefixMap, EmptyMapVisitsNothing) {
+  PrefixMap<int>().visit(PrefixCode::head("4420"), [](PrefixCode, int) {
+    ADD_FAILURE();
+    return true;
+  });
+}
+
+// A changed map is built from the entries of the one before: equal codes must keep their order.
+TEST(PrefixMap, EntriesBuildTheSameMapAgain) {
+  const std::vector<PrefixMap<int>::Entry> sorted{{code(""), 0}, {code("374"), 3}, {code("374"), 1}, {code("374"), 2}, {code("44"), 4}};
+  const PrefixMap<int> map(sorted);
+  EXPECT_EQ(map.entries(), sorted);
+  EXPECT_EQ(PrefixMap<int>(map.entries()).entries(), sorted);
+  std::vector<int> values(map.values().begin(), map.values().end());
+  std::sort(values.begin(), values.end());
+  EXPECT_EQ(values, (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
 TEST(PrefixMap, AgreesWithTheNaiveSearchOnRandomCodes) {
@@ -95,7 +121,7 @@ TEST(PrefixMap, AgreesWithTheNaiveSearchOnRandomCodes) {
     for (int at = 0; at < 150; ++at) {
       entries.emplace_back(code(randomDigits(random, round % 2 == 0 ? 6 : 15, round % 3 == 0 ? 10 : 2)), at);
     }
-    const PrefixMap<int> trie(entries);
+    const PrefixMap<int> map(entries);
     for (int probe = 0; probe < 200; ++probe) {
       const std::string number = randomDigits(random, 32, round % 3 == 0 ? 10 : 2);
       std::vector<int> expected;
@@ -107,7 +133,7 @@ TEST(PrefixMap, AgreesWithTheNaiveSearchOnRandomCodes) {
         }
       }
       std::vector<int> seen;
-      trie.visit(Digits::parse(number).value(), [&seen](PrefixCode, int value) {
+      map.visit(PrefixCode::head(number), [&seen](PrefixCode, int value) {
         seen.push_back(value);
         return true;
       });

@@ -1,8 +1,7 @@
-// The rates of all plans in memory: per plan a digit trie with validity (REQUIREMENTS 8.2, 8.3). Immutable once built and read by any
-// thread; a change makes a new PlanRates for that plan alone and a new RateTable that shares the others.
+// The rates of all rate plans in memory (REQUIREMENTS 8.2, 8.3): the longest prefix of a number whose rate is valid at a time.
 //
-// Shape: a plan's rates lie sorted by prefix and start of validity; over them a trie of 16-byte nodes whose children stand side by side
-// (bit mask + first child), so that a lookup of a 15-digit number touches at most 16 nodes and then the rates of the matching prefix.
+// Thread: PlanRates and RateTable are immutable once built and read by any thread. A change makes a new PlanRates for that plan alone and
+// a new RateTable that shares the other plans. A plan owns its rates, in a digits::PrefixMap: about 60 bytes a rate.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +10,19 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "libs/base/clock.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/base/result.hpp"
+#include "libs/digits/prefix_map.hpp"
 #include "libs/money/rating.hpp"
 
 namespace tollgate::money {
 
-// One row of a rate plan. Validity is [valid_from, valid_to); no valid_to = open.
+// One row of a rate plan. Valid from valid_from until just before valid_to; no valid_to = without end. Amounts are in micro-units of the
+// plan's currency.
 struct RateRow {
   base::RateId id;
   std::string prefix;
@@ -34,22 +36,23 @@ struct RateRow {
 
 class PlanRates {
  public:
-  // Rows in any order. kInvalid: a prefix that is not 0-15 digits.
+  // Rows in any order; rows sorted by prefix build faster.
+  // Errors: kInvalid: a prefix that is not 0 to 15 digits.
   [[nodiscard]] static base::Result<std::shared_ptr<const PlanRates>> build(base::RatePlanId plan, Currency currency,
                                                                             const std::vector<RateRow>& rows);
-  // This plan with `rows` put in place of the rows of the same ids and `removed` taken out.
+  // This plan with `rows` in place of the rows of the same ids, and without `removed`. Takes time in proportion to the plan's size.
+  // Errors: as build.
   [[nodiscard]] base::Result<std::shared_ptr<const PlanRates>> with(const std::vector<RateRow>& rows,
                                                                     const std::vector<base::RateId>& removed) const;
-  // The longest prefix of `digits` with a rate valid at `at`.
+  // The rate with the longest prefix of `digits` that is valid at `at`; nullopt = there is none.
   [[nodiscard]] std::optional<Rate> find(std::string_view digits, base::WallTime at) const;
   [[nodiscard]] Currency currency() const { return currency_; }
-  // Looks at every row.
+  // Whether the plan has a rate with one of these ids. Takes time in proportion to the plan's size.
   [[nodiscard]] bool containsAny(const std::vector<base::RateId>& ids) const;
   [[nodiscard]] std::size_t size() const { return rates_.size(); }
 
  private:
   struct Entry {
-    std::uint64_t key = 0;  // prefix, four bits a digit (digit + 1), left aligned: sorts as the text does
     std::int64_t id = 0;
     std::int64_t from_us = 0;
     std::int64_t to_us = 0;
@@ -57,25 +60,20 @@ class PlanRates {
     std::int64_t connection_fee_micros = 0;
     std::int32_t connection_seconds = 0;
     std::int32_t billing_block_seconds = 1;
-    [[nodiscard]] bool operator<(const Entry& other) const;  // by prefix, then by start
   };
-  struct Node {
-    std::uint32_t first_child = 0;
-    std::uint32_t first_rate = 0;
-    std::uint32_t rate_count = 0;
-    std::uint16_t children = 0;  // bit d = there is a child for digit d
-  };
-  PlanRates(base::RatePlanId plan, Currency currency, std::vector<Entry> sorted_rates);
-  [[nodiscard]] static base::Result<Entry> toEntry(const RateRow& row);
-  void buildNodes();
-  [[nodiscard]] Rate toRate(const Entry& entry) const;
+  using Rates = digits::PrefixMap<Entry>;
+
+  PlanRates(base::RatePlanId plan, Currency currency, std::vector<Rates::Entry> sorted_rates)
+      : plan_(plan), currency_(currency), rates_(std::move(sorted_rates)) {}
+  [[nodiscard]] static base::Result<Rates::Entry> toEntry(const RateRow& row);
+  [[nodiscard]] static bool inOrder(const Rates::Entry& left, const Rates::Entry& right);
+  [[nodiscard]] Rate toRate(digits::PrefixCode prefix, const Entry& entry) const;
 
   // Passed in.
   base::RatePlanId plan_;
   Currency currency_;
   // Derived.
-  std::vector<Entry> rates_;
-  std::vector<Node> nodes_;
+  Rates rates_;  // rates of one prefix in the order of their validity
 };
 
 class RateTable {
