@@ -66,7 +66,8 @@ class Decision {
       return false;
     }
     trace("dialpeer", "active dialpeers of " + trunkText() + ": " + std::to_string((*plan)->size()), true);
-    (*plan)->visit(digits::PrefixCode::head(number.view()), [&](digits::PrefixCode, const PlanEntry& entry) { return !isChosen(entry, number.size()); });
+    (*plan)->visit(digits::PrefixCode::head(number.view()),
+                   [&](digits::PrefixCode, const PlanEntry& entry) { return !isChosen(entry, number.size()); });
     if (answer_.rule == nullptr) {
       refuse(Reason::kNoRoute, "rule", "no rule of " + trunkText() + "'s dialpeers matches the number");
       return false;
