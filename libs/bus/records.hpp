@@ -20,7 +20,7 @@ struct StreamSettings {
   std::int64_t bytes_max =
       20'000'000'000;  // a full stream refuses records, which then wait in the spools; more than the server's store: that is the bound
   int replicas = 1;
-  std::chrono::seconds ack_wait{30};  // a record that is not acknowledged for so long is delivered again
+  std::chrono::seconds ack_wait{10};  // a record that is not acknowledged for this long is delivered again
   int ack_pending_max = 20'000;       // delivered and not acknowledged; then the stream waits
 };
 

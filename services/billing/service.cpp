@@ -25,9 +25,9 @@ constexpr std::chrono::milliseconds kFlushOnStop{500};
 
 }  // namespace
 
-struct BillingService::Parts {
-  Parts(const Settings& settings, telemetry::Metrics& registry, std::unique_ptr<bus::Connection> request_connection,
-        std::unique_ptr<bus::Connection> event_connection)
+struct BillingService::Components {
+  Components(const Settings& settings, telemetry::Metrics& registry, std::unique_ptr<bus::Connection> request_connection,
+             std::unique_ptr<bus::Connection> event_connection)
       : metrics(registry),
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
@@ -36,7 +36,7 @@ struct BillingService::Parts {
         store(*redis, scripts, {settings.lease, settings.ended_mark}),
         settler(store, metrics),
         committer({snapshots, pool, store, settler, metrics, settings}),
-        intake(*events, settings.stream, [this](bus::Record record) { committer.take(std::move(record)); }),
+        intake(*events, settings.stream, [this](bus::Record record) { committer.accept(std::move(record)); }),
         loader({snapshots, *redis, store, pool, *requests, intake, metrics, settings}),
         sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
         tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
@@ -78,11 +78,11 @@ struct BillingService::Parts {
         });
   }
 
-  // In the order of construction; stop() says in which order they end.
+  // In the order of construction; stop() has the order in which they end.
   BillingMetrics metrics;
   Scripts scripts;
   SnapshotHolder snapshots;
-  std::unique_ptr<bus::Connection> requests;  // requests and replies, flushed at once
+  std::unique_ptr<bus::Connection> requests;  // requests and replies, sent without delay
   std::unique_ptr<bus::Connection> events;    // records, acknowledgements, events
   sql::Pool pool;
   std::unique_ptr<redis::Client> redis;
@@ -110,13 +110,13 @@ BillingService::~BillingService() {
 base::Result<void> BillingService::start(service::Runtime& runtime) {
   TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
   TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents));
-  parts_ = std::make_unique<Parts>(settings_, runtime.metrics, std::move(requests), std::move(events));
-  TG_TRY(parts_->feed->start());
-  parts_->committer.start();
-  parts_->intake.start();
-  parts_->loader.start();
-  parts_->sweeper.start();
-  TG_TRY(parts_->serve());
+  components_ = std::make_unique<Components>(settings_, runtime.metrics, std::move(requests), std::move(events));
+  TG_TRY(components_->feed->start());
+  components_->committer.start();
+  components_->intake.start();
+  components_->loader.start();
+  components_->sweeper.start();
+  TG_TRY(components_->serve());
   const std::lock_guard lock(mutex_);
   serving_ = true;
   return {};
@@ -127,51 +127,51 @@ service::Readiness BillingService::ready() const {
   if (!serving_) {
     return {false, "starting or stopping"};
   }
-  if (!parts_->requests->isConnected() || !parts_->events->isConnected()) {
-    return {false, "the bus is away"};
+  if (!components_->requests->isConnected() || !components_->events->isConnected()) {
+    return {false, "the bus is not connected"};
   }
-  if (!parts_->snapshots.get()) {
-    return {false, "no configuration from MySQL yet"};
+  if (!components_->snapshots.get()) {
+    return {false, "no configuration has been loaded from MySQL yet"};
   }
-  if (!parts_->redis->isConnected()) {
-    return {false, "Redis is away"};
+  if (!components_->redis->isConnected()) {
+    return {false, "Redis is not connected"};
   }
-  if (!parts_->intake.isBound()) {
-    return {false, "the record stream is not bound yet"};
+  if (!components_->intake.isBound()) {
+    return {false, "not subscribed to the record stream yet"};
   }
-  if (!parts_->loader.isLoaded()) {
+  if (!components_->loader.isLoaded()) {
     return {false, "accounts are being loaded"};
   }
   return {true, ""};
 }
 
-// First what brings work in, then what does it, the clients last.
+// First the sources of work stop, then what does the work, last the clients.
 void BillingService::stop() {
   {
     const std::lock_guard lock(mutex_);
     serving_ = false;
   }
-  if (!parts_) {
+  if (!components_) {
     return;
   }
-  parts_->server.reset();
-  parts_->payments.reset();
-  parts_->sweeper.stop();
-  parts_->loader.stop();
-  parts_->intake.stop();
-  parts_->committer.stop();
-  parts_->feed.reset();
-  if (const auto flushed = parts_->events->flush(kFlushOnStop); !flushed) {
-    telemetry::warn("events not flushed at the stop", {{"error", flushed.error().message}});
+  components_->server.reset();
+  components_->payments.reset();
+  components_->sweeper.stop();
+  components_->loader.stop();
+  components_->intake.stop();
+  components_->committer.stop();
+  components_->feed.reset();
+  if (const auto flushed = components_->events->flush(kFlushOnStop); !flushed) {
+    telemetry::warn("events not flushed during the stop", {{"error", flushed.error().message}});
   }
-  // Completes what is still under way, so while those who wait for it exist.
-  parts_->redis.reset();
-  parts_.reset();
+  // Completes all pending commands, so the objects that wait for them must still exist.
+  components_->redis.reset();
+  components_.reset();
 }
 
 service::Definition definition() {
   return {
-      "billing", "can it be paid, is there a free slot, what is owed?",
+      "billing", "can a call be paid for, is there a free slot, what is owed?",
       [](config::Loader& loader) -> std::unique_ptr<service::Service> { return std::make_unique<BillingService>(readSettings(loader)); }};
 }
 

@@ -1,4 +1,5 @@
-// The billing service: puts the parts together and gives them their order of start and stop. Main thread; ready() from any thread.
+// The billing service: makes its components and starts and stops them in order. Threads: the main thread; ready() from any thread.
+// Owns: the components.
 #pragma once
 
 #include <memory>
@@ -18,13 +19,13 @@ class BillingService final : public service::Service {
   void stop() override;
 
  private:
-  struct Parts;
+  struct Components;
   // Passed in.
   const Settings settings_;
   // Owned.
-  std::unique_ptr<Parts> parts_;
+  std::unique_ptr<Components> components_;
   // Derived.
-  mutable std::mutex mutex_;  // ready() is asked by other threads while stop() runs
+  mutable std::mutex mutex_;  // ready() is called by other threads while stop() runs
   bool serving_ = false;
 };
 

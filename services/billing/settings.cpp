@@ -18,27 +18,29 @@ Settings readSettings(config::Loader& loader) {
   settings.quantum =
       loader.duration("quantum", settings.quantum, seconds(1), hours(1), "talking time that one hold covers (REQUIREMENTS 9.1)");
   settings.heartbeat = loader.duration("heartbeat", settings.heartbeat, seconds(1), seconds(600),
-                                       "the ingress extends or confirms each call at least so often");
-  settings.lease =
-      loader.duration("lease", settings.lease, seconds(2), seconds(3600), "a call not heard of for so long is closed (REQUIREMENTS 9.5)");
+                                       "the ingress extends or confirms each call at least this often");
+  settings.lease = loader.duration("lease", settings.lease, seconds(2), seconds(3600),
+                                   "a call without a heartbeat for this long is closed (REQUIREMENTS 9.5)");
   settings.ended_mark =
       loader.duration("ended_mark", settings.ended_mark, seconds(30), hours(24), "how long a late request of an ended call is recognised");
-  settings.report_wait =
-      loader.duration("report_wait", settings.report_wait, milliseconds(50), seconds(10), "for every ingress to report its calls");
-  settings.batch_wait = loader.duration("batch_wait", settings.batch_wait, milliseconds(1), seconds(5), "records gathered for one commit");
-  settings.batch_max = loader.integer("batch_max", settings.batch_max, 1, 5000, "records in one commit");
-  settings.config_poll =
-      loader.duration("config_poll", settings.config_poll, milliseconds(100), seconds(60), "look for missed configuration changes");
+  settings.report_wait = loader.duration("report_wait", settings.report_wait, milliseconds(50), seconds(10),
+                                         "how long to wait for every ingress to report its calls");
+  settings.batch_wait =
+      loader.duration("batch_wait", settings.batch_wait, milliseconds(1), seconds(5), "how long to gather records for one commit");
+  settings.batch_max = loader.integer("batch_max", settings.batch_max, 1, 5000, "most records in one commit");
+  settings.config_poll = loader.duration("config_poll", settings.config_poll, milliseconds(100), seconds(60),
+                                         "how often missed configuration changes are looked for");
   settings.audit_interval =
       loader.duration("audit_interval", settings.audit_interval, seconds(1), hours(24), "one round of the drift check over all customers");
-  settings.workers = loader.integer("workers", settings.workers, 1, 64, "threads for payments");
-  const milliseconds stream_age =
-      loader.duration("stream_max_age", hours(24 * 7), hours(1), hours(24 * 365), "how long the stream keeps records that were taken");
+  settings.workers = loader.integer("workers", settings.workers, 1, 64, "threads that post payments");
+  const milliseconds stream_age = loader.duration("stream_max_age", settings.stream.max_age, hours(1), hours(24 * 365),
+                                                  "how long the stream keeps acknowledged records");
   settings.stream.max_age = std::chrono::duration_cast<hours>(stream_age);
-  const milliseconds ack_wait =
-      loader.duration("stream_ack_wait", seconds(10), seconds(1), hours(1), "a record not in the books for so long is delivered again");
+  const milliseconds ack_wait = loader.duration("stream_ack_wait", settings.stream.ack_wait, seconds(1), hours(1),
+                                                "a record that is not acknowledged for this long is delivered again");
   settings.stream.ack_wait = std::chrono::ceil<seconds>(ack_wait);
-  settings.stream.replicas = static_cast<int>(loader.integer("stream_replicas", 1, 1, 5, "copies of the record stream in a NATS cluster"));
+  settings.stream.replicas =
+      static_cast<int>(loader.integer("stream_replicas", settings.stream.replicas, 1, 5, "copies of the record stream in a NATS cluster"));
   if (settings.lease < 2 * settings.heartbeat) {
     loader.refuse("lease", "must be at least twice the heartbeat, or one lost message ends a call");
   }

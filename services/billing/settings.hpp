@@ -18,15 +18,15 @@ struct Settings {
   sql::PoolSettings sql;
   bus::StreamSettings stream;
   std::chrono::milliseconds quantum{std::chrono::seconds(60)};      // talking time one hold covers
-  std::chrono::milliseconds heartbeat{std::chrono::seconds(20)};    // what the ingress is told
-  std::chrono::milliseconds lease{std::chrono::seconds(60)};        // a call not heard of for so long is lost
+  std::chrono::milliseconds heartbeat{std::chrono::seconds(20)};    // how often the ingress confirms each call
+  std::chrono::milliseconds lease{std::chrono::seconds(60)};        // a call without a heartbeat for this long is lost
   std::chrono::milliseconds ended_mark{std::chrono::seconds(120)};  // how long a late request of an ended call is recognised
-  std::chrono::milliseconds report_wait{500};                       // for every ingress to report its calls
-  std::chrono::milliseconds batch_wait{50};                         // records gathered for one commit
+  std::chrono::milliseconds report_wait{500};                       // how long to wait for every ingress to report its calls
+  std::chrono::milliseconds batch_wait{50};                         // how long to gather records for one commit
   std::int64_t batch_max = 500;
   std::chrono::milliseconds config_poll{std::chrono::seconds(1)};
-  std::chrono::milliseconds audit_interval{std::chrono::seconds(30)};  // one round of the drift check over all customers
-  std::int64_t workers = 2;                                            // threads for payments
+  std::chrono::milliseconds audit_interval{std::chrono::seconds(30)};  // one round of the check of the held sums
+  std::int64_t workers = 2;                                            // threads that post payments
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPoll{100};
 constexpr std::chrono::milliseconds kRetry{500};
-// A report older than this may hold calls whose ended mark is gone again: give up and ask anew.
+// An older report may contain calls whose ended mark has expired; then the round must begin again.
 constexpr std::chrono::seconds kRoundMax{20};
 
 std::string recordOf(const std::string& instance, const control::v1::LiveCall& call) {
@@ -56,7 +56,7 @@ void AccountLoader::stop() {
 }
 
 void AccountLoader::onMissing(base::CustomerId) {
-  parts_.metrics.accounts_missing.add();
+  deps_.metrics.accounts_missing.add();
   {
     const std::lock_guard lock(mutex_);
     check_all_ = true;
@@ -70,7 +70,7 @@ void AccountLoader::onCreated(const std::vector<base::CustomerId>& customers) {
     if (loaded_) {
       created_.insert(customers.begin(), customers.end());
     } else {
-      check_all_ = true;  // the first load: these may have calls
+      check_all_ = true;  // before the first load is complete any customer may have calls
     }
   }
   changed_.notify_all();
@@ -98,7 +98,7 @@ void AccountLoader::run() {
       outcome = checkAll();
     }
     if (!outcome) {
-      telemetry::warn("accounts cannot be loaded yet", {{"error", outcome.error().message}});
+      telemetry::warn("accounts not loaded, it will be tried again", {{"error", outcome.error().message}});
       std::unique_lock lock(mutex_);
       check_all_ = check_all_ || all;
       created_.insert(created.begin(), created.end());
@@ -107,9 +107,9 @@ void AccountLoader::run() {
   }
 }
 
-// Whatever Redis was, after a new connection it may be another one.
+// After a new connection it may be a different Redis server, or one that has restarted empty.
 void AccountLoader::watchRedis() {
-  const bool connected = parts_.redis.isConnected();
+  const bool connected = deps_.redis.isConnected();
   if (connected && !redis_was_connected_) {
     const std::lock_guard lock(mutex_);
     check_all_ = true;
@@ -118,25 +118,25 @@ void AccountLoader::watchRedis() {
 }
 
 base::Result<void> AccountLoader::loadCreated(const std::vector<base::CustomerId>& customers) {
-  TG_TRY_ASSIGN(missing, parts_.store.waitMissing(customers));
+  TG_TRY_ASSIGN(missing, deps_.store.waitMissing(customers));
   return write(missing, Report());
 }
 
 base::Result<void> AccountLoader::checkAll() {
-  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   if (!snapshot) {
-    return base::fail(base::ErrorCode::kUnavailable, "no configuration yet");
+    return base::fail(base::ErrorCode::kUnavailable, "no configuration has been loaded yet");
   }
   const std::vector<base::CustomerId>& customers = *snapshot->customer_ids;
-  TG_TRY_ASSIGN(missing, parts_.store.waitMissing(customers));
+  TG_TRY_ASSIGN(missing, deps_.store.waitMissing(customers));
   if (!missing.empty()) {
     const auto began = std::chrono::steady_clock::now();
-    telemetry::info("accounts are missing in Redis, asking for the live calls", {{"accounts", static_cast<std::int64_t>(missing.size())}});
+    telemetry::info("accounts are missing in Redis, live calls requested", {{"accounts", static_cast<std::int64_t>(missing.size())}});
     Report report = askIngress(*snapshot);
-    TG_TRY(parts_.intake.waitCaughtUp(kRoundMax / 2));
+    TG_TRY(deps_.intake.waitCaughtUp(kRoundMax / 2));
     TG_TRY(write(missing, std::move(report)));
     if (std::chrono::steady_clock::now() - began > kRoundMax) {
-      telemetry::warn("loading the accounts took longer than it should");
+      telemetry::warn("loading the accounts took too long");
     }
   }
   if (!loaded_ || missing.size() != customers.size()) {
@@ -148,13 +148,13 @@ base::Result<void> AccountLoader::checkAll() {
 
 AccountLoader::Report AccountLoader::askIngress(const Snapshot& snapshot) {
   const control::v1::ReportCallsRequest request;
-  const auto replies = bus::gatherReplies(parts_.connection, bus::subjects::control("ingress", "report_calls"), request.SerializeAsString(),
-                                          0, parts_.settings.report_wait);
+  const auto replies = bus::gatherReplies(deps_.connection, bus::subjects::control("ingress", "report_calls"), request.SerializeAsString(),
+                                          0, deps_.settings.report_wait);
   Report report;
   for (const std::string& bytes : replies) {
     control::v1::ReportCallsReply reply;
     if (!reply.ParseFromString(bytes)) {
-      telemetry::error("unreadable report of an ingress");
+      telemetry::error("the report of an ingress cannot be read");
       continue;
     }
     for (const control::v1::LiveCall& call : reply.calls()) {
@@ -166,7 +166,7 @@ AccountLoader::Report AccountLoader::askIngress(const Snapshot& snapshot) {
 
 void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call, Report& report) {
   const base::CustomerId customer(call.customer_id());
-  // Before its reserve there is nothing to hold; such a call will find the account missing or written.
+  // A call without a rate has not been reserved: it holds nothing.
   if (!customer.isSet() || !call.has_rate()) {
     return;
   }
@@ -189,7 +189,7 @@ void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instanc
 }
 
 base::Result<std::map<base::CustomerId, AccountSum>> AccountLoader::readLedger(const std::vector<base::CustomerId>& customers) {
-  return parts_.pool.use<std::map<base::CustomerId, AccountSum>>([&](sql::Session& session) { return readSums(session, customers); });
+  return deps_.pool.use<std::map<base::CustomerId, AccountSum>>([&](sql::Session& session) { return readSums(session, customers); });
 }
 
 base::Result<void> AccountLoader::write(const std::vector<base::CustomerId>& customers, Report report) {
@@ -204,14 +204,14 @@ base::Result<void> AccountLoader::write(const std::vector<base::CustomerId>& cus
     order.version = sums[customer].version;
     order.holds = std::move(report.holds[customer]);
     order.outgoing = std::move(report.outgoing[customer]);
-    TG_TRY(parts_.store.waitLoad(order));
-    parts_.metrics.accounts_loaded.add();
+    TG_TRY(deps_.store.waitLoad(order));
+    deps_.metrics.accounts_loaded.add();
   }
   telemetry::info("accounts loaded", {{"accounts", static_cast<std::int64_t>(customers.size())}});
   return {};
 }
 
-// Posted values that Redis missed while it, or we, were away.
+// Balances that changed while Redis or this process was not running.
 base::Result<void> AccountLoader::refresh(const std::vector<base::CustomerId>& customers) {
   if (customers.empty()) {
     return {};
@@ -219,7 +219,7 @@ base::Result<void> AccountLoader::refresh(const std::vector<base::CustomerId>& c
   TG_TRY_ASSIGN(sums, readLedger(customers));
   for (const auto& [customer, sum] : sums) {
     if (sum.version != 0) {
-      TG_TRY(parts_.store.waitSettle({customer, sum.balance_micros, sum.version, {}}));
+      TG_TRY(deps_.store.waitSettle({customer, sum.balance_micros, sum.version, {}}));
     }
   }
   return {};

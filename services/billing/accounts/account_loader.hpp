@@ -1,7 +1,10 @@
-// Brings accounts into Redis: at the start, for new customers, and again when Redis has lost them (REQUIREMENTS 9.4). An absent account is
-// rebuilt from what every ingress reports of its live calls and from the ledger, in this order: report, then wait until all records that
-// were in the stream at that moment are in the books, then read the ledger, then write unless it is there by now. A call is thus in the
-// report or in the ledger, and one that is in both has left its ended mark. want*() from any thread; one thread of its own does the rest.
+// Writes the accounts of the customers to Redis: at the start, for new customers, and again after Redis has lost them (REQUIREMENTS 9.4).
+// A missing account is rebuilt in this order: ask every ingress for its live calls; wait until all records that were in the stream at that
+// moment are in the ledger; read the ledger; write the account unless it exists by then. So every call is in the report or in the ledger,
+// and a call that is in both has its ended mark, which load_account.lua respects.
+//
+// Threads: start() and stop() from the main thread, on*() and isLoaded() from any thread; one thread of its own does the rest. Owns: the
+// list of what has to be loaded.
 #pragma once
 
 #include <atomic>
@@ -28,7 +31,7 @@ namespace tollgate::billing {
 
 class AccountLoader {
  public:
-  struct Parts {
+  struct Dependencies {
     const SnapshotHolder& snapshots;
     redis::Client& redis;
     CreditStore& store;
@@ -38,7 +41,7 @@ class AccountLoader {
     BillingMetrics& metrics;
     const Settings& settings;
   };
-  explicit AccountLoader(Parts parts) : parts_(parts) {}
+  explicit AccountLoader(Dependencies deps) : deps_(deps) {}
   ~AccountLoader() { stop(); }
   AccountLoader(const AccountLoader&) = delete;
   AccountLoader& operator=(const AccountLoader&) = delete;
@@ -46,15 +49,15 @@ class AccountLoader {
   void start();
   void stop();
 
-  // One request met no account: look whether more are gone.
+  // A request found no account: check whether more are missing.
   void onMissing(base::CustomerId customer);
-  // Customers that were just created: they cannot have calls, so nobody is asked.
+  // Customers that have just been created: they cannot have calls, so the ingress is not asked.
   void onCreated(const std::vector<base::CustomerId>& customers);
-  // All accounts have been in Redis once since the start.
+  // True once all accounts have been in Redis since the start.
   [[nodiscard]] bool isLoaded() const { return loaded_; }
 
  private:
-  // What all ingress said.
+  // What all ingress instances have reported, by customer.
   struct Report {
     std::map<base::CustomerId, std::vector<AccountOrder::Hold>> holds;
     std::map<base::CustomerId, std::vector<AccountOrder::OutgoingSlot>> outgoing;
@@ -70,7 +73,7 @@ class AccountLoader {
   static void addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call, Report& report);
 
   // Passed in.
-  const Parts parts_;
+  const Dependencies deps_;
   // Owned.
   std::thread thread_;
   // Derived.

@@ -30,38 +30,37 @@ std::int64_t wallMilliseconds() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A script's reply has the shape {word, number, ...} and at least `size` elements.
-bool isList(const Reply& reply, std::size_t size) {
-  return reply.kind == Reply::Kind::kArray && reply.elements.size() >= size;
-}
-
 tl::unexpected<base::Error> unreadable() {
   return base::fail(base::ErrorCode::kInternal, "a Redis script returned an unreadable reply");
 }
 
+// The first element of a script's reply is a word; each script has its own words.
+template <class Status>
+using Words = std::initializer_list<std::pair<std::string_view, Status>>;
+
+template <class Status>
+base::Result<Status> readStatus(const Reply& reply, std::size_t size, Words<Status> words) {
+  if (reply.kind != Reply::Kind::kArray || reply.elements.size() < size) {
+    return unreadable();
+  }
+  const auto found = std::find_if(words.begin(), words.end(), [&](const auto& each) { return each.first == reply.elements[0].text; });
+  if (found == words.end()) {
+    return unreadable();
+  }
+  return found->second;
+}
+
 base::Result<ReserveOutcome> readReserve(const Reply& reply) {
-  if (!isList(reply, 6)) {
-    return unreadable();
-  }
+  TG_TRY_ASSIGN(status, readStatus<ReserveStatus>(reply, 6,
+                                                  {{"granted", ReserveStatus::kGranted},
+                                                   {"replay", ReserveStatus::kReplay},
+                                                   {"ended", ReserveStatus::kEnded},
+                                                   {"missing", ReserveStatus::kMissing},
+                                                   {"busy", ReserveStatus::kNoSlot},
+                                                   {"cps", ReserveStatus::kCpsLimit},
+                                                   {"credit", ReserveStatus::kNoCredit}}));
   ReserveOutcome outcome;
-  const std::string& word = reply.elements[0].text;
-  if (word == "granted") {
-    outcome.status = ReserveStatus::kGranted;
-  } else if (word == "replay") {
-    outcome.status = ReserveStatus::kReplay;
-  } else if (word == "ended") {
-    outcome.status = ReserveStatus::kEnded;
-  } else if (word == "missing") {
-    outcome.status = ReserveStatus::kMissing;
-  } else if (word == "busy") {
-    outcome.status = ReserveStatus::kNoSlot;
-  } else if (word == "cps") {
-    outcome.status = ReserveStatus::kCpsLimit;
-  } else if (word == "credit") {
-    outcome.status = ReserveStatus::kNoCredit;
-  } else {
-    return unreadable();
-  }
+  outcome.status = status;
   outcome.granted_micros = reply.elements[1].integer;
   outcome.posted_micros = reply.elements[2].integer;
   outcome.held_before_micros = reply.elements[3].integer;
@@ -71,46 +70,26 @@ base::Result<ReserveOutcome> readReserve(const Reply& reply) {
 }
 
 base::Result<OccupyOutcome> readOccupy(const Reply& reply) {
-  if (!isList(reply, 3)) {
-    return unreadable();
-  }
-  OccupyOutcome outcome;
-  const std::string& word = reply.elements[0].text;
-  if (word == "taken") {
-    outcome.status = OccupyStatus::kTaken;
-  } else if (word == "replay") {
-    outcome.status = OccupyStatus::kReplay;
-  } else if (word == "missing") {
-    outcome.status = OccupyStatus::kMissing;
-  } else if (word == "busy") {
-    outcome.status = OccupyStatus::kNoSlot;
-  } else if (word == "cps") {
-    outcome.status = OccupyStatus::kCpsLimit;
-  } else {
-    return unreadable();
-  }
-  outcome.slots_in_use = reply.elements[1].integer;
-  outcome.calls_this_second = reply.elements[2].integer;
-  return outcome;
+  TG_TRY_ASSIGN(status, readStatus<OccupyStatus>(reply, 3,
+                                                 {{"taken", OccupyStatus::kTaken},
+                                                  {"replay", OccupyStatus::kReplay},
+                                                  {"missing", OccupyStatus::kMissing},
+                                                  {"busy", OccupyStatus::kNoSlot},
+                                                  {"cps", OccupyStatus::kCpsLimit}}));
+  return OccupyOutcome{status, reply.elements[1].integer, reply.elements[2].integer};
 }
 
 base::Result<ExtendOutcome> readExtend(const Reply& reply) {
-  if (!isList(reply, 3)) {
-    return unreadable();
-  }
-  const std::string& word = reply.elements[0].text;
-  ExtendOutcome outcome;
-  outcome.status = word == "held" ? ExtendStatus::kHeld : word == "ended" ? ExtendStatus::kEnded : ExtendStatus::kMissing;
-  outcome.held_micros = reply.elements[1].integer;
-  return outcome;
+  TG_TRY_ASSIGN(status,
+                readStatus<ExtendStatus>(
+                    reply, 3, {{"held", ExtendStatus::kHeld}, {"ended", ExtendStatus::kEnded}, {"missing", ExtendStatus::kMissing}}));
+  return ExtendOutcome{status, reply.elements[1].integer};
 }
 
 base::Result<AccountView> readAccountView(const Reply& reply) {
-  if (!isList(reply, 6)) {
-    return unreadable();
-  }
+  TG_TRY_ASSIGN(found, readStatus<bool>(reply, 6, {{"found", true}, {"missing", false}}));
   AccountView outcome;
-  outcome.found = reply.elements[0].text == "found";
+  outcome.found = found;
   outcome.posted_micros = reply.elements[1].integer;
   outcome.held_micros = reply.elements[2].integer;
   outcome.live_holds = reply.elements[3].integer;
@@ -120,15 +99,13 @@ base::Result<AccountView> readAccountView(const Reply& reply) {
 }
 
 base::Result<LeaseOutcome> readLease(const Reply& reply) {
-  if (!isList(reply, 5)) {
-    return unreadable();
-  }
-  const std::string& word = reply.elements[0].text;
+  TG_TRY_ASSIGN(
+      status,
+      readStatus<LeaseStatus>(
+          reply, 5,
+          {{"gone", LeaseStatus::kGone}, {"over", LeaseStatus::kOver}, {"alive", LeaseStatus::kAlive}, {"lost", LeaseStatus::kLost}}));
   LeaseOutcome outcome;
-  outcome.status = word == "gone"   ? LeaseStatus::kGone
-                   : word == "over" ? LeaseStatus::kOver
-                   : word == "lost" ? LeaseStatus::kLost
-                                    : LeaseStatus::kAlive;
+  outcome.status = status;
   outcome.expiry_ms = reply.elements[1].integer;
   outcome.confirmed_seconds = reply.elements[2].integer;
   outcome.answered_sequence = static_cast<std::uint64_t>(reply.elements[3].integer);
@@ -232,11 +209,12 @@ void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
       then(tl::unexpected(std::move(reply.error())));
       return;
     }
-    if (isList(*reply, 3) && reply->elements[2].integer == 1) {
+    auto outcome = readExtend(*reply);
+    if (outcome && reply->elements[2].integer == 1) {  // the hold was made again: so is its lease
       client_.command({"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(customer, call)},
                       [](const base::Result<Reply>&) {});
     }
-    then(readExtend(*reply));
+    then(std::move(outcome));
   };
   client_.run(scripts_.extend,
               {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),

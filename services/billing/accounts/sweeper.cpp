@@ -14,7 +14,7 @@ namespace tollgate::billing {
 namespace {
 
 constexpr std::size_t kLeasesPerSweep = 500;
-constexpr int kSweepsAtOnce = 20;
+constexpr int kSweepsPerTurn = 20;
 constexpr std::chrono::seconds kCatchUpMax{5};
 
 std::int64_t wallMilliseconds() {
@@ -34,7 +34,7 @@ cdr::FinishedCall lostCall(const std::string& call, const std::string& known, st
   *lost.header.mutable_at() = toWire(now);
   call::v1::CallRecord& record = lost.record;
   if (confirmed_seconds > 0 && !record.has_answered_at()) {
-    // It talked, so it was answered, if only we know no better than this when.
+    // It has talked, so it was answered; this is the best guess of when.
     *record.mutable_answered_at() = toWire(now - std::chrono::seconds(confirmed_seconds));
   }
   const auto talked = std::chrono::seconds(record.has_answered_at() ? confirmed_seconds : 0);
@@ -46,7 +46,7 @@ cdr::FinishedCall lostCall(const std::string& call, const std::string& known, st
   record.set_reason(common::v1::REASON_INSTANCE_LOST);
   record.set_ended_by(call::v1::ENDED_BY_TOLLGATE);
   *record.add_trace() =
-      traceStep("lease", "not heard of for a lease time: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
+      traceStep("lease", "no heartbeat for a lease time: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
   return lost;
 }
 
@@ -59,7 +59,7 @@ struct Sweeper::Audit {
 };
 
 void Sweeper::start() {
-  quiet_until_ = std::chrono::steady_clock::now() + parts_.settings.lease;
+  quiet_until_ = std::chrono::steady_clock::now() + deps_.settings.lease;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -75,7 +75,7 @@ void Sweeper::stop() {
 }
 
 void Sweeper::run() {
-  const auto every = std::clamp(parts_.settings.lease / 10, std::chrono::milliseconds(100), std::chrono::milliseconds(2000));
+  const auto every = std::clamp(deps_.settings.lease / 10, std::chrono::milliseconds(100), std::chrono::milliseconds(2000));
   for (;;) {
     {
       std::unique_lock lock(mutex_);
@@ -83,10 +83,10 @@ void Sweeper::run() {
         return;
       }
     }
-    for (int round = 0; round < kSweepsAtOnce && mayClose(); ++round) {
+    for (int round = 0; round < kSweepsPerTurn && mayClose(); ++round) {
       const auto swept = sweep();
       if (!swept) {
-        telemetry::warn("leases cannot be looked at", {{"error", swept.error().message}});
+        telemetry::warn("leases cannot be examined", {{"error", swept.error().message}});
       }
       if (!swept || *swept < kLeasesPerSweep) {
         break;
@@ -98,14 +98,14 @@ void Sweeper::run() {
 
 bool Sweeper::mayClose() {
   const auto now = std::chrono::steady_clock::now();
-  if (!parts_.connection.isConnected() || !parts_.redis.isConnected() || !parts_.intake.isBound()) {
-    quiet_until_ = now + parts_.settings.lease;
+  if (!deps_.connection.isConnected() || !deps_.redis.isConnected() || !deps_.intake.isBound()) {
+    quiet_until_ = now + deps_.settings.lease;
   }
   return now >= quiet_until_;
 }
 
 base::Result<std::size_t> Sweeper::sweep() {
-  TG_TRY_ASSIGN(members, parts_.store.waitDueLeases(wallMilliseconds(), kLeasesPerSweep));
+  TG_TRY_ASSIGN(members, deps_.store.waitDueLeases(wallMilliseconds(), kLeasesPerSweep));
   std::vector<Lost> lost;
   for (const std::string& member : members) {
     TG_TRY(inspect(member, lost));
@@ -113,10 +113,10 @@ base::Result<std::size_t> Sweeper::sweep() {
   if (lost.empty()) {
     return members.size();
   }
-  // Their end may be in the stream and not in the books yet.
-  TG_TRY(parts_.intake.waitCaughtUp(kCatchUpMax));
+  // Their end may be in the stream and not processed yet.
+  TG_TRY(deps_.intake.waitCaughtUp(kCatchUpMax));
   for (const Lost& one : lost) {
-    TG_TRY_ASSIGN(ended, parts_.store.waitEnded(one.call, one.customer));
+    TG_TRY_ASSIGN(ended, deps_.store.waitEnded(one.call, one.customer));
     if (!ended) {
       close(one);
     }
@@ -124,21 +124,21 @@ base::Result<std::size_t> Sweeper::sweep() {
   return members.size();
 }
 
-// The index entry may be old: the hold knows the true end of the lease.
+// The entry of the index may be outdated: the hold has the true end of the lease.
 base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>& lost) {
   const std::size_t colon = member.find(':');
   std::int64_t customer = 0;
   const char* end = member.data() + std::min(colon, member.size());
   if (colon == std::string::npos || std::from_chars(member.data(), end, customer).ptr != end) {
-    return parts_.store.waitSetLease(member, std::nullopt);
+    return deps_.store.waitSetLease(member, std::nullopt);
   }
   Lost one{member.substr(colon + 1), base::CustomerId(customer), {}};
-  TG_TRY_ASSIGN(lease, parts_.store.waitExpire(one.call, one.customer, parts_.settings.lease));
+  TG_TRY_ASSIGN(lease, deps_.store.waitExpire(one.call, one.customer, deps_.settings.lease));
   if (lease.status == LeaseStatus::kGone || lease.status == LeaseStatus::kOver) {
-    return parts_.store.waitSetLease(member, std::nullopt);
+    return deps_.store.waitSetLease(member, std::nullopt);
   }
   const bool is_lost = lease.status == LeaseStatus::kLost;
-  TG_TRY(parts_.store.waitSetLease(member, lease.expiry_ms));
+  TG_TRY(deps_.store.waitSetLease(member, lease.expiry_ms));
   if (is_lost) {
     one.lease = std::move(lease);
     lost.push_back(std::move(one));
@@ -149,25 +149,25 @@ base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>
 void Sweeper::close(const Lost& lost) {
   std::string known = lost.lease.record;
   if (lost.lease.answered_sequence != 0) {
-    // call.answered tells far more than the hold.
-    if (auto record = bus::readRecord(parts_.connection, lost.lease.answered_sequence)) {
+    // call.answered has more of the call than the hold.
+    if (auto record = bus::readRecord(deps_.connection, lost.lease.answered_sequence)) {
       known = std::move(*record);
     }
   }
-  telemetry::warn("call closed by its lease",
+  telemetry::warn("call closed because its lease has ended",
                   {{"call_id", lost.call}, {"customer", lost.customer.value()}, {"confirmed_seconds", lost.lease.confirmed_seconds}});
   cdr::FinishedCall finished = lostCall(lost.call, known, lost.lease.confirmed_seconds, base::SystemClock().wall());
   finished.record.set_customer_id(lost.customer.value());
-  parts_.committer.addLost(std::move(finished));
+  deps_.committer.addLost(std::move(finished));
 }
 
-// A few customers at a time, so that one round takes the audit interval.
+// A part of the customers in each turn, so that one round over all takes about the audit interval.
 void Sweeper::auditSome() {
-  constexpr std::size_t kAtOnce = 1000;
+  constexpr std::size_t kCustomersPerTurn = 1000;
   const auto now = std::chrono::steady_clock::now();
-  if (!audit_ || (audit_->next == audit_->customers->size() && now >= audit_->began + parts_.settings.audit_interval)) {
-    const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
-    if (!snapshot || !parts_.redis.isConnected()) {
+  if (!audit_ || (audit_->next == audit_->customers->size() && now >= audit_->began + deps_.settings.audit_interval)) {
+    const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+    if (!snapshot || !deps_.redis.isConnected()) {
       return;
     }
     audit_ = std::make_shared<Audit>();
@@ -175,12 +175,13 @@ void Sweeper::auditSome() {
     audit_->began = now;
     audit_->left = audit_->customers->size();
   }
-  const std::size_t end = std::min(audit_->customers->size(), audit_->next + kAtOnce);
+  const std::size_t end = std::min(audit_->customers->size(), audit_->next + kCustomersPerTurn);
   for (; audit_->next < end; ++audit_->next) {
     const base::CustomerId customer = (*audit_->customers)[audit_->next];
-    parts_.store.audit(customer, [audit = audit_, customer, &metrics = parts_.metrics](base::Result<std::int64_t> drift) {
+    deps_.store.audit(customer, [audit = audit_, customer, &metrics = deps_.metrics](base::Result<std::int64_t> drift) {
       if (drift && *drift != 0) {
-        telemetry::error("held sum was off and is repaired", {{"customer", customer.value()}, {"drift_micros", *drift}});
+        telemetry::error("the held sum did not agree with the holds and is repaired",
+                         {{"customer", customer.value()}, {"drift_micros", *drift}});
         audit->drift_micros += std::abs(*drift);
       }
       if (--audit->left == 0) {

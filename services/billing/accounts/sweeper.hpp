@@ -1,10 +1,12 @@
-// Closes calls whose lease is over: the ingress instance that owned them is gone (REQUIREMENTS 9.5). Each gets a CDR with the reason
-// instance_lost, charged to its last confirmed second, and its hold returns through the books like any other. Also runs the drift check
-// over all customers.
+// Closes calls whose lease has ended, because their ingress instance is lost (REQUIREMENTS 9.5). Each gets a CDR with the reason
+// instance_lost, charged up to its last confirmed second, and the committer ends its hold as for any other call. The sweeper also checks
+// that the held sums agree with the holds, for all customers in turn.
 //
-// Pauses while the bus or Redis is away and one lease time after they are back, or after the start: nobody could confirm anything
-// meanwhile. Before it closes a call it waits until all records of the stream are in the books: the call may have ended in one of them. One
-// thread of its own.
+// It pauses while the bus or Redis is not connected, and for one lease time after they are back or after the start, because no ingress
+// could confirm its calls meanwhile. Before it closes a call it waits until all records of the stream are processed: the call may have
+// ended in one.
+//
+// Threads: start() and stop() from the main thread; one thread of its own does the rest. Owns: the state of the check.
 #pragma once
 
 #include <chrono>
@@ -26,14 +28,14 @@
 
 namespace tollgate::billing {
 
-// The record of a call that nobody can tell any more: `known` (a CallAnswered: what call.answered or else the hold says), talked as
-// confirmed.
+// The record of a call whose instance is lost. `known` is a serialized CallAnswered: the record call.answered, or what the hold has. The
+// talking time is the confirmed time.
 [[nodiscard]] cdr::FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds,
                                          base::WallTime now);
 
 class Sweeper {
  public:
-  struct Parts {
+  struct Dependencies {
     const SnapshotHolder& snapshots;
     redis::Client& redis;
     CreditStore& store;
@@ -43,7 +45,7 @@ class Sweeper {
     BillingMetrics& metrics;
     const Settings& settings;
   };
-  explicit Sweeper(Parts parts) : parts_(parts) {}
+  explicit Sweeper(Dependencies deps) : deps_(deps) {}
   ~Sweeper() { stop(); }
   Sweeper(const Sweeper&) = delete;
   Sweeper& operator=(const Sweeper&) = delete;
@@ -60,21 +62,21 @@ class Sweeper {
 
   void run();
   [[nodiscard]] bool mayClose();
-  [[nodiscard]] base::Result<std::size_t> sweep();  // how many leases it looked at
+  [[nodiscard]] base::Result<std::size_t> sweep();  // the number of leases examined
   [[nodiscard]] base::Result<void> inspect(const std::string& member, std::vector<Lost>& lost);
   void close(const Lost& lost);
   void auditSome();
 
   // Passed in.
-  const Parts parts_;
+  const Dependencies deps_;
   // Owned.
   std::thread thread_;
   // Derived.
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  std::chrono::steady_clock::time_point quiet_until_{};  // no closing before
-  std::shared_ptr<Audit> audit_;                         // shared with the answers that are under way
+  std::chrono::steady_clock::time_point quiet_until_{};  // no call is closed before
+  std::shared_ptr<Audit> audit_;                         // shared with the replies that are still to come
 };
 
 }  // namespace tollgate::billing

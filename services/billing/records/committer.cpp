@@ -28,11 +28,11 @@ std::string_view verbOf(std::string_view subject) {
   return subject.substr(0, subject.find('.'));
 }
 
-DeadLetter deadLetter(const bus::Record& record, std::string why) {
-  return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(why), std::string(record.data())};
+DeadLetter makeDeadLetter(const bus::Record& record, std::string error) {
+  return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(error), std::string(record.data())};
 }
 
-// CallEnded and CallRejected carry the same.
+// CallEnded and CallRejected have the same fields.
 template <class Message>
 std::optional<cdr::FinishedCall> readFinished(const bus::Record& record) {
   Message message;
@@ -63,14 +63,14 @@ void Committer::stop() {
   }
   thread_.join();
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kSettleOnStop, [this] { return in_hand_.empty(); });
+  changed_.wait_for(lock, kSettleOnStop, [this] { return unacknowledged_.empty(); });
 }
 
-void Committer::take(bus::Record record) {
+void Committer::accept(bus::Record record) {
   {
-    // Delivered again while the first delivery is still on its way to the books: one is enough.
+    // The stream has delivered it again while the first delivery is still being processed: ignore the second.
     const std::lock_guard lock(mutex_);
-    if (stopping_ || in_hand_.contains(record.streamSequence())) {
+    if (stopping_ || unacknowledged_.contains(record.streamSequence())) {
       return;
     }
   }
@@ -87,7 +87,7 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
     call::v1::CallAnswered answered;
     if (answered.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()))) {
       const base::CustomerId customer(answered.record().customer_id());
-      parts_.store.noteAnswered(answered.header().call_id(), customer, record.streamSequence());
+      deps_.store.noteAnswered(answered.header().call_id(), customer, record.streamSequence());
       record.ack();
       return std::nullopt;
     }
@@ -104,7 +104,7 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
   if (item.call) {
     freeSlots(*item.call);
   } else if (!item.summary) {
-    item.dead = deadLetter(record, "not readable as a record of its subject");
+    item.dead_letter = makeDeadLetter(record, "cannot be read as a record of its subject");
   }
   return item;
 }
@@ -115,14 +115,14 @@ void Committer::addLost(cdr::FinishedCall call) {
   push(std::move(item));
 }
 
-// The slots are free from now on; of the hold the charge stays until the ledger has it.
+// Frees the slots, and reduces the hold to the charge, which stays held until the ledger has it.
 void Committer::freeSlots(const cdr::FinishedCall& call) {
   const call::v1::CallRecord& record = call.record;
   const std::string& id = call.header.call_id();
   if (record.customer_id() == 0) {
     return;
   }
-  parts_.store.release(id, base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), priceOf(record).charge_micros);
+  deps_.store.release(id, base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), priceOf(record).charge_micros);
   std::set<std::int64_t> carriers;
   carriers.insert(record.carrier_trunk_id());
   for (const call::v1::Attempt& attempt : record.attempts()) {
@@ -130,10 +130,10 @@ void Committer::freeSlots(const cdr::FinishedCall& call) {
       carriers.insert(attempt.trunk_id());
     }
   }
-  const std::shared_ptr<const Snapshot> snapshot = parts_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   for (const std::int64_t carrier : carriers) {
     if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
-      parts_.store.vacate(id, trunk->customer, trunk->id);
+      deps_.store.vacate(id, trunk->customer, trunk->id);
     }
   }
 }
@@ -142,8 +142,8 @@ void Committer::push(Item item) {
   {
     const std::lock_guard lock(mutex_);
     if (item.record) {
-      in_hand_.insert(item.record->streamSequence());
-      parts_.metrics.records_unacknowledged.set(static_cast<double>(in_hand_.size()));
+      unacknowledged_.insert(item.record->streamSequence());
+      deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
     }
     queue_.push_back(std::move(item));
   }
@@ -156,21 +156,21 @@ void Committer::run() {
     if (!items.empty()) {
       commit(std::move(items));
     }
-    parts_.settler.tick();
+    deps_.settler.tick();
     const std::lock_guard lock(mutex_);
     if (stopping_) {
-      // What is left of a full queue would take more than the one batch that was tried: it is delivered again.
+      // One batch was tried. What is left of the queue is not acknowledged, so it will be delivered again.
       return;
     }
   }
 }
 
 Committer::Items Committer::gather() {
-  const auto batch_max = static_cast<std::size_t>(parts_.settings.batch_max);
+  const auto batch_max = static_cast<std::size_t>(deps_.settings.batch_max);
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, kIdle, [this] { return stopping_ || !queue_.empty(); });
   if (!queue_.empty()) {
-    changed_.wait_for(lock, parts_.settings.batch_wait, [&] { return stopping_ || queue_.size() >= batch_max; });
+    changed_.wait_for(lock, deps_.settings.batch_wait, [&] { return stopping_ || queue_.size() >= batch_max; });
   }
   Items items;
   while (!queue_.empty() && items.size() < batch_max) {
@@ -186,11 +186,11 @@ void Committer::commit(Items items) {
   if (!write(items, outcome)) {
     return;
   }
-  parts_.metrics.commit_seconds.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-  parts_.metrics.cdrs_written.add(static_cast<double>(outcome.written));
-  parts_.metrics.cdrs_repeated.add(static_cast<double>(outcome.repeated));
-  parts_.metrics.cdrs_corrected.add(static_cast<double>(outcome.corrected));
-  parts_.metrics.cdrs_lost.add(static_cast<double>(outcome.lost));
+  deps_.metrics.commit_seconds.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  deps_.metrics.cdrs_written.add(static_cast<double>(outcome.written));
+  deps_.metrics.cdrs_repeated.add(static_cast<double>(outcome.repeated));
+  deps_.metrics.cdrs_corrected.add(static_cast<double>(outcome.corrected));
+  deps_.metrics.cdrs_lost.add(static_cast<double>(outcome.lost));
   settle(std::move(items), outcome);
 }
 
@@ -202,13 +202,13 @@ bool Committer::write(Items& items, WriteOutcome& outcome) {
     }
   }
   for (int attempt = 0, conflicts = 0;; ++attempt) {
-    auto written = parts_.pool.transaction<WriteOutcome>([&](sql::Session& session) -> base::Result<WriteOutcome> {
+    auto written = deps_.pool.transaction<WriteOutcome>([&](sql::Session& session) -> base::Result<WriteOutcome> {
       for (const Item& item : items) {
         if (item.summary) {
           TG_TRY(writeUnknownSources(session, *item.summary));
         }
-        if (item.dead) {
-          TG_TRY(writeDeadLetter(session, *item.dead));
+        if (item.dead_letter) {
+          TG_TRY(writeDeadLetter(session, *item.dead_letter));
         }
       }
       return writeCalls(session, calls);
@@ -217,17 +217,17 @@ bool Committer::write(Items& items, WriteOutcome& outcome) {
       outcome = std::move(*written);
       return true;
     }
-    parts_.metrics.commits_failed.add();
+    deps_.metrics.commits_failed.add();
     const base::ErrorCode code = written.error().code;
     if (code == base::ErrorCode::kConflict && ++conflicts < kConflictsMax) {
-      // Another replica wrote one of them meanwhile; the next look sees it.
+      // Another replica wrote one of the calls meanwhile; the next try sees it.
       continue;
     }
     if (code == base::ErrorCode::kConflict || code == base::ErrorCode::kInvalid || code == base::ErrorCode::kInternal) {
       splitOrDeadLetter(std::move(items), written.error());
       return false;
     }
-    telemetry::warn("records wait for the database",
+    telemetry::warn("records not committed, the batch will be repeated",
                     {{"records", static_cast<std::int64_t>(items.size())}, {"error", written.error().message}});
     if (!pauseBeforeRetry(attempt)) {
       return false;
@@ -235,7 +235,7 @@ bool Committer::write(Items& items, WriteOutcome& outcome) {
   }
 }
 
-// One bad record must not hold up the others: halve until it stands alone, then put it aside.
+// One bad record must not delay the others: the batch is halved until the bad record is alone, and it becomes a dead letter.
 void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
   if (items.size() > 1) {
     const auto middle = items.begin() + static_cast<std::ptrdiff_t>(items.size() / 2);
@@ -246,21 +246,21 @@ void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
     return;
   }
   Item& item = items.front();
-  parts_.metrics.dead_letters.add();
+  deps_.metrics.dead_letters.add();
   telemetry::error("record cannot be stored",
                    {{"call_id", item.call ? std::string_view(item.call->header.call_id()) : ""},
                     {"stream_sequence", item.record ? static_cast<std::int64_t>(item.record->streamSequence()) : 0},
                     {"error", error.message}});
   if (item.call && item.call->record.customer_id() != 0) {
-    // Its charge will not come, so nothing is held for it.
+    // The ledger will not get its charge, so nothing stays held.
     const call::v1::CallRecord& record = item.call->record;
-    parts_.store.release(item.call->header.call_id(), base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), 0);
+    deps_.store.release(item.call->header.call_id(), base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), 0);
   }
-  if (item.dead || !item.record) {
+  if (item.dead_letter || !item.record) {
     acknowledge(items);
     return;
   }
-  item.dead = deadLetter(*item.record, error.message);
+  item.dead_letter = makeDeadLetter(*item.record, error.message);
   item.call.reset();
   item.summary.reset();
   commit(std::move(items));
@@ -268,8 +268,8 @@ void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
 
 bool Committer::pauseBeforeRetry(int attempt) {
   const auto pause = std::min(kRetryMax, std::chrono::milliseconds(50LL << std::min(attempt, 6)));
-  // Settlements of earlier batches go on meanwhile.
-  parts_.settler.tick();
+  // Settlements of earlier batches are repeated meanwhile.
+  deps_.settler.tick();
   std::unique_lock lock(mutex_);
   return !changed_.wait_for(lock, pause, [this] { return stopping_; });
 }
@@ -296,8 +296,8 @@ void Committer::settle(Items items, const WriteOutcome& outcome) {
     }
     // Shared with the completion, which acknowledges.
     auto settled = std::make_shared<Items>(std::move(own));
-    parts_.settler.settle(std::move(order), [this, settled, leases = std::move(leases)] {
-      parts_.store.removeLeases(leases);
+    deps_.settler.settle(std::move(order), [this, settled, leases = std::move(leases)] {
+      deps_.store.removeLeases(leases);
       acknowledge(*settled);
     });
   }
@@ -308,10 +308,10 @@ void Committer::acknowledge(const Items& items) {
   for (const Item& item : items) {
     if (item.record) {
       item.record->ack();
-      in_hand_.erase(item.record->streamSequence());
+      unacknowledged_.erase(item.record->streamSequence());
     }
   }
-  parts_.metrics.records_unacknowledged.set(static_cast<double>(in_hand_.size()));
+  deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
   changed_.notify_all();
 }
 

@@ -1,8 +1,11 @@
-// From records to the books: takes finished calls, frees their slots at once, gathers up to a batch, commits it in one transaction, settles
-// in Redis, and only then acknowledges. take() and addLost() from any thread; one thread of its own does the rest.
+// Writes finished calls to MySQL and settles them in Redis. It frees the slots of a call when its record arrives, collects a batch, commits
+// the batch in one transaction, settles it in Redis, and only then acknowledges the records.
 //
-// MySQL away: the batch is tried again until it is back; nothing is acknowledged, and the stream stops delivering at its limit of
-// unacknowledged records, which bounds the memory here. A record that cannot be read or stored goes to dead_letters.
+// While MySQL is not reachable the batch is repeated and nothing is acknowledged; the stream stops delivering at its limit of
+// unacknowledged records, which bounds the memory used here. A record that cannot be read or stored becomes a dead letter.
+//
+// Threads: accept() and addLost() from any thread; start() and stop() from the main thread; one thread of its own does the rest. Owns: the
+// queue and the records that are not acknowledged.
 #pragma once
 
 #include <condition_variable>
@@ -28,7 +31,7 @@ namespace tollgate::billing {
 
 class Committer {
  public:
-  struct Parts {
+  struct Dependencies {
     const SnapshotHolder& snapshots;
     sql::Pool& pool;
     CreditStore& store;
@@ -36,26 +39,26 @@ class Committer {
     BillingMetrics& metrics;
     const Settings& settings;
   };
-  explicit Committer(Parts parts) : parts_(parts) {}
+  explicit Committer(Dependencies deps) : deps_(deps) {}
   ~Committer() { stop(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
   void start();
-  // Commits what it has if the database answers, waits shortly for the settlements; the rest is delivered again.
+  // Tries to commit one more batch and waits a second for settlements. What is left is not acknowledged, so the stream delivers it again.
   void stop();
 
-  void take(bus::Record record);
-  // A call closed by its lease.
+  void accept(bus::Record record);
+  // A call whose ingress instance is lost, closed when its lease ended.
   void addLost(cdr::FinishedCall call);
 
  private:
-  // One thing to write down: exactly one of the three is set.
+  // One thing to write: exactly one of call, summary and dead_letter is set.
   struct Item {
-    std::optional<bus::Record> record;  // nothing for a lost call
+    std::optional<bus::Record> record;  // nullopt for a lost call
     std::optional<cdr::FinishedCall> call;
     std::optional<call::v1::UnknownSources> summary;
-    std::optional<DeadLetter> dead;
+    std::optional<DeadLetter> dead_letter;
   };
   using Items = std::vector<Item>;
 
@@ -65,7 +68,7 @@ class Committer {
   void run();
   [[nodiscard]] Items gather();
   void commit(Items items);
-  // Whether the batch was written; false = stopping, or it has been taken care of in parts.
+  // False: stopping, or the batch was split and each part is done.
   [[nodiscard]] bool write(Items& items, WriteOutcome& outcome);
   void splitOrDeadLetter(Items items, const base::Error& error);
   void settle(Items items, const WriteOutcome& outcome);
@@ -73,14 +76,14 @@ class Committer {
   [[nodiscard]] bool pauseBeforeRetry(int attempt);  // false = stopping
 
   // Passed in.
-  const Parts parts_;
+  const Dependencies deps_;
   // Owned.
   std::thread thread_;
   // Derived.
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Item> queue_;
-  std::unordered_set<std::uint64_t> in_hand_;  // stream sequences taken and not acknowledged
+  std::unordered_set<std::uint64_t> unacknowledged_;  // stream sequences of accepted records
   bool stopping_ = false;
 };
 

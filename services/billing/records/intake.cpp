@@ -12,8 +12,8 @@ constexpr std::chrono::milliseconds kPoll{20};
 
 }  // namespace
 
-Intake::Intake(bus::Connection& connection, bus::StreamSettings settings, std::function<void(bus::Record)> take)
-    : connection_(connection), settings_(settings), take_(std::move(take)) {}
+Intake::Intake(bus::Connection& connection, bus::StreamSettings settings, std::function<void(bus::Record)> accept)
+    : connection_(connection), settings_(settings), accept_(std::move(accept)) {}
 
 void Intake::start() {
   thread_ = std::thread([this] { run(); });
@@ -49,14 +49,14 @@ void Intake::run() {
       telemetry::warn("record stream not ready", {{"error", ensured.error().message}});
       continue;
     }
-    auto consumer = bus::RecordConsumer::open(connection_, kDurable, take_);
+    auto consumer = bus::RecordConsumer::open(connection_, kDurable, accept_);
     if (!consumer) {
-      telemetry::warn("record consumer not bound", {{"error", consumer.error().message}});
+      telemetry::warn("cannot subscribe to the record stream", {{"error", consumer.error().message}});
       continue;
     }
     const std::lock_guard lock(mutex_);
     consumer_ = std::move(*consumer);
-    telemetry::info("taking records");
+    telemetry::info("subscribed to the record stream");
     return;
   } while (pause(kRetry));
 }
@@ -73,7 +73,7 @@ base::Result<bus::ConsumerProgress> Intake::progress() {
     consumer = consumer_;
   }
   if (!consumer) {
-    return base::fail(base::ErrorCode::kUnavailable, "the record consumer is not bound yet");
+    return base::fail(base::ErrorCode::kUnavailable, "not subscribed to the record stream yet");
   }
   return consumer->progress();
 }
@@ -82,10 +82,10 @@ base::Result<void> Intake::waitCaughtUp(std::chrono::milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;
   TG_TRY_ASSIGN(first, progress());
   bus::ConsumerProgress now = first;
-  // A consumer younger than the stream's oldest record never acknowledges what was gone before; nothing pending says the same.
+  // The consumer never acknowledges records that the stream had removed before the consumer was created; then nothing is pending.
   while (now.acked_floor_sequence < first.stream_last_sequence && now.pending != 0) {
     if (std::chrono::steady_clock::now() >= end) {
-      return base::fail(base::ErrorCode::kTimeout, "records are behind: " + std::to_string(now.pending) + " not in the books yet");
+      return base::fail(base::ErrorCode::kTimeout, std::to_string(now.pending) + " records are not acknowledged yet");
     }
     if (!pause(kPoll)) {
       return base::fail(base::ErrorCode::kUnavailable, "stopping");

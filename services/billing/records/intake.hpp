@@ -1,5 +1,6 @@
-// The durable consumer of the record stream: makes stream and consumer when missing, binds, and keeps trying while the bus is away. Says
-// how far the records have come. start/stop from the main thread, the rest from any thread.
+// The consumer of the record stream: creates stream and durable consumer if they are missing, subscribes, and keeps trying while the bus is
+// not connected. It reports how far the records have been processed.
+// Threads: start() and stop() from the main thread, the rest from any thread; records are delivered on a bus thread. Owns: the consumer.
 #pragma once
 
 #include <chrono>
@@ -16,7 +17,7 @@ namespace tollgate::billing {
 
 class Intake {
  public:
-  Intake(bus::Connection& connection, bus::StreamSettings settings, std::function<void(bus::Record)> take);
+  Intake(bus::Connection& connection, bus::StreamSettings settings, std::function<void(bus::Record)> accept);
   ~Intake() { stop(); }
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
@@ -25,7 +26,8 @@ class Intake {
   void stop();
   [[nodiscard]] bool isBound() const;
 
-  // Blocks until every record that the stream has now is in the books; kTimeout after the limit. Not on a bus thread.
+  // Blocks until every record that the stream has at this moment is acknowledged. Requires: not a bus thread. Errors: kTimeout, not within
+  // the limit; kUnavailable, not subscribed yet, or stopping.
   [[nodiscard]] base::Result<void> waitCaughtUp(std::chrono::milliseconds limit);
 
  private:
@@ -36,13 +38,13 @@ class Intake {
   // Passed in.
   bus::Connection& connection_;
   const bus::StreamSettings settings_;
-  std::function<void(bus::Record)> take_;
+  std::function<void(bus::Record)> accept_;
   // Owned.
   std::thread thread_;
   // Derived.
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<bus::RecordConsumer> consumer_;  // shared with a progress() that is under way
+  std::shared_ptr<bus::RecordConsumer> consumer_;  // shared with the calls of progress() that are running
   bool stopping_ = false;
 };
 
