@@ -8,6 +8,9 @@ namespace tollgate::money {
 
 namespace {
 
+constexpr std::int64_t kMicrosPerUnit = 1'000'000;
+constexpr int kDecimals = 6;
+
 bool isDigit(char letter) {
   return letter >= '0' && letter <= '9';
 }
@@ -54,7 +57,7 @@ base::Result<std::int64_t> parseDecimal(std::string_view text) {
   for (const char digit : whole) {
     units = units * 10 + (digit - '0');
     if (units > kWholeMax) {
-      return base::fail(base::ErrorCode::kInvalid, "must not be beyond 1000000000.000000");
+      return base::fail(base::ErrorCode::kInvalid, "must not exceed 1000000000.000000");
     }
   }
   std::int64_t fraction = 0;
@@ -63,7 +66,7 @@ base::Result<std::int64_t> parseDecimal(std::string_view text) {
   }
   const std::int64_t micros = units * kMicrosPerUnit + fraction;
   if (micros > base::limits::kMoneyMicrosMax) {
-    return base::fail(base::ErrorCode::kInvalid, "must not be beyond 1000000000.000000");
+    return base::fail(base::ErrorCode::kInvalid, "must not exceed 1000000000.000000");
   }
   return negative ? -micros : micros;
 }
@@ -75,10 +78,6 @@ std::string formatDecimal(std::int64_t micros) {
   std::string decimals = std::to_string(absolute % static_cast<std::uint64_t>(kMicrosPerUnit));
   decimals.insert(0, static_cast<std::size_t>(kDecimals) - decimals.size(), '0');
   return (negative ? "-" : "") + std::to_string(absolute / static_cast<std::uint64_t>(kMicrosPerUnit)) + "." + decimals;
-}
-
-std::string format(const Money& money) {
-  return formatDecimal(money.micros) + " " + money.currency.text();
 }
 
 }  // namespace tollgate::money

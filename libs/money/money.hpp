@@ -1,4 +1,5 @@
-// Amounts as integers: micro-units of a currency (1 USD = 1,000,000), parsed from and written as decimal text. Pure functions, any thread.
+// Amounts as integers: micro-units of a currency (1 USD = 1,000,000), parsed from and written as decimal text.
+// Threads: any; everything here is pure. Owns nothing.
 #pragma once
 
 #include <compare>
@@ -10,14 +11,11 @@
 
 namespace tollgate::money {
 
-constexpr std::int64_t kMicrosPerUnit = 1'000'000;
-constexpr int kDecimals = 6;
-
 // ISO 4217 letters, e.g. "USD". Three upper-case ASCII letters or unset.
 class Currency {
  public:
   Currency() = default;
-  // kInvalid: not three letters A-Z.
+  // Errors: kInvalid, not three letters A-Z.
   [[nodiscard]] static base::Result<Currency> parse(std::string_view text);
   [[nodiscard]] std::string text() const { return isSet() ? std::string(letters_, sizeof(letters_)) : std::string(); }
   [[nodiscard]] bool isSet() const { return letters_[0] != '\0'; }
@@ -27,20 +25,11 @@ class Currency {
   char letters_[3] = {'\0', '\0', '\0'};
 };
 
-struct Money {
-  std::int64_t micros = 0;
-  Currency currency;
-  friend bool operator==(const Money&, const Money&) = default;
-};
-
 // "12.345678", "-0.5", "7": optional sign, digits, at most six decimals; no exponent, blanks or separators; not beyond
-// limits::kMoneyMicrosMax either way. kInvalid, and the message is the rule that was broken.
+// limits::kMoneyMicrosMax in either direction. Errors: kInvalid, the message is the rule that was broken.
 [[nodiscard]] base::Result<std::int64_t> parseDecimal(std::string_view text);
 
 // "12.345678": always six decimals.
 [[nodiscard]] std::string formatDecimal(std::int64_t micros);
-
-// "12.345678 USD"
-[[nodiscard]] std::string format(const Money& money);
 
 }  // namespace tollgate::money

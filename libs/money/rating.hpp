@@ -1,5 +1,5 @@
-// What a call costs under a rate (REQUIREMENTS 8.4), and how long an amount lasts. Exact integers, products in 128 bits, rounded half up
-// to one micro-unit. Pure functions, any thread.
+// What a call costs under a rate (REQUIREMENTS 8.4), and how long an amount lasts. Exact integers: products in 128 bits, rounded half up to
+// one micro-unit. Threads: any; everything here is pure. Owns nothing.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@ struct Rate {
   friend bool operator==(const Rate&, const Rate&) = default;
 };
 
-// No call is paid for longer at a time: what a free rate or a huge balance covers. One year.
+// The upper limit of maxSecondsFor(), for a free rate or a very high balance: one year.
 constexpr std::chrono::seconds kPaidSecondsMax{365LL * 24 * 3600};
 
 // REQUIREMENTS 8.4 d: answered time in whole seconds, rounded up. Negative time is 0.
@@ -34,13 +34,13 @@ constexpr std::chrono::seconds kPaidSecondsMax{365LL * 24 * 3600};
 // Billed seconds of an answered call: s for d <= s, and s + ceil((d - s) / b) * b beyond.
 [[nodiscard]] std::chrono::seconds billedSeconds(const Rate& rate, std::chrono::seconds talked);
 
-// Micro-units for d seconds of talk; nullopt = the call was not answered = 0. Never overflows: saturates at INT64_MAX.
+// Micro-units for d seconds of talking; 0 for nullopt, a call that was not answered. Saturates at INT64_MAX instead of overflowing.
 [[nodiscard]] std::int64_t charge(const Rate& rate, std::optional<std::chrono::seconds> talked);
 
-// Fee and first block: the least that a call may start with (REQUIREMENTS 9.1).
+// Fee and first block: the least credit that a call needs to start (REQUIREMENTS 9.1).
 [[nodiscard]] std::int64_t firstBlockCost(const Rate& rate);
 
-// The largest d with charge(rate, d) <= amount, not beyond kPaidSecondsMax. 0 when not even the first second is covered.
+// The largest d with charge(rate, d) <= amount, not beyond kPaidSecondsMax. 0 if the first second is not covered.
 [[nodiscard]] std::chrono::seconds maxSecondsFor(const Rate& rate, std::int64_t amount_micros);
 
 }  // namespace tollgate::money

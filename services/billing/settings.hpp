@@ -1,4 +1,4 @@
-// The settings of billing. Start-up thread only.
+// The settings of billing with their defaults. Threads: the start-up thread. Owns nothing.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// The double-entry ledger in MySQL: entries, running sums, movements (REQUIREMENTS 9.4, 1.8). Every function runs inside a transaction of
-// the caller's; worker threads only.
+// The double-entry ledger in MySQL: entries and balances (REQUIREMENTS 9.4, 1.8). Every function runs inside a transaction of the caller.
+// Threads: any thread that may block. Owns nothing.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@
 
 namespace tollgate::billing {
 
-// Two lines that sum to zero: `amount` on the customer's account and its opposite on the system's.
+// Two entries that sum to zero: `amount` on the customer's account, the opposite on the system's.
 struct Transfer {
   std::string id;  // unique: a transfer is posted once per id
   base::CustomerId customer;
-  std::string counterpart;  // cash or revenue
+  std::string counterpart;  // the system's account: cash or revenue
   std::int64_t amount_micros = 0;
   money::Currency currency;
   std::string kind;
@@ -36,10 +36,10 @@ struct AccountSum {
 
 [[nodiscard]] std::string customerAccount(base::CustomerId customer);
 
-// Writes entries and sums. kConflict: one of the transfer ids exists already; nothing of this transaction may then be kept.
+// Writes the entries and updates the balances. Errors: kConflict, a transfer id exists already: the caller rolls the transaction back.
 [[nodiscard]] base::Result<void> post(sql::Session& session, const std::vector<Transfer>& transfers);
 
-// Customers without an account yet have balance 0, version 0.
+// A customer without an account has balance 0 and version 0.
 [[nodiscard]] base::Result<std::map<base::CustomerId, AccountSum>> readSums(sql::Session& session,
                                                                             const std::vector<base::CustomerId>& customers);
 

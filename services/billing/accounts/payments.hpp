@@ -1,5 +1,5 @@
-// PostPayment (REQUIREMENTS 1.8): payments, adjustments and refunds through the ledger, once per idempotency key. The MySQL work runs on a
-// pool of worker threads; the bus thread only hands over.
+// PostPayment (REQUIREMENTS 1.8): payments, adjustments and refunds in the ledger, once per idempotency key.
+// Threads: post() runs on bus threads and does not block; the MySQL work runs on worker threads. Owns: the workers and their queue.
 #pragma once
 
 #include "libs/bus/rpc.hpp"
@@ -27,7 +27,8 @@ class Payments {
   sql::Workers workers_;
 };
 
-// The rules of a movement that need no database: kind, amount and its sign, text lengths. kInvalid names the field and the rule.
+// The rules of a payment that need no database: kind, amount with its sign, lengths of texts.
+// Errors: kInvalid, the message names the field and the rule.
 [[nodiscard]] base::Result<void> checkPayment(const v1::PostPaymentRequest& request);
 
 }  // namespace tollgate::billing

@@ -1,5 +1,6 @@
-// What billing knows of the configuration: customers, trunks, rates. A Snapshot is immutable and read by any thread; the feed swaps the
-// whole (SnapshotHolder). One lookup costs a hash and a shared pointer, no lock is held while it is used.
+// What billing knows of the configuration: customers, trunks, rates.
+// Threads: a Snapshot is immutable, any thread reads it; the feed replaces it as a whole through SnapshotHolder. A lookup costs a hash, and
+// no lock is held while a snapshot is used. Owns: the holder shares the newest snapshot with the requests that began with it.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,12 @@ struct Snapshot {
   feed::ShardedMap<base::CustomerId, CustomerView> customers;
   feed::ShardedMap<base::TrunkId, TrunkView> trunks;
   money::RateTable rates;
-  std::shared_ptr<const std::vector<base::CustomerId>> customer_ids;  // shared between snapshots that have the same customers
+  std::shared_ptr<const std::vector<base::CustomerId>> customer_ids;  // shared by snapshots with the same customers
 };
 
 class SnapshotHolder {
  public:
-  // nullptr until the first load.
+  // nullptr before the first load.
   [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
     const std::lock_guard lock(mutex_);
     return snapshot_;
@@ -58,7 +59,7 @@ class SnapshotHolder {
 
  private:
   mutable std::mutex mutex_;
-  std::shared_ptr<const Snapshot> snapshot_;  // shared with the requests that are being answered from it
+  std::shared_ptr<const Snapshot> snapshot_;  // shared with the requests that use it
 };
 
 }  // namespace tollgate::billing

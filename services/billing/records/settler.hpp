@@ -1,5 +1,6 @@
-// Brings what the ledger has committed to Redis, again and again until Redis has it: posted values and the end of the holds. The versions
-// make the order of arrival unimportant. settle() from any thread; tick() from the committer's.
+// Brings what the ledger has committed to Redis, repeated until Redis has it: balances, and the end of holds. The versions of the balances
+// make the order of arrival unimportant.
+// Threads: settle() and settleFirst() from any thread, tick() from the committer's. Owns: the settlements that failed and are repeated.
 #pragma once
 
 #include <chrono>
