@@ -10,8 +10,8 @@
 // A wake is remembered: wake() while the thread is busy, or before start(), ends its next wait without delay. So data that is handed over
 // before wake() is seen by the turn that follows; the data themselves are guarded by the owner's mutex.
 //
-// Threads: start() and stop() belong to the owner's thread; wake() and isStopping() may be called from any thread; the waits only inside
-// the body. Owns: the thread, which never outlives the Worker. Declare it after the members that its body uses.
+// Threads: start() and stop() belong to the owner's thread; wake(), isStopping() and the pauses may be called from any thread; the
+// waits only inside the body. Owns: the thread, which never outlives the Worker. Declare it after the members that its body uses.
 #pragma once
 
 #include <chrono>
