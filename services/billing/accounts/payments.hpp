@@ -2,9 +2,9 @@
 // Threads: post() runs on bus threads and does not block; the MySQL work runs on worker threads. Owns: the workers and their queue.
 #pragma once
 
+#include "libs/base/worker_pool.hpp"
 #include "libs/bus/rpc.hpp"
 #include "libs/sql/sql.hpp"
-#include "libs/sql/workers.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/settler.hpp"
 #include "tollgate/billing/v1/billing.pb.h"
@@ -24,7 +24,7 @@ class Payments {
   Settler& settler_;
   BillingMetrics& metrics_;
   // Owned.
-  sql::Workers workers_;
+  base::WorkerPool workers_;
 };
 
 // The rules of a payment that need no database: kind, amount with its sign, lengths of texts.
