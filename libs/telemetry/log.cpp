@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
@@ -14,6 +12,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "libs/base/clock.hpp"
+#include "libs/base/worker.hpp"
 #include "libs/telemetry/json_line.hpp"
 #include "libs/telemetry/rate_limiter.hpp"
 
@@ -26,6 +25,7 @@ std::atomic<int> lowest_level{static_cast<int>(Level::kError) + 1};
 namespace {
 
 constexpr std::size_t kLineBytesUsual = 512;
+constexpr std::chrono::seconds kSummaryEvery{1};  // of lines that were suppressed
 
 std::string_view levelName(Level level) {
   switch (level) {
@@ -73,16 +73,15 @@ class Writer {
     logger_ = std::make_shared<spdlog::async_logger>("tollgate", std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
     logger_->set_pattern("%v");
     logger_->set_level(spdlog::level::trace);  // checked before the line is made
-    summary_thread_ = std::thread([this] { summarise(); });
+    summary_worker_.start("log_summary", [this] {
+      while (summary_worker_.pauseFor(kSummaryEvery)) {
+        writeSuppressed(false);
+      }
+    });
   }
 
   ~Writer() {
-    {
-      const std::lock_guard lock(stop_mutex_);
-      is_stopping_ = true;
-    }
-    stop_changed_.notify_all();
-    summary_thread_.join();
+    summary_worker_.stop();
     writeSuppressed(true);
     pool_.reset();  // writes what is queued and joins
     logger_.reset();
@@ -125,15 +124,6 @@ class Writer {
     }
   }
 
-  void summarise() {
-    std::unique_lock lock(stop_mutex_);
-    while (!stop_changed_.wait_for(lock, std::chrono::seconds(1), [this] { return is_stopping_; })) {
-      lock.unlock();
-      writeSuppressed(false);
-      lock.lock();
-    }
-  }
-
   // Passed in.
   std::string service_;
   std::string instance_;
@@ -142,11 +132,7 @@ class Writer {
   RateLimiter limiter_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;  // shared with the logger, which only points at it weakly
   std::shared_ptr<spdlog::async_logger> logger_;        // shared because spdlog's queue holds it per line
-  std::thread summary_thread_;
-  // Derived.
-  std::mutex stop_mutex_;
-  std::condition_variable stop_changed_;
-  bool is_stopping_ = false;
+  base::Worker summary_worker_;                         // last: uses the rest
 };
 
 // The only global of the process (STYLE 24). The lock lets stopLogging() wait for lines that are being made.
