@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kSubjectBytesMax = 512;
 constexpr std::size_t kMessageIdBytesMax = 512;
+constexpr std::size_t kDataBytesMax = 8U << 20U;
 
 }  // namespace
 
@@ -22,8 +23,7 @@ base::Result<std::unique_ptr<RecordSpool>> RecordSpool::open(SpoolSettings setti
   auto state = std::make_shared<State>(std::move(settings), std::move(publish), std::move(on_stored));
   TG_TRY(state->lockDirectory());
   TG_TRY(state->readDirectory());
-  state->unsent += state->replayed.load();
-  state->thread_ = std::thread([raw = state.get()] { raw->run(); });
+  state->start();
   return std::unique_ptr<RecordSpool>(new RecordSpool(std::move(state)));  // the constructor is private
 }
 
@@ -38,10 +38,10 @@ base::Result<std::unique_ptr<RecordSpool>> RecordSpool::open(SpoolSettings setti
 
 base::Result<void> RecordSpool::append(std::string_view subject, std::string_view message_id, std::string data) {
   if (subject.empty() || subject.size() > kSubjectBytesMax || message_id.empty() || message_id.size() > kMessageIdBytesMax ||
-      data.size() > kPayloadBytesMax / 2) {
+      data.size() > kDataBytesMax) {
     return base::fail(base::ErrorCode::kInvalid, "a record needs a subject, a message id and data of sensible length");
   }
-  return state_->append({subject, message_id, data});
+  return state_->append(std::make_unique<Record>(Record{std::string(subject), std::string(message_id), std::move(data)}));
 }
 
 std::uint64_t RecordSpool::unsentCount() const {
@@ -57,8 +57,9 @@ SpoolStats RecordSpool::stats() const {
   stats.stored = state_->stored;
   stats.resent = state_->resent;
   stats.replayed = state_->replayed;
-  stats.torn_bytes = state_->torn_bytes;
   stats.write_failures = state_->write_failures;
+  stats.damaged_files = state_->damaged_files;
+  stats.unreadable = state_->unreadable;
   return stats;
 }
 

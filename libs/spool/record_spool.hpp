@@ -1,10 +1,11 @@
-// Keeps records on disk until the bus has stored them (REQUIREMENTS 12.3). append() hands a record to the spool's writer thread, which
-// appends it to a segment file, publishes it, publishes it again under the same message id while no acknowledgement comes, and deletes a
-// segment once all of it is acknowledged. What an earlier process left behind, killed ones too, is published when the spool is opened.
+// Keeps records on disk until the bus has stored them (REQUIREMENTS 12.3). append() hands a record to the spool's thread, which
+// writes it to a SQLite database, publishes it, publishes it again under the same message id while no acknowledgement comes, and removes it
+// once it is acknowledged. Records that an earlier process left behind, also a killed one, are published when the spool is opened.
 //
-// append() may be called from any thread and never waits for the disk or the bus. The callback of a stored record runs on the writer
-// thread, some milliseconds after the acknowledgement, and must not block. Owns: the directory (one process at a time, guarded by a lock
-// file) and the writer thread. Records are published in the order they came, but one that failed comes later.
+// Threads: every function may be called from any thread. append() waits for neither the disk nor the bus. The callback for a stored record
+// runs on the spool's thread, some milliseconds after the acknowledgement, and must not block.
+// Owns: the directory, which one process at a time may use, and the thread.
+// Order: records are published in the order of append(); one whose publication failed comes later.
 #pragma once
 
 #include <chrono>
@@ -20,33 +21,31 @@
 namespace tollgate::spool {
 
 struct SpoolSettings {
-  std::string directory;  // made when missing
-  // kBatch: a record that is not acknowledged within sync_interval is forced to disk (fdatasync), so it survives a power failure too.
-  // kNone: the kernel decides; a killed process still loses nothing.
-  enum class Sync { kNone, kBatch };
-  Sync sync = Sync::kBatch;
+  std::string directory;  // is made when it is missing
+  // A record that is not acknowledged within this time is forced to disk, so that it survives a power failure too. A killed process loses
+  // nothing that was written, whatever this is.
   std::chrono::milliseconds sync_interval{10};
-  // While records come fast, how long the first waits for company before all are written and published in one go: wakes and writes are
-  // what a record costs. After a pause of twice this a record is written at once.
+  // While records come fast: how long the first waits for others before all are written in one transaction and published. Wakes and
+  // transactions are what a record costs. After a pause of twice this time a record is written immediately.
   std::chrono::milliseconds linger{5};
-  std::int64_t segment_bytes = 16'000'000;
-  std::int64_t disk_bytes_max = 4'000'000'000;  // beyond: append() refuses
-  std::int64_t memory_bytes_max = 64'000'000;   // data kept in memory; the rest of a backlog is read back from disk when its turn comes
+  std::int64_t disk_bytes_max = 4'000'000'000;  // of records in the database; beyond: append() refuses
+  std::int64_t memory_bytes_max = 64'000'000;   // of records in memory; the rest of a backlog is read back from disk when its turn comes
   std::size_t in_flight_max = 1000;             // published and not acknowledged yet
-  std::chrono::milliseconds retry_delay{500};   // before a record that failed is published again
+  std::chrono::milliseconds retry_delay{500};   // before a record whose publication failed is published again
 };
 
-// All but unsent count since open().
+// All but the first two count since open(). libs/spool/README.md says which metric shows each.
 struct SpoolStats {
   std::uint64_t unsent = 0;     // appended or replayed, not stored by the bus yet
-  std::int64_t disk_bytes = 0;  // in segment files now
+  std::int64_t disk_bytes = 0;  // of records in the database, acknowledged ones that are not removed yet included
   std::uint64_t appended = 0;
-  std::uint64_t refused = 0;  // append() said kOverLimit
+  std::uint64_t refused = 0;  // append() returned kOverLimit
   std::uint64_t stored = 0;
   std::uint64_t resent = 0;          // published again
   std::uint64_t replayed = 0;        // found on disk at open()
-  std::uint64_t torn_bytes = 0;      // unreadable ends of segments, skipped at open()
   std::uint64_t write_failures = 0;  // batches that live in memory only because the disk refused them
+  std::uint64_t damaged_files = 0;   // replaced; what was readable has moved to the new file
+  std::uint64_t unreadable = 0;      // records that a damaged file did not give back
 };
 
 class RecordSpool {
@@ -54,12 +53,13 @@ class RecordSpool {
   // What the spool publishes through: RecordPublisher's publish(). `done` may run on any thread, also before publish returns.
   using Publish = std::function<void(std::string_view subject, std::string_view message_id, std::string_view data,
                                      std::function<void(base::Result<std::uint64_t> stream_sequence)> done)>;
-  // The stream has the record with this id; each record exactly once. Replayed records are told too.
+  // The stream has the record with this id. Called exactly once for each record, replayed ones too.
   using OnStored = std::function<void(std::string_view message_id)>;
 
-  // kConflict: another process or spool holds the directory. kInternal: the directory cannot be used. Blocks while it reads what is there.
+  // Blocks while it reads what is there.
+  // Errors: kConflict: another process or spool uses the directory. kInternal: the directory cannot be used.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, Publish publish, OnStored on_stored);
-  // The publisher must outlive the spool.
+  // Requires: the publisher outlives the spool.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, bus::RecordPublisher& publisher,
                                                                        OnStored on_stored);
   // Writes what is queued; unacknowledged records wait on disk for the next open(). Call waitUntilStored() before, to have them sent.
@@ -67,10 +67,10 @@ class RecordSpool {
   RecordSpool(const RecordSpool&) = delete;
   RecordSpool& operator=(const RecordSpool&) = delete;
 
-  // kOverLimit when the disk bound or the writer's queue is full: the record is not taken. kInvalid: an empty or over-long field.
+  // Errors: kOverLimit: the bound of the disk or of memory is reached. kInvalid: an empty or over-long field. The record is then not taken.
   [[nodiscard]] base::Result<void> append(std::string_view subject, std::string_view message_id, std::string data);
 
-  // Records that the bus has not stored yet. 0 = an instance that is draining may exit.
+  // Records that the bus has not stored yet. 0: an instance that is draining may exit.
   [[nodiscard]] std::uint64_t unsentCount() const;
   [[nodiscard]] SpoolStats stats() const;
 

@@ -1,23 +1,39 @@
-// The thread of a spool: writes, publishes, notes acknowledgements, removes segments. All but the inbox and the counters is touched by
-// that thread only. Private to libs/spool.
+// The thread of a spool: writes, publishes, takes acknowledgements, removes what is stored. Everything but the inbox and the counters
+// belongs to that thread. Private to libs/spool.
+//
+// A turn of the thread: acknowledgements are taken; what was appended is written, and what was acknowledged removed, in one transaction;
+// then what was written is published, so that a record is on disk before the bus sees it.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/spool/record_spool.hpp"
-#include "libs/spool/segment.hpp"
+#include "libs/spool/recovery.hpp"
 
 namespace tollgate::spool {
 
 using Time = std::chrono::steady_clock::time_point;
+
+class FileHandle {
+ public:
+  FileHandle() = default;
+  explicit FileHandle(int fd) : fd_(fd) {}
+  FileHandle(const FileHandle&) = delete;
+  FileHandle& operator=(const FileHandle&) = delete;
+  ~FileHandle();
+  void open(int fd) { fd_ = fd; }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
 
 struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   State(SpoolSettings the_settings, Publish the_publish, OnStored the_on_stored);
@@ -25,14 +41,13 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   // Start, on the opener's thread.
   [[nodiscard]] base::Result<void> lockDirectory();
   [[nodiscard]] base::Result<void> readDirectory();
+  void start();
 
   // Any thread.
-  [[nodiscard]] base::Result<void> append(const RecordView& record);
-  void onPublished(std::uint64_t sequence, base::ErrorCode error, bool stored);
+  [[nodiscard]] base::Result<void> append(std::unique_ptr<Record> record);
+  void onPublished(std::uint64_t sequence, base::ErrorCode error, bool is_stored);
   void stop();
   [[nodiscard]] bool waitUntilStored(std::chrono::milliseconds timeout) const;
-
-  void run();
 
   // Passed in.
   const SpoolSettings settings;
@@ -49,20 +64,21 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   std::atomic<std::uint64_t> stored{0};
   std::atomic<std::uint64_t> resent{0};
   std::atomic<std::uint64_t> replayed{0};
-  std::atomic<std::uint64_t> torn_bytes{0};
   std::atomic<std::uint64_t> write_failures{0};
+  std::atomic<std::uint64_t> damaged_files{0};
+  std::atomic<std::uint64_t> unreadable{0};
 
  private:
   enum class Progress { kWaiting, kInFlight, kStored };
   struct Entry {
-    std::uint64_t segment = 0;  // 0: in memory only
-    Segment::Frame frame;
+    std::int64_t row = 0;  // 0: in memory only
+    std::int64_t bytes = 0;
     Progress progress = Progress::kWaiting;
-    std::string payload;  // empty: to be read back from the segment
+    std::unique_ptr<Record> record;  // null: to be read back from the store
   };
   struct Outcome {
     std::uint64_t sequence;
-    bool stored;
+    bool is_stored;
     base::ErrorCode error;
   };
   struct Retry {
@@ -74,45 +90,54 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
     std::uint64_t end;
   };
 
+  void run();
+  void waitForWork();
+  [[nodiscard]] Time nextWake(Time now) const;
+  void finish();
+
   [[nodiscard]] Entry& entryOf(std::uint64_t sequence) { return entries_[sequence - first_]; }
   [[nodiscard]] std::uint64_t end() const { return first_ + entries_.size(); }
-  void writeBatch(std::vector<std::string> payloads, Time now);
-  void writeFrames(Segment* segment, std::uint64_t number, std::vector<Entry>& batch);
-  [[nodiscard]] Segment* segmentFor(std::size_t bytes);
   void addEntry(Entry entry);
+
+  void writeDue(std::vector<std::unique_ptr<Record>> batch, Time now);
+  [[nodiscard]] base::Result<void> writeToStore(const std::vector<std::unique_ptr<Record>>& batch);
+  void replaceStore();
+  void syncDue(Time now);
+  void checkpointDue();
+
   void takeOutcomes(const std::vector<Outcome>& outcomes, Time now);
   void noteStored(Entry& entry);
-  void removeFinishedSegments();
+  void forget(Entry& entry);
+  void dropFinished();
   void publishDue(Time now);
   void publishOne(std::uint64_t sequence);
-  void syncDue(Time now);
-  [[nodiscard]] Time nextWake(Time now) const;
 
   // Shared with appenders and callbacks.
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
   mutable std::condition_variable all_stored_;
-  std::vector<std::string> queue_;
+  std::vector<std::unique_ptr<Record>> queue_;
   std::vector<Outcome> outcomes_;
-  bool stopping_ = false;
-  std::atomic<bool> window_full_{false};
+  std::atomic<bool> is_window_full_{false};
 
   // Owned by the thread.
   FileHandle lock_;
-  std::map<std::uint64_t, std::unique_ptr<Segment>> segments_;
-  std::uint64_t active_ = 0;  // number of the segment written to; 0 = none
-  std::uint64_t last_number_ = 0;
+  std::unique_ptr<RecordStore> store_;  // null after a damaged file could not be replaced
+  std::int64_t next_row_ = 1;
+  std::vector<std::int64_t> removable_rows_;  // acknowledged and still in the store
+  std::int64_t removable_bytes_ = 0;
+  Time remove_at_{};           // when they are removed, should nothing be written before
   std::deque<Entry> entries_;  // from the first that is not stored
   std::uint64_t first_ = 1;    // sequence of entries_.front()
   std::uint64_t next_ = 1;     // first that was never published
   std::size_t in_flight_ = 0;
   std::deque<Retry> retries_;
+  Time last_batch_{};
   Time paused_until_{};
+  Time wake_at_{};
   std::deque<Mark> marks_;
-  std::uint64_t synced_end_ = 1;
+  std::uint64_t synced_end_ = 1;  // what came before this sequence was forced to disk, unless it was stored before
   std::int64_t memory_bytes_ = 0;
-  std::string frames_;  // kept so that its memory is used again
-  std::thread thread_;
+  base::Worker worker_;  // last: its thread uses the rest
 
   friend class RecordSpool;
 };

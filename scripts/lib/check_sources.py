@@ -15,6 +15,7 @@ FENCES = {
     r"nats(\.h|/)": "libs/bus/",
     r"hiredis": "libs/redis/",
     r"(cppconn/|mysql_|mysql/|mysqlx/|mariadb/)": "libs/sql/",
+    r"sqlite3": "libs/spool/",
     r"(cpprest/|pplx/)": "libs/http/",
     r"(prometheus/|spdlog/|fmt/)": "libs/telemetry/",
 }

@@ -1,16 +1,20 @@
-// auth's settings; the defaults stand here and nowhere else. Start-up thread only.
+// auth's settings. Start-up thread.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <cstddef>
 
+#include "libs/bus/connection.hpp"
 #include "libs/config/loader.hpp"
-#include "libs/feed/settings.hpp"
+#include "libs/sql/sql.hpp"
 
 namespace tollgate::auth {
 
 struct Settings {
-  feed::SnapshotSettings snapshot;
-  std::int64_t networks_bytes_max = 6'000'000;  // of the list of networks, encoded
+  bus::ConnectionSettings bus;
+  sql::PoolSettings sql;
+  std::chrono::milliseconds feed_poll{1000};
+  std::size_t networks_bytes_max = 0;
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

@@ -29,7 +29,6 @@ IngressMetrics::IngressMetrics(telemetry::Metrics& metrics)
       events_lost(metrics.counter("tollgate_ingress_events_lost_total", "Events for watching that could not be published")),
       inbox_refused(metrics.counter("tollgate_ingress_inbox_refused_total", "Answers that did not fit into the loop's inbox")),
       calls(metrics.gauge("tollgate_ingress_calls", "Calls in memory")),
-      spool_unsent(metrics.gauge("tollgate_ingress_spool_records", "Records on disk that the stream has not stored yet")),
       draining(metrics.gauge("tollgate_ingress_draining", "1 while new calls are refused")),
       loop_longest_turn(metrics.gauge("tollgate_ingress_loop_longest_turn_seconds", "Longest turn of the loop in the last second")),
       sip_transactions(metrics.gauge("tollgate_ingress_sip_transactions", "Transactions in the SIP stack's tables")),

@@ -28,7 +28,6 @@ class IngressMetrics {
   telemetry::Counter& events_lost;     // not published: the bus was away
   telemetry::Counter& inbox_refused;   // decisions that did not fit into the loop's inbox
   telemetry::Gauge& calls;
-  telemetry::Gauge& spool_unsent;
   telemetry::Gauge& draining;
   telemetry::Gauge& loop_longest_turn;
   telemetry::Gauge& sip_transactions;

@@ -14,6 +14,7 @@
 #include "services/ingress/calls/calls.hpp"
 #include "services/ingress/calls/control.hpp"
 #include "services/ingress/intake/network_watch.hpp"
+#include "services/ingress/records/spool_metrics.hpp"
 
 namespace tollgate::ingress {
 namespace {
@@ -44,6 +45,7 @@ sofia::AgentOptions agentOptions(const Settings& settings, const std::string& ho
 struct IngressService::Parts {
   Parts(const Settings& settings, service::Runtime& runtime)
       : metrics(runtime.metrics),
+        spool_metrics(runtime.metrics),
         instance(runtime.instance),
         guard({settings.drop_unknown_sources, settings.unknown_source_answers_per_second}),
         loop(clock) {}
@@ -51,6 +53,7 @@ struct IngressService::Parts {
   base::SystemClock clock;
   base::SystemRandom random;
   IngressMetrics metrics;
+  SpoolMetrics spool_metrics;
   const std::string instance;
   // The bus, from which everything below takes.
   std::unique_ptr<bus::Connection> requests;
@@ -187,7 +190,7 @@ void IngressService::everySecond() {
   }
   parts.report->forgetStored(stored);
   parts.metrics.calls.set(static_cast<double>(parts.calls->table().size()));
-  parts.metrics.spool_unsent.set(static_cast<double>(parts.spool->unsentCount()));
+  parts.spool_metrics.update(parts.spool->stats());
   const auto sip = parts.agent->stats();
   parts.metrics.sip_transactions.set(static_cast<double>(sip.stack_incoming + sip.stack_outgoing));
   parts.metrics.sip_retransmissions.add(static_cast<double>(sip.retransmitted - parts.retransmitted));

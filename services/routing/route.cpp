@@ -11,7 +11,7 @@ namespace {
 
 using base::Reason;
 
-// Normally a rule has few targets and a number few matching codes; this bounds the trace when that is not so.
+// A rule has few targets and a number few matching codes; the limit is there for what should not be.
 constexpr std::size_t kTraceLinesMax = 96;
 
 std::string describe(const Trunk& trunk) {
@@ -27,113 +27,111 @@ std::string describe(const Rule& rule) {
   return text + ")";
 }
 
-// 1 endpoint, 2 endpoints
-std::string counted(std::size_t count, std::string_view noun) {
-  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+std::string endpointCount(const Trunk& trunk) {
+  return std::to_string(trunk.endpoints.size()) + (trunk.endpoints.size() == 1 ? " endpoint" : " endpoints");
 }
 
-class Router {
+class Decision {
  public:
-  Router(const Snapshot& snapshot, const RouteQuery& query) : snapshot_(snapshot), query_(query) {}
+  Decision(const Snapshot& snapshot, const Question& question) : snapshot_(snapshot), question_(question) {}
 
-  RouteDecision decide() {
-    const auto number = digits::Digits::parse(query_.called);
+  Answer take() {
+    const auto number = digits::Digits::parse(question_.called);
     if (!number) {
-      refuse(Reason::kMalformed, "dialpeer", "the called number is invalid: " + number.error().message);
+      refuse(Reason::kMalformed, "dialpeer", "the called number cannot be read: " + number.error().message);
     } else if (chooseRule(*number)) {
       gatherCandidates();
     }
-    return std::move(decision_);
+    return std::move(answer_);
   }
 
  private:
   void trace(std::string_view check, std::string found, bool passed) {
-    if (decision_.trace.size() < kTraceLinesMax) {
-      decision_.trace.push_back({check, std::move(found), passed});
+    if (answer_.trace.size() < kTraceLinesMax) {
+      answer_.trace.push_back({check, std::move(found), passed});
     }
   }
 
   void refuse(Reason reason, std::string_view check, std::string detail) {
     trace(check, detail, false);
-    decision_.refusal = Refusal{reason, std::move(detail)};
+    answer_.refusal = Refusal{reason, std::move(detail)};
   }
 
-  std::string trunkText() const { return "trunk " + std::to_string(query_.trunk.value()); }
+  std::string trunkText() const { return "trunk " + std::to_string(question_.trunk.value()); }
 
   bool chooseRule(const digits::Digits& number) {
-    const auto* plan = snapshot_.plans.find(query_.trunk);
+    const auto* plan = snapshot_.plans.find(question_.trunk);
     if (plan == nullptr) {
       refuse(Reason::kNoRoute, "dialpeer", trunkText() + " has no active dialpeer");
       return false;
     }
-    trace("dialpeer", trunkText() + " has " + counted((*plan)->size(), "active dialpeer"), true);
+    trace("dialpeer", "active dialpeers of " + trunkText() + ": " + std::to_string((*plan)->size()), true);
     (*plan)->visit(digits::PrefixCode::head(number.view()),
                    [&](digits::PrefixCode, const PlanEntry& entry) { return !isChosen(entry, number.size()); });
-    if (decision_.rule == nullptr) {
-      refuse(Reason::kNoRoute, "rule", "no rule of the dialpeers of " + trunkText() + " matches the called number");
+    if (answer_.rule == nullptr) {
+      refuse(Reason::kNoRoute, "rule", "no rule of " + trunkText() + "'s dialpeers matches the number");
       return false;
     }
     return true;
   }
 
   bool isChosen(const PlanEntry& entry, std::size_t digits) {
-    const std::string dialpeer = "dialpeer " + std::to_string(entry.dialpeer.value());
-    if (entry.customer != query_.customer) {
-      trace("dialpeer", dialpeer + " is for another customer", false);
+    const std::string by = " by dialpeer " + std::to_string(entry.dialpeer.value());
+    if (entry.customer != question_.customer) {
+      trace("dialpeer", "dialpeer " + std::to_string(entry.dialpeer.value()) + " serves another customer", false);
       return false;
     }
     const auto* found = snapshot_.rules.find(entry.rule);
     if (found == nullptr) {
-      trace("rule", "rule " + std::to_string(entry.rule.value()) + " of " + dialpeer + " does not exist", false);
+      trace("rule", "rule " + std::to_string(entry.rule.value()) + by + " does not exist", false);
       return false;
     }
     const Rule& rule = **found;
-    if (const std::string obstacle = obstacleOf(rule, digits); !obstacle.empty()) {
-      trace("rule", describe(rule) + " of " + dialpeer + " " + obstacle, false);
+    if (const std::string why = whyPassedOver(rule, digits); !why.empty()) {
+      trace("rule", describe(rule) + by + " is passed over: " + why, false);
       return false;
     }
-    trace("rule", describe(rule) + " of " + dialpeer + " has the longest code that matches the called number", true);
-    decision_.rule = &rule;
-    decision_.dialpeer = entry.dialpeer;
+    trace("rule", describe(rule) + by + " has the longest code that starts the number", true);
+    answer_.rule = &rule;
+    answer_.dialpeer = entry.dialpeer;
     return true;
   }
 
-  // What keeps the rule from being used for this call, as the rest of a sentence about it; empty = nothing.
-  std::string obstacleOf(const Rule& rule, std::size_t digits) const {
+  std::string whyPassedOver(const Rule& rule, std::size_t digits) const {
     if (!rule.active) {
-      return "is inactive";
+      return "it is inactive";
     }
-    if (rule.scope.isSet() && rule.scope != query_.trunk) {
-      return "is only for calls of trunk " + std::to_string(rule.scope.value());
+    if (rule.scope.isSet() && rule.scope != question_.trunk) {
+      return "it is for calls of trunk " + std::to_string(rule.scope.value());
     }
     if (rule.digits_min && digits < *rule.digits_min) {
-      return "requires at least " + counted(*rule.digits_min, "digit") + " and the called number has " + std::to_string(digits);
+      return "it asks for at least " + std::to_string(*rule.digits_min) + " digits, the number has " + std::to_string(digits);
     }
     if (rule.digits_max && digits > *rule.digits_max) {
-      return "allows at most " + counted(*rule.digits_max, "digit") + " and the called number has " + std::to_string(digits);
+      return "it asks for at most " + std::to_string(*rule.digits_max) + " digits, the number has " + std::to_string(digits);
     }
     return {};
   }
 
   void gatherCandidates() {
-    const Rule& rule = *decision_.rule;
+    const Rule& rule = *answer_.rule;
     if (rule.mode == Mode::kUnsupported) {
       refuse(Reason::kNoRoute, "rule", describe(rule) + " has a mode that is not supported");
       return;
     }
     auto usable = usableTargets(rule);
-    orderTargets(rule, usable, query_.dry_run);
+    putInOrder(rule, usable, question_.dry_run);
     for (const auto& one : usable) {
       add(*one.trunk, one.target.weight, false);
     }
-    if (decision_.candidates.empty()) {
+    if (answer_.candidates.empty()) {
       refuse(Reason::kNoRoute, "rule", describe(rule) + " has no usable target");
       return;
     }
-    const std::size_t targets = decision_.candidates.size();
-    decision_.by_load = rule.mode == Mode::kWeight ? static_cast<std::uint32_t>(targets) : 0;
+    const std::size_t targets = answer_.candidates.size();
+    answer_.by_load = rule.mode == Mode::kWeight ? static_cast<std::uint32_t>(targets) : 0;
     for (std::size_t at = 0; at < targets; ++at) {
-      followChain(*decision_.candidates[at].trunk);
+      followChain(*answer_.candidates[at].trunk);
     }
   }
 
@@ -151,7 +149,7 @@ class Router {
     return usable;
   }
 
-  // nullptr and a line of the trace when calls cannot go to the trunk.
+  // nullptr and a line of the trace when calls cannot go there.
   const Trunk* usableTrunk(base::TrunkId id) {
     const auto* found = snapshot_.trunks.find(id);
     if (found == nullptr) {
@@ -159,51 +157,48 @@ class Router {
       return nullptr;
     }
     const Trunk& trunk = **found;
-    if (const std::string obstacle = obstacleOf(trunk); !obstacle.empty()) {
-      trace("candidate", obstacle, false);
+    if (const std::string why = whyNotUsable(trunk); !why.empty()) {
+      trace("candidate", describe(trunk) + " is skipped: " + why, false);
       return nullptr;
     }
     return &trunk;
   }
 
-  // What keeps calls from going to the trunk, as a sentence; empty = nothing.
-  std::string obstacleOf(const Trunk& trunk) const {
+  std::string whyNotUsable(const Trunk& trunk) const {
     if (!trunk.enabled) {
-      return describe(trunk) + " is disabled";
+      return "it is disabled";
     }
     const Customer* vendor = snapshot_.customers.find(trunk.customer);
     if (vendor == nullptr || vendor->blocked) {
-      const std::string customer = "customer " + std::to_string(trunk.customer.value());
-      return vendor == nullptr ? customer + " of " + describe(trunk) + " does not exist"
-                               : customer + " (" + vendor->name + ") of " + describe(trunk) + " is blocked";
+      return "customer " + std::to_string(trunk.customer.value()) + " (" + (vendor == nullptr ? "missing" : vendor->name) + ") is blocked";
     }
     if (!trunk.outgoing_allowed) {
-      return describe(trunk) + " takes no outgoing calls";
+      return "outgoing calls are off";
     }
-    return trunk.endpoints.empty() ? describe(trunk) + " has no endpoint" : "";
+    return trunk.endpoints.empty() ? "it has no endpoint" : "";
   }
 
   bool isCandidate(base::TrunkId id) const {
-    return std::any_of(decision_.candidates.begin(), decision_.candidates.end(),
+    return std::any_of(answer_.candidates.begin(), answer_.candidates.end(),
                        [id](const Candidate& other) { return other.trunk->id == id; });
   }
 
   bool add(const Trunk& trunk, std::uint32_t weight, bool from_next_trunk) {
-    if (decision_.candidates.size() >= base::limits::kCandidatesMax) {
-      trace("candidate", describe(trunk) + " is no candidate because a call has at most " + std::to_string(base::limits::kCandidatesMax),
-            false);
+    if (answer_.candidates.size() >= base::limits::kCandidatesMax) {
+      trace("candidate",
+            describe(trunk) + " is skipped: a call has at most " + std::to_string(base::limits::kCandidatesMax) + " candidates", false);
       return false;
     }
-    decision_.candidates.push_back({&trunk, weight, from_next_trunk});
+    answer_.candidates.push_back({&trunk, weight, from_next_trunk});
     trace("candidate",
-          describe(trunk) + " is candidate " + std::to_string(decision_.candidates.size()) +
-              (from_next_trunk ? " as the next trunk on failure" : "") + " and has " + counted(trunk.endpoints.size(), "endpoint"),
+          std::to_string(answer_.candidates.size()) + ": " + describe(trunk) + ", " + endpointCount(trunk) +
+              (from_next_trunk ? ", next trunk on failure" : ""),
           true);
     return true;
   }
 
   void followChain(const Trunk& from) {
-    // Ends a cycle made of trunks that are not usable, which are in no list of candidates.
+    // Links already walked over without becoming candidates end a cycle made of unusable trunks.
     std::vector<base::TrunkId> walked;
     base::TrunkId next = from.next;
     while (next.isSet() && !isCandidate(next) && std::find(walked.begin(), walked.end(), next) == walked.end() &&
@@ -220,15 +215,15 @@ class Router {
 
   // Passed in.
   const Snapshot& snapshot_;
-  const RouteQuery& query_;
+  const Question& question_;
   // Owned.
-  RouteDecision decision_;
+  Answer answer_;
 };
 
 }  // namespace
 
-RouteDecision route(const Snapshot& snapshot, const RouteQuery& query) {
-  return Router(snapshot, query).decide();
+Answer route(const Snapshot& snapshot, const Question& question) {
+  return Decision(snapshot, question).take();
 }
 
 }  // namespace tollgate::routing

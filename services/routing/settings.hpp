@@ -1,13 +1,18 @@
-// routing's settings. Start-up thread only.
+// routing's settings. Start-up thread.
 #pragma once
 
+#include <chrono>
+
+#include "libs/bus/connection.hpp"
 #include "libs/config/loader.hpp"
-#include "libs/feed/settings.hpp"
+#include "libs/sql/sql.hpp"
 
 namespace tollgate::routing {
 
 struct Settings {
-  feed::SnapshotSettings snapshot;
+  bus::ConnectionSettings bus;
+  sql::PoolSettings sql;
+  std::chrono::milliseconds feed_poll{1000};
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

@@ -1,0 +1,92 @@
+// The records of a spool on disk: one table in a SQLite database with a write-ahead log, `records.db` in the spool's directory. What is
+// written or removed together is one transaction, so a process that is killed at any moment leaves a table in which each record either is
+// or is not. One thread. Private to libs/spool.
+//
+// A killed process loses nothing: what was written is in the kernel. Against a power failure SQLite runs with synchronous=OFF and the spool
+// itself says when something has to reach the disk: sync(), and checkpoint() for records that were promised to survive. In the usual case
+// the bus has stored a record long before that, and nothing is ever forced to disk for it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "libs/base/result.hpp"
+#include "libs/spool/database.hpp"
+
+namespace tollgate::spool {
+
+struct Record {
+  std::string subject;
+  std::string message_id;
+  std::string data;
+};
+
+[[nodiscard]] std::int64_t sizeOf(const Record& record);
+
+// Numbers of the rows [first, last].
+struct RowRange {
+  std::int64_t first;
+  std::int64_t last;
+};
+
+class RecordStore {
+ public:
+  using OnRow = std::function<void(std::int64_t row, Record record)>;
+
+  // Opens the database of this directory, or makes it. Errors: as Database; kInvalid also when a record is not what was written.
+  [[nodiscard]] static base::Result<std::unique_ptr<RecordStore>> open(const std::string& path);
+
+  // Checks the whole file and gives every record in the order of rows. Errors: kInvalid: damaged; some rows may have been given already.
+  [[nodiscard]] base::Result<void> readAll(const OnRow& on_row);
+
+  // One transaction: removes rows, and adds records as the rows from `first_row` on. On an error nothing of it has happened.
+  // Requires: the rows that are added are not there; `removed` is in order.
+  [[nodiscard]] base::Result<void> write(std::int64_t first_row, std::span<const std::unique_ptr<Record>> added,
+                                         std::span<const RowRange> removed);
+  // Errors: kNotFound; kInvalid: the record is damaged.
+  [[nodiscard]] base::Result<Record> read(std::int64_t row);
+
+  // Everything that was written survives a power failure from now on.
+  [[nodiscard]] base::Result<void> sync();
+
+  // Whether the log has grown enough to be copied into the database file, which ends its growth.
+  [[nodiscard]] bool isCheckpointDue() const;
+  // `is_durable`: the records in the store have been promised to survive a power failure (sync()), so the order of the copies on the disk
+  // matters. When none has been, the copying costs no wait for the disk.
+  [[nodiscard]] base::Result<void> checkpoint(bool is_durable);
+  // Makes the file of a store without records small again, should it be large.
+  [[nodiscard]] base::Result<void> giveSpaceBack();
+
+  // For a damaged file: what can still be read of it.
+  void salvage(const OnRow& on_row, std::uint64_t& unreadable);
+  void keepLog() { database_.keepLog(); }
+
+ private:
+  RecordStore(std::string path, Database database);
+  [[nodiscard]] base::Result<void> prepare();
+  [[nodiscard]] base::Result<void> transact(std::int64_t first_row, std::span<const std::unique_ptr<Record>> added,
+                                            std::span<const RowRange> removed);
+  [[nodiscard]] base::Result<void> checkLog();
+
+  // Passed in.
+  std::string path_;
+  // Owned. The statements are finalised before the database is closed.
+  Database database_;
+  Statement begin_;
+  Statement commit_;
+  Statement rollback_;
+  Statement insert_;
+  Statement remove_;
+  Statement remove_all_;
+  Statement select_;
+  // Derived.
+  std::int64_t lowest_ = 1;      // no row is below
+  std::int64_t highest_ = 0;     // no row is above
+  bool is_name_synced_ = false;  // of the files, in the directory
+  bool is_main_dirty_ = false;   // pages were copied into the database file and not forced to disk
+};
+
+}  // namespace tollgate::spool

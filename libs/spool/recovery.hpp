@@ -1,0 +1,33 @@
+// Opens the store of a directory whatever is in it: nothing yet, what a killed process left, a damaged file. Called by the thread that
+// opens the spool, and by the spool's thread when the file turns out to be damaged while it is used. Private to libs/spool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/result.hpp"
+#include "libs/spool/record_store.hpp"
+
+namespace tollgate::spool {
+
+struct StoredRow {
+  std::int64_t row = 0;
+  std::int64_t bytes = 0;          // sizeOf(record)
+  std::unique_ptr<Record> record;  // null beyond memory_bytes_max: to be read from the store
+};
+
+struct OpenedStore {
+  std::unique_ptr<RecordStore> store;
+  std::vector<StoredRow> rows;   // in order
+  std::string set_aside;         // path of a damaged file that was replaced; empty: the file was in order
+  std::uint64_t unreadable = 0;  // records that are in the damaged file and could not be read; a part of a page may count more than once
+};
+
+// A damaged file becomes damaged-<n>.db with its log beside it, for an operator to look at, and a new one takes over every record that can
+// still be read. `is_damaged`: the caller knows that it is, which a check of the file may not see.
+// Errors: kConflict: another process uses the directory. kInternal: the directory cannot be used.
+[[nodiscard]] base::Result<OpenedStore> openStore(const std::string& directory, std::int64_t memory_bytes_max, bool is_damaged = false);
+
+}  // namespace tollgate::spool

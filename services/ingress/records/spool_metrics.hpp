@@ -1,0 +1,31 @@
+// What the spool of records counts, as metrics: tollgate_ingress_spool_*. Loop thread only.
+#pragma once
+
+#include "libs/spool/record_spool.hpp"
+#include "libs/telemetry/metrics.hpp"
+
+namespace tollgate::ingress {
+
+class SpoolMetrics {
+ public:
+  explicit SpoolMetrics(telemetry::Metrics& metrics);
+  // `stats` of the same spool, later ones each time.
+  void update(const spool::SpoolStats& stats);
+
+ private:
+  // Passed in.
+  telemetry::Gauge& records_;
+  telemetry::Gauge& bytes_;
+  telemetry::Counter& appended_;
+  telemetry::Counter& refused_;
+  telemetry::Counter& stored_;
+  telemetry::Counter& resent_;
+  telemetry::Counter& replayed_;
+  telemetry::Counter& write_failures_;
+  telemetry::Counter& damaged_files_;
+  telemetry::Counter& unreadable_;
+  // Derived.
+  spool::SpoolStats last_;
+};
+
+}  // namespace tollgate::ingress
