@@ -104,7 +104,7 @@ Loader::Loader(std::string service, std::map<std::string, std::string> environme
 void Loader::readFile(const std::string& path) {
   const auto content = readWhole(path, kFileBytesMax);
   if (!content) {
-    errors_.push_back("configuration file " + path + " cannot be read (or is over " + std::to_string(kFileBytesMax) + " bytes)");
+    errors_.push_back("configuration file " + path + " cannot be read or is larger than " + std::to_string(kFileBytesMax) + " bytes");
     return;
   }
   std::istringstream lines(*content);
@@ -162,16 +162,6 @@ std::string Loader::text(std::string_view name, std::string_view fallback, std::
   declare(name, fallback, help);
   const std::string* given = find(name);
   return given == nullptr ? std::string(fallback) : *given;
-}
-
-std::string Loader::required(std::string_view name, std::string_view help) {
-  declare(name, "(required)", help);
-  const std::string* given = find(name);
-  if (given == nullptr || given->empty()) {
-    refuse(name, "is required: " + std::string(help));
-    return {};
-  }
-  return *given;
 }
 
 std::int64_t Loader::integer(std::string_view name, std::int64_t fallback, std::int64_t low, std::int64_t high, std::string_view help) {
@@ -253,8 +243,8 @@ std::string Loader::secret(std::string_view name, std::string_view help) {
   return *content;
 }
 
-void Loader::refuse(std::string_view name, std::string_view why) {
-  errors_.push_back(std::string(name) + " (" + environmentName(name, true) + ") " + std::string(why));
+void Loader::refuse(std::string_view name, std::string_view rule) {
+  errors_.push_back(std::string(name) + " (" + environmentName(name, true) + ") " + std::string(rule));
 }
 
 std::vector<std::string> Loader::problems() const {

@@ -73,12 +73,10 @@ TEST_F(LoaderTest, ReportsEverythingWrongAtOnce) {
   loader.readFile(path);
   EXPECT_EQ(loader.integer("count", 5, 1, 10, ""), 5);
   EXPECT_EQ(loader.duration("wait", seconds(1), seconds(1), seconds(9), ""), seconds(1));
-  EXPECT_EQ(loader.required("needed", "who we are"), "");
   loader.refuse("count", "is odd");
-  EXPECT_EQ(loader.problems().size(), 8U);
+  EXPECT_EQ(loader.problems().size(), 7U);
   for (const char* part : {"count (TOLLGATE_AUTH_COUNT) must be a whole number from 1 to 10, not 'many'", "t.conf:2: there is no setting",
-                           "t.conf:3: expected", "t.conf:4: 'count' was already given", "t.conf:5: expected", "4 parsecs",
-                           "needed (TOLLGATE_AUTH_NEEDED) is required: who we are", "is odd"}) {
+                           "t.conf:3: expected", "t.conf:4: 'count' was already given", "t.conf:5: expected", "4 parsecs", "is odd"}) {
     EXPECT_TRUE(mentions(loader, part)) << part << "\nnot in\n" << loader.finish().error().message;
   }
 }
