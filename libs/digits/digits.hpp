@@ -1,4 +1,4 @@
-// Dialled numbers and the prefixes that check them. Values of fixed size, no allocation. Any thread.
+// Dialled numbers, and the prefixes that are compared with them. Values of fixed size that allocate nothing. Any thread.
 #pragma once
 
 #include <array>
@@ -16,10 +16,9 @@ namespace tollgate::digits {
 class Digits {
  public:
   Digits() = default;
-  // Digits only. Error kInvalid.
+  // Errors: kInvalid: more than 32 characters, or one that is no digit.
   [[nodiscard]] static base::Result<Digits> parse(std::string_view text);
-  // The user part of a SIP URI: user parameters (;...) are cut off, one leading + (or %2B) and the visual separators of RFC 3966 ("-",
-  // ".", "(", ")") are dropped; what stays must be digits. Error kInvalid: another character, or more than 32 digits.
+  // From the user part of a SIP URI, see bareUserPart. Errors: kInvalid: another character than a digit is left, or more than 32 digits.
   [[nodiscard]] static base::Result<Digits> fromUserPart(std::string_view user);
 
   [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
@@ -36,26 +35,28 @@ class Digits {
   std::uint8_t size_ = 0;
 };
 
-// Removes what Digits::fromUserPart removes and checks nothing, so that a prefix can be compared before the whole is checked.
+// The user part of a SIP URI without its parameters (;...), one leading + (or %2B) and the visual separators of RFC 3966 ("-", ".", "(",
+// ")"). What is left is not checked, so that a tech prefix can be compared first.
 [[nodiscard]] std::string bareUserPart(std::string_view user);
 
-[[nodiscard]] bool isDigits(std::string_view text);  // "" is true
+[[nodiscard]] bool isDigits(std::string_view text);  // true for ""
 
-// One starts the other, or they are equal.
+// One of them starts the other, or they are equal.
 [[nodiscard]] bool eitherStartsOther(std::string_view left, std::string_view right);
 
-// A rule code or rate prefix: up to 15 digits (REQUIREMENTS 3.5, 8.2) in 64 bits, first digit in the highest nibble as digit + 1, so that
-// codes sort as text does and a code sorts before all it starts.
+// The code of a routing rule or the prefix of a rate: up to 15 digits (REQUIREMENTS 3.5, 8.2) in 64 bits. The first digit is in the highest
+// four bits as digit + 1, so that codes sort as text does, and a code sorts before all codes that it starts.
 class PrefixCode {
  public:
   PrefixCode() = default;  // empty: starts every number
-  // Error kInvalid.
+  // Errors: kInvalid: more than 15 characters, or one that is no digit.
   [[nodiscard]] static base::Result<PrefixCode> parse(std::string_view text);
   // The first digits of a number, up to 15 and up to the first character that is no digit: what PrefixMap compares its codes with.
   [[nodiscard]] static PrefixCode head(std::string_view number);
 
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::string text() const;
+  // Whether `other` begins with this code; every code begins with the empty one and with itself.
   [[nodiscard]] bool starts(PrefixCode other) const { return ((packed_ ^ other.packed_) & mask()) == 0; }
   friend constexpr auto operator<=>(PrefixCode, PrefixCode) = default;
 

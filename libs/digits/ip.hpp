@@ -1,4 +1,4 @@
-// IP addresses and networks as values. IPv4-mapped IPv6 (::ffff:a.b.c.d) is IPv4 everywhere. Pure values, any thread.
+// IP addresses and networks as values. An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is an IPv4 address everywhere. Any thread.
 #pragma once
 
 #include <array>
@@ -21,11 +21,11 @@ struct AddressBits {
 class IpAddress {
  public:
   IpAddress() = default;  // ::
-  // An IP literal without brackets, port or zone. Error kInvalid.
+  // An IP literal without brackets, port or zone. Errors: kInvalid.
   [[nodiscard]] static base::Result<IpAddress> parse(std::string_view text);
-  // 10.0.0.1 is 0x0a000001.
+  // In host byte order: 10.0.0.1 is 0x0a000001.
   [[nodiscard]] static IpAddress fromV4(std::uint32_t host_order);
-  // Network order, as in sockaddr_in6.
+  // In network byte order, as in sockaddr_in6.
   [[nodiscard]] static IpAddress fromV6(const std::array<std::uint8_t, 16>& bytes);
 
   [[nodiscard]] bool isV4() const { return bits_.high == 0 && (bits_.low >> 32U) == 0xffff; }
@@ -45,10 +45,10 @@ class Network {
  public:
   Network() = default;
   // "10.0.0.0/8", "10.0.0.1", "2001:db8::/32". Rules of REQUIREMENTS 2.3: host bits beyond the mask are refused, and so is /0.
-  // Error kInvalid whose message names the rule, for the person who typed it.
+  // Errors: kInvalid; the message names the broken rule for the person who typed the network.
   [[nodiscard]] static base::Result<Network> parse(std::string_view text);
   [[nodiscard]] static Network host(const IpAddress& address);
-  // The network of that length round the address: host bits are cleared. length is cut to the family's longest.
+  // The network of that length that contains the address; its host bits are cleared. A length over the family's longest counts as that.
   [[nodiscard]] static Network around(const IpAddress& address, int length);
 
   [[nodiscard]] const IpAddress& address() const { return address_; }
@@ -58,9 +58,9 @@ class Network {
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] bool contains(const Network& other) const;
   [[nodiscard]] bool overlaps(const Network& other) const { return contains(other) || other.contains(*this); }
-  // As intervals of the 128-bit space, the families not told apart: what nested.hpp needs to sort both into one array.
+  // As intervals of the 128-bit space, without regard to the family: nested.hpp needs it to sort both families into one array.
   [[nodiscard]] bool spans(const Network& other) const;
-  // Normal form, always with the length, as kept in trunk_sources.network: 10.0.0.1/32.
+  // In normal form and always with the length, as stored in trunk_sources.network: 10.0.0.1/32.
   [[nodiscard]] std::string text() const;
   // By address, then shorter length first: a network comes before all it contains.
   friend auto operator<=>(const Network&, const Network&) = default;

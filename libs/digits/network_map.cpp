@@ -14,13 +14,13 @@ bool areHalvesOf(const Network& left, const Network& right, Network& whole) {
 
 }  // namespace
 
-CidrSet makeCidrSet(const std::vector<Network>& networks) {
-  std::vector<CidrSet::Entry> entries;
+NetworkSet makeNetworkSet(const std::vector<Network>& networks) {
+  std::vector<NetworkSet::Entry> entries;
   entries.reserve(networks.size());
   for (const auto& network : networks) {
     entries.emplace_back(network, std::monostate{});
   }
-  return CidrSet(std::move(entries));
+  return NetworkSet(std::move(entries));
 }
 
 std::vector<Network> aggregate(std::vector<Network> networks) {
@@ -31,7 +31,7 @@ std::vector<Network> aggregate(std::vector<Network> networks) {
       continue;
     }
     out.push_back(network);
-    // A join may make the other half of the one before it.
+    // A joined network may be the other half of the one before it.
     Network whole;
     while (out.size() > 1 && areHalvesOf(out[out.size() - 2], out.back(), whole)) {
       out.pop_back();

@@ -1,5 +1,7 @@
-// Which of many IPv4 and IPv6 networks cover an address, most specific first. Built once, then immutable: any number of threads may look
-// up together. A lookup is well below 1 us with 100,000 networks (ARCHITECTURE "Budgets"). Stored flat, see nested.hpp.
+// Which of many IPv4 and IPv6 networks cover an address, most specific first. A lookup takes well below 1 us with 100,000 networks
+// (ARCHITECTURE "Budgets"). See nested.hpp for the structure.
+//
+// Thread: built on one thread, then immutable: any number of threads look up at the same time. It owns its values.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +21,7 @@ class NetworkMap {
   using Entry = std::pair<Network, Value>;
 
   NetworkMap() = default;
-  // In any order (sorted input builds in linear time); equal networks may appear more than once and are all visited.
+  // In any order; sorted entries build in linear time. Equal networks may appear more than once; all of them are visited.
   explicit NetworkMap(std::vector<Entry> entries) {
     const auto before = [](const Entry& left, const Entry& right) { return left.first < right.first; };
     if (!std::is_sorted(entries.begin(), entries.end(), before)) {
@@ -36,12 +38,6 @@ class NetworkMap {
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] bool matches(const IpAddress& address) const { return innermost(address) != kNoParent; }
-
-  // The value of the most specific network that covers the address; nullptr = none.
-  [[nodiscard]] const Value* longest(const IpAddress& address) const {
-    const std::uint32_t at = innermost(address);
-    return at == kNoParent ? nullptr : &entries_[at].second;
-  }
 
   // visit(network, value) for every network that covers the address, most specific first, until it returns false.
   template <std::predicate<const Network&, const Value&> Visit>
@@ -64,17 +60,17 @@ class NetworkMap {
     return at;
   }
 
-  std::vector<AddressBits> starts_;  // of entries_, apart so that the search stays in cache
+  std::vector<AddressBits> starts_;  // of entries_; apart from them so that the search stays in cache
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> parents_;
 };
 
-// Only whether an address is covered: the ingress's list of those who may speak at all.
-using CidrSet = NetworkMap<std::monostate>;
-[[nodiscard]] CidrSet makeCidrSet(const std::vector<Network>& networks);
+// Only whether an address is covered: the ingress's list of known sources (REQUIREMENTS 2.4).
+using NetworkSet = NetworkMap<std::monostate>;
+[[nodiscard]] NetworkSet makeNetworkSet(const std::vector<Network>& networks);
 
-// The same addresses in as few networks as possible: covered ones dropped, halves of one network joined. Sorted.
-// No joining reaches /0.
+// The same addresses in as few networks as possible, sorted: networks inside others are dropped, and two halves of a network are joined,
+// but never to /0.
 [[nodiscard]] std::vector<Network> aggregate(std::vector<Network> networks);
 
 }  // namespace tollgate::digits

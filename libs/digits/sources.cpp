@@ -9,58 +9,59 @@
 namespace tollgate::digits {
 namespace {
 
-bool answersSameCalls(const SourceClaim& left, const SourceClaim& right) {
+bool identifiesSameCalls(const AuthorisedSource& left, const AuthorisedSource& right) {
   if (left.identification == Identification::kPeer || right.identification == Identification::kPeer) {
     return true;
   }
   return eitherStartsOther(left.tech_prefix, right.tech_prefix);
 }
 
-bool conflicts(const SourceClaim& existing, const SourceClaim& candidate) {
-  return sourcesOverlap(existing, candidate) && answersSameCalls(existing, candidate);
+bool conflicts(const AuthorisedSource& existing, const AuthorisedSource& candidate) {
+  return sourcesOverlap(existing, candidate) && identifiesSameCalls(existing, candidate);
 }
 
-std::string describe(const SourceClaim& claim) {
-  std::string out = claim.network.text();
-  if (claim.match_port) {
-    out += " port " + std::to_string(claim.port);
+std::string describe(const AuthorisedSource& source) {
+  std::string out = source.network.text();
+  if (source.match_port) {
+    out += " port " + std::to_string(source.port);
   }
   return out;
 }
 
-std::string explain(const SourceClaim& existing, const SourceClaim& candidate) {
-  std::string why = "source " + describe(candidate) + " overlaps row " + std::to_string(existing.row.value()) + " (" + describe(existing) +
-                    ") of trunk " + std::to_string(existing.trunk.value());
+std::string explain(const AuthorisedSource& existing, const AuthorisedSource& candidate) {
+  const std::string trunk = "trunk " + std::to_string(existing.trunk.value());
+  const std::string overlap = "source " + describe(candidate) + " overlaps source row " + std::to_string(existing.row.value()) + " (" +
+                              describe(existing) + ") of " + trunk;
   if (existing.identification == Identification::kPeer) {
-    return why + ", a peer trunk, which accepts every call from there";
+    return overlap + ", which is a peer trunk and accepts every call from there";
   }
   if (candidate.identification == Identification::kPeer) {
-    return why + "; a peer trunk must have its sources for itself";
+    return overlap + "; the sources of a peer trunk must not overlap those of other trunks";
   }
-  return why + ", and tech prefix " + candidate.tech_prefix + " cannot be told from its " + existing.tech_prefix;
+  return overlap + ", and one of the tech prefixes " + candidate.tech_prefix + " and " + existing.tech_prefix + " starts the other";
 }
 
-// The candidate's rows, sorted by network, so that those which overlap one network are found without looking at all of them.
+// The candidate's rows sorted by network, so that those that overlap one network are found without comparing all of them.
 class CandidateRows {
  public:
-  explicit CandidateRows(std::span<const SourceClaim> rows) {
+  explicit CandidateRows(std::span<const AuthorisedSource> rows) {
     for (const auto& row : rows) {
       if (row.identification != Identification::kRegistration) {
         sorted_.push_back(&row);
       }
     }
     std::sort(sorted_.begin(), sorted_.end(), before);
-    std::vector<NetworkMap<const SourceClaim*>::Entry> entries;
+    std::vector<NetworkMap<const AuthorisedSource*>::Entry> entries;
     for (const auto* row : sorted_) {
       entries.emplace_back(row->network, row);
     }
-    trie_ = NetworkMap<const SourceClaim*>(std::move(entries));
+    map_ = NetworkMap<const AuthorisedSource*>(std::move(entries));
   }
 
-  [[nodiscard]] const SourceClaim* conflictWith(const SourceClaim& existing) const {
-    const SourceClaim* found = nullptr;
+  [[nodiscard]] const AuthorisedSource* conflictWith(const AuthorisedSource& existing) const {
+    const AuthorisedSource* found = nullptr;
     // Rows that contain the existing network ...
-    trie_.visit(existing.network.address(), [&](const Network&, const SourceClaim* row) {
+    map_.visit(existing.network.address(), [&](const Network&, const AuthorisedSource* row) {
       found = conflicts(existing, *row) ? row : nullptr;
       return found == nullptr;
     });
@@ -73,10 +74,10 @@ class CandidateRows {
   }
 
  private:
-  static bool before(const SourceClaim* left, const SourceClaim* right) { return left->network < right->network; }
+  static bool before(const AuthorisedSource* left, const AuthorisedSource* right) { return left->network < right->network; }
 
-  std::vector<const SourceClaim*> sorted_;
-  NetworkMap<const SourceClaim*> trie_;
+  std::vector<const AuthorisedSource*> sorted_;
+  NetworkMap<const AuthorisedSource*> map_;
 };
 
 }  // namespace
@@ -102,18 +103,18 @@ std::string_view identificationWord(Identification identification) {
   return "prefix";
 }
 
-bool sourcesOverlap(const SourceClaim& left, const SourceClaim& right) {
+bool sourcesOverlap(const AuthorisedSource& left, const AuthorisedSource& right) {
   return left.network.overlaps(right.network) && (left.port == right.port || !left.match_port || !right.match_port);
 }
 
-std::optional<SourceConflict> findSourceConflict(std::span<const SourceClaim> existing, std::span<const SourceClaim> candidate) {
+std::optional<SourceConflict> findSourceConflict(std::span<const AuthorisedSource> existing, std::span<const AuthorisedSource> candidate) {
   const CandidateRows rows(candidate);
-  for (const auto& claim : existing) {
-    if (claim.identification == Identification::kRegistration || (!candidate.empty() && claim.trunk == candidate.front().trunk)) {
+  for (const auto& source : existing) {
+    if (source.identification == Identification::kRegistration || (!candidate.empty() && source.trunk == candidate.front().trunk)) {
       continue;
     }
-    if (const SourceClaim* row = rows.conflictWith(claim)) {
-      return SourceConflict{claim, *row, explain(claim, *row)};
+    if (const AuthorisedSource* row = rows.conflictWith(source)) {
+      return SourceConflict{source, *row, explain(source, *row)};
     }
   }
   return std::nullopt;

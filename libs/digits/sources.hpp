@@ -1,5 +1,5 @@
-// The rule against ambiguous sources (REQUIREMENTS 2.6): which enabled trunk already claims calls that another would claim too. Pure, any
-// thread; admin_api asks it inside the saving transaction.
+// The rule against ambiguous sources (REQUIREMENTS 2.6): no call may be identified by two enabled trunks. Pure functions, any thread;
+// admin_api asks inside the transaction that saves a trunk.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ enum class Identification : std::uint8_t { kPrefix, kPeer, kRegistration };
 [[nodiscard]] std::optional<Identification> identificationFromWord(std::string_view word);
 [[nodiscard]] std::string_view identificationWord(Identification identification);
 
-// One authorised source row together with how its trunk identifies calls.
-struct SourceClaim {
+// A source row together with how its trunk identifies calls.
+struct AuthorisedSource {
   base::TrunkId trunk;
-  base::SourceRowId row;  // none for a row not saved yet
+  base::SourceRowId row;  // not set before the row is saved
   Identification identification = Identification::kPrefix;
   std::string tech_prefix;
   Network network;
@@ -30,18 +30,18 @@ struct SourceClaim {
   bool match_port = false;
 };
 
-// Rows that could both be the source of one message: networks overlap, and the ports are equal or one of the two does not match ports.
-[[nodiscard]] bool sourcesOverlap(const SourceClaim& left, const SourceClaim& right);
+// Whether one message could come from both: the networks overlap, and the ports are equal or one of the two does not match ports.
+[[nodiscard]] bool sourcesOverlap(const AuthorisedSource& left, const AuthorisedSource& right);
 
 struct SourceConflict {
-  SourceClaim existing;
-  SourceClaim candidate;
-  std::string why;  // in words for the person saving: names the other trunk and row
+  AuthorisedSource existing;
+  AuthorisedSource candidate;
+  std::string explanation;  // for the person who saves; names the other trunk and row
 };
 
-// `existing`: rows of enabled trunks (rows of the candidate's own trunk are passed over). `candidate`: rows of the one trunk being saved
-// as enabled; a disabled one is not asked about. The first conflict in the order of `existing`. About 100 ns an existing row.
-[[nodiscard]] std::optional<SourceConflict> findSourceConflict(std::span<const SourceClaim> existing,
-                                                               std::span<const SourceClaim> candidate);
+// The first conflict in the order of `existing`; nullopt = none. `existing`: the rows of enabled trunks; those of the candidate's own trunk
+// are skipped. `candidate`: the rows of one trunk that is being saved as enabled. Takes about 100 ns for each existing row.
+[[nodiscard]] std::optional<SourceConflict> findSourceConflict(std::span<const AuthorisedSource> existing,
+                                                               std::span<const AuthorisedSource> candidate);
 
 }  // namespace tollgate::digits

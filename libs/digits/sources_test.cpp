@@ -10,8 +10,8 @@
 namespace tollgate::digits {
 namespace {
 
-SourceClaim claim(std::int64_t trunk, std::string_view network, std::string_view prefix) {
-  SourceClaim row;
+AuthorisedSource source(std::int64_t trunk, std::string_view network, std::string_view prefix) {
+  AuthorisedSource row;
   row.trunk = base::TrunkId(trunk);
   row.row = base::SourceRowId(trunk * 10);
   row.identification = prefix == "peer" ? Identification::kPeer : Identification::kPrefix;
@@ -20,46 +20,46 @@ SourceClaim claim(std::int64_t trunk, std::string_view network, std::string_view
   return row;
 }
 
-SourceClaim onPort(SourceClaim row, std::uint16_t port) {
+AuthorisedSource onPort(AuthorisedSource row, std::uint16_t port) {
   row.port = port;
   row.match_port = true;
   return row;
 }
 
-bool conflict(const SourceClaim& existing, const SourceClaim& candidate) {
+bool conflict(const AuthorisedSource& existing, const AuthorisedSource& candidate) {
   return findSourceConflict(std::span(&existing, 1), std::span(&candidate, 1)).has_value();
 }
 
 // REQUIREMENTS 2.6: equal prefixes, and prefixes of which one starts the other (5 and 55), on overlapping sources.
 TEST(SourceConflict, FoundForPrefixesThatCannotBeToldApart) {
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.1", "55")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "5"), claim(2, "10.0.0.1", "55")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.1", "5")));
-  EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.1", "56")));
-  EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.2", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.1", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "5"), source(2, "10.0.0.1", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.1", "5")));
+  EXPECT_FALSE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.1", "56")));
+  EXPECT_FALSE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.2", "55")));
 }
 
 // REQUIREMENTS 2.6: host in CIDR and CIDR in CIDR, either way round.
 TEST(SourceConflict, FoundForNestedNetworksEitherWayRound) {
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.0/8", "55"), claim(2, "10.0.0.1", "55")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.0/8", "55")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.0/8", "55"), claim(2, "10.2.0.0/16", "55")));
-  EXPECT_FALSE(conflict(claim(1, "10.1.0.0/16", "55"), claim(2, "10.2.0.0/16", "55")));
-  EXPECT_TRUE(conflict(claim(1, "2001:db8::/32", "55"), claim(2, "2001:db8::1", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.0/8", "55"), source(2, "10.0.0.1", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.0/8", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.0/8", "55"), source(2, "10.2.0.0/16", "55")));
+  EXPECT_FALSE(conflict(source(1, "10.1.0.0/16", "55"), source(2, "10.2.0.0/16", "55")));
+  EXPECT_TRUE(conflict(source(1, "2001:db8::/32", "55"), source(2, "2001:db8::1", "55")));
 }
 
 // REQUIREMENTS 2.6: nor a peer trunk beside anything.
 TEST(SourceConflict, FoundForAPeerBesideAnything) {
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "peer"), claim(2, "10.0.0.1", "55")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "55"), claim(2, "10.0.0.0/24", "peer")));
-  EXPECT_TRUE(conflict(claim(1, "10.0.0.1", "peer"), claim(2, "10.0.0.1", "peer")));
-  EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "peer"), claim(2, "10.0.0.2", "peer")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "peer"), source(2, "10.0.0.1", "55")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.0/24", "peer")));
+  EXPECT_TRUE(conflict(source(1, "10.0.0.1", "peer"), source(2, "10.0.0.1", "peer")));
+  EXPECT_FALSE(conflict(source(1, "10.0.0.1", "peer"), source(2, "10.0.0.2", "peer")));
 }
 
 // REQUIREMENTS 2.6: equal ports or either not matching port.
 TEST(SourceConflict, TellsPortsApartOnlyWhenBothMatchThem) {
-  const SourceClaim one = claim(1, "10.0.0.1", "peer");
-  const SourceClaim two = claim(2, "10.0.0.1", "peer");
+  const AuthorisedSource one = source(1, "10.0.0.1", "peer");
+  const AuthorisedSource two = source(2, "10.0.0.1", "peer");
   EXPECT_FALSE(conflict(onPort(one, 5060), onPort(two, 5080)));
   EXPECT_TRUE(conflict(onPort(one, 5080), onPort(two, 5080)));
   EXPECT_TRUE(conflict(onPort(one, 5080), two));
@@ -67,23 +67,24 @@ TEST(SourceConflict, TellsPortsApartOnlyWhenBothMatchThem) {
 }
 
 TEST(SourceConflict, PassesOverTheTrunkItselfAndRegistrationTrunks) {
-  EXPECT_FALSE(conflict(claim(1, "10.0.0.1", "55"), claim(1, "10.0.0.1", "55")));
-  SourceClaim registration = claim(1, "10.0.0.1", "");
+  EXPECT_FALSE(conflict(source(1, "10.0.0.1", "55"), source(1, "10.0.0.1", "55")));
+  AuthorisedSource registration = source(1, "10.0.0.1", "");
   registration.identification = Identification::kRegistration;
-  EXPECT_FALSE(conflict(registration, claim(2, "10.0.0.1", "peer")));
-  EXPECT_FALSE(conflict(claim(2, "10.0.0.1", "peer"), registration));
+  EXPECT_FALSE(conflict(registration, source(2, "10.0.0.1", "peer")));
+  EXPECT_FALSE(conflict(source(2, "10.0.0.1", "peer"), registration));
 }
 
 // REQUIREMENTS 2.6: naming the other trunk and row.
 TEST(SourceConflict, NamesTheOtherTrunkAndRow) {
-  const std::vector<SourceClaim> existing = {claim(7, "10.9.0.0/16", "55"), claim(8, "10.0.0.0/8", "5")};
-  const std::vector<SourceClaim> candidate = {claim(9, "192.0.2.1", "55"), onPort(claim(9, "10.0.0.1", "55"), 5080)};
+  const std::vector<AuthorisedSource> existing = {source(7, "10.9.0.0/16", "55"), source(8, "10.0.0.0/8", "5")};
+  const std::vector<AuthorisedSource> candidate = {source(9, "192.0.2.1", "55"), onPort(source(9, "10.0.0.1", "55"), 5080)};
   const auto found = findSourceConflict(existing, candidate);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->existing.trunk, base::TrunkId(8));
   EXPECT_EQ(found->existing.row, base::SourceRowId(80));
-  EXPECT_EQ(found->why,
-            "source 10.0.0.1/32 port 5080 overlaps row 80 (10.0.0.0/8) of trunk 8, and tech prefix 55 cannot be told from its 5");
+  EXPECT_EQ(found->explanation,
+            "source 10.0.0.1/32 port 5080 overlaps source row 80 (10.0.0.0/8) of trunk 8, and one of the tech prefixes 55 and 5 starts the "
+            "other");
 }
 
 TEST(SourceConflict, AgreesWithTheNaiveComparisonOnRandomTrunks) {
@@ -91,19 +92,19 @@ TEST(SourceConflict, AgreesWithTheNaiveComparisonOnRandomTrunks) {
   const auto randomClaim = [&random](std::int64_t trunk) {
     static constexpr const char* kPrefixes[] = {"1", "12", "123", "2", "21", "3", "peer"};
     const auto address = IpAddress::fromV4(0x0a000000U | static_cast<std::uint32_t>(random.next() % 1024));
-    SourceClaim row = claim(trunk, Network::around(address, 24 + static_cast<int>(random.next() % 9)).text(),
-                            kPrefixes[random.next() % std::size(kPrefixes)]);
+    AuthorisedSource row = source(trunk, Network::around(address, 24 + static_cast<int>(random.next() % 9)).text(),
+                                  kPrefixes[random.next() % std::size(kPrefixes)]);
     row.port = static_cast<std::uint16_t>(5060 + random.next() % 3);
     row.match_port = random.next() % 2 == 0;
     return row;
   };
   int conflicts = 0;
   for (int round = 0; round < 2000; ++round) {
-    std::vector<SourceClaim> existing;
+    std::vector<AuthorisedSource> existing;
     for (std::int64_t trunk = 1; trunk <= 6; ++trunk) {
       existing.push_back(randomClaim(trunk));
     }
-    const std::vector<SourceClaim> candidate = {randomClaim(99), randomClaim(99), randomClaim(99)};
+    const std::vector<AuthorisedSource> candidate = {randomClaim(99), randomClaim(99), randomClaim(99)};
     bool expected = false;
     for (const auto& left : existing) {
       for (const auto& right : candidate) {

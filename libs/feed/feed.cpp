@@ -1,11 +1,11 @@
 #include "libs/feed/feed.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -17,19 +17,19 @@
 namespace tollgate::feed {
 namespace {
 
-constexpr std::uint64_t kChangesMax = 50'000;  // more at once: loading everything is quicker
+constexpr std::uint64_t kChangesMax = 50'000;  // with more changes than this a full load is quicker
 constexpr std::chrono::milliseconds kBackoffFirst{100};
 constexpr std::chrono::milliseconds kBackoffMost{3'000};
 
 base::Result<std::uint64_t> readVersion(sql::Session& session) {
   TG_TRY_ASSIGN(rows, session.query("SELECT version FROM config_state WHERE id = 1", {}));
   if (rows.empty()) {
-    return base::fail(base::ErrorCode::kInternal, "config_state is empty: the migrations were not applied");
+    return base::fail(base::ErrorCode::kInternal, "config_state is empty; the migrations were not applied");
   }
   return static_cast<std::uint64_t>(rows.front().integer(0));
 }
 
-// The changes after `known` up to `target`, all of them and so at least one (they differ); empty when some are missing.
+// All changes after `known` up to `target`, which differ; empty when some are missing or there are too many.
 base::Result<std::vector<Change>> readChanges(sql::Session& session, std::uint64_t known, std::uint64_t target) {
   if (target < known || target - known > kChangesMax) {
     return std::vector<Change>{};
@@ -48,7 +48,7 @@ base::Result<std::vector<Change>> readChanges(sql::Session& session, std::uint64
   return changes;
 }
 
-// One change per row of a table: the last. Order by version stays.
+// The last change of each row, still in the order of versions: a row is read once, however often it changed.
 std::vector<Change> lastPerRow(std::vector<Change> changes) {
   std::set<std::pair<std::string, std::int64_t>> seen;
   std::vector<Change> last;
@@ -64,40 +64,38 @@ std::vector<Change> lastPerRow(std::vector<Change> changes) {
 }  // namespace
 
 struct Feed::State {
-  State(sql::Pool& sql_pool, Tables& service_tables, std::chrono::milliseconds poll_every)
-      : pool(sql_pool), tables(service_tables), poll(poll_every) {}
+  State(sql::Pool& sql_pool, Tables& service_tables, std::chrono::milliseconds poll_interval, FeedMetrics feed_metrics)
+      : pool(sql_pool), tables(service_tables), poll(poll_interval), metrics(feed_metrics) {}
 
   // Passed in.
   sql::Pool& pool;
   Tables& tables;
   const std::chrono::milliseconds poll;
+  const FeedMetrics metrics;
   // Owned.
   std::mutex mutex;
-  std::condition_variable wake;
-  bool woken = false;
-  bool stopping = false;
-  std::thread thread;
+  std::condition_variable_any wake;
+  bool was_notified = false;  // under mutex: config.changed came since the last round
   std::optional<bus::Subscription> subscription;
-  std::atomic<std::uint64_t> version{0};
-  std::atomic<bool> loaded{false};
-  std::atomic<std::uint64_t> failures{0};
-  bool must_load = true;  // the feed's thread only
+  // The feed's thread only.
+  std::uint64_t version = 0;
+  bool must_load = true;
+  std::jthread thread;  // the last member: it ends before what it uses
 
-  void nudge();
-  void loop();
+  void notify();
+  void loop(const std::stop_token& stop);
   [[nodiscard]] base::Result<void> round();
-  [[nodiscard]] base::Result<void> roundGuarded();
+  [[nodiscard]] base::Result<void> roundWithoutExceptions();
   [[nodiscard]] base::Result<void> loadEverything();
   [[nodiscard]] base::Result<void> catchUp();
   void publish(std::uint64_t new_version);
-  // False when it is time to end.
-  [[nodiscard]] bool waitForNext(bool ok, std::chrono::milliseconds backoff);
+  void wait(const std::stop_token& stop, bool succeeded, std::chrono::milliseconds backoff);
 };
 
-void Feed::State::nudge() {
+void Feed::State::notify() {
   {
     const std::lock_guard lock(mutex);
-    woken = true;
+    was_notified = true;
   }
   wake.notify_one();
 }
@@ -105,7 +103,6 @@ void Feed::State::nudge() {
 void Feed::State::publish(std::uint64_t new_version) {
   tables.publish(new_version);
   version = new_version;
-  loaded = true;
 }
 
 base::Result<void> Feed::State::loadEverything() {
@@ -118,13 +115,14 @@ base::Result<void> Feed::State::loadEverything() {
   }));
   publish(loaded_version);
   must_load = false;
+  metrics.full_loads.add();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
   telemetry::info("configuration loaded", {{"version", static_cast<std::int64_t>(loaded_version)}, {"took_ms", took.count()}});
   return {};
 }
 
 base::Result<void> Feed::State::catchUp() {
-  // A number means: applied up to there. Nothing: lines are missing, or the service could not apply them.
+  // The version that the changes were applied up to; nullopt when changes are missing or the service could not apply them.
   using Applied = std::optional<std::uint64_t>;
   TG_TRY_ASSIGN(applied, pool.snapshot<Applied>([this](sql::Session& session) -> base::Result<Applied> {
     TG_TRY_ASSIGN(target, readVersion(session));
@@ -133,13 +131,13 @@ base::Result<void> Feed::State::catchUp() {
     }
     TG_TRY_ASSIGN(changes, readChanges(session, version, target));
     if (changes.empty()) {
-      telemetry::warn("configuration changes are missing, loading everything",
+      telemetry::warn("configuration changes are missing; loading everything",
                       {{"known", static_cast<std::int64_t>(version)}, {"current", static_cast<std::int64_t>(target)}});
       return Applied{};
     }
     must_load = true;  // until it is applied, the tables may be half changed
     if (auto outcome = tables.apply(session, lastPerRow(std::move(changes))); !outcome) {
-      telemetry::warn("configuration changes were not applied, loading everything", {{"error", outcome.error().message}});
+      telemetry::warn("configuration changes could not be applied; loading everything", {{"error", outcome.error().message}});
       return Applied{};
     }
     return Applied{target};
@@ -160,85 +158,63 @@ base::Result<void> Feed::State::round() {
   return current == version ? base::Result<void>{} : catchUp();
 }
 
-base::Result<void> Feed::State::roundGuarded() {
+base::Result<void> Feed::State::roundWithoutExceptions() {
   try {
     return round();
-  } catch (const std::exception& problem) {
-    return base::fail(base::ErrorCode::kInternal, problem.what());
+  } catch (const std::exception& error) {
+    return base::fail(base::ErrorCode::kInternal, error.what());
   }
 }
 
-bool Feed::State::waitForNext(bool ok, std::chrono::milliseconds backoff) {
+void Feed::State::wait(const std::stop_token& stop, bool succeeded, std::chrono::milliseconds backoff) {
   std::unique_lock lock(mutex);
-  if (ok) {
-    wake.wait_for(lock, poll, [this] { return woken || stopping; });
+  if (succeeded) {
+    wake.wait_for(lock, stop, poll, [this] { return was_notified; });
   } else {
-    wake.wait_for(lock, backoff, [this] { return stopping; });  // nudges do not hurry a database in trouble
+    // Events do not shorten the backoff: MySQL has a problem, and many changes would only add load.
+    wake.wait_for(lock, stop, backoff, [] { return false; });
   }
-  woken = false;
-  return !stopping;
+  was_notified = false;
 }
 
-void Feed::State::loop() {
+void Feed::State::loop(const std::stop_token& stop) {
   ::pthread_setname_np(::pthread_self(), "feed");
   auto backoff = kBackoffFirst;
-  for (;;) {
-    const auto outcome = roundGuarded();
+  while (!stop.stop_requested()) {
+    const auto outcome = roundWithoutExceptions();
     if (outcome) {
-      failures = 0;
-      backoff = kBackoffFirst;
+      metrics.last_success.set(std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
     } else {
-      ++failures;
-      telemetry::warn("configuration feed failed, retrying", {{"error", outcome.error().message}});
+      metrics.failures.add();
+      telemetry::warn("the configuration feed failed and will retry", {{"error", outcome.error().message}});
     }
-    if (!waitForNext(outcome.has_value(), backoff)) {
-      return;
-    }
-    if (!outcome) {
-      backoff = std::min(backoff * 2, kBackoffMost);
-    }
+    wait(stop, outcome.has_value(), backoff);
+    backoff = outcome ? kBackoffFirst : std::min(backoff * 2, kBackoffMost);
   }
 }
 
-Feed::Feed(sql::Pool& pool, bus::Connection& connection, Tables& tables, std::chrono::milliseconds poll)
-    : connection_(connection), state_(std::make_shared<State>(pool, tables, poll)) {}
+Feed::Feed(sql::Pool& pool, bus::Connection& connection, Tables& tables, std::chrono::milliseconds poll, FeedMetrics metrics)
+    : connection_(connection), state_(std::make_shared<State>(pool, tables, poll, metrics)) {}
 
+// The thread ends here and not with the state, which a bus callback may hold for a moment longer than the tables live.
 Feed::~Feed() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->wake.notify_one();
   if (state_->thread.joinable()) {
+    state_->thread.request_stop();
     state_->thread.join();
   }
   state_->subscription.reset();
 }
 
 base::Result<void> Feed::start() {
-  auto subscription = connection_.subscribe(bus::subjects::kAllConfigChanges, "", [weak = std::weak_ptr(state_)](const bus::Delivery&) {
-    if (const auto state = weak.lock()) {
-      state->nudge();
-    }
-  });
-  if (!subscription) {
-    return tl::unexpected(std::move(subscription.error()));
-  }
-  state_->subscription = std::move(*subscription);
-  state_->thread = std::thread([state = state_.get()] { state->loop(); });
+  TG_TRY_ASSIGN(subscription,
+                connection_.subscribe(bus::subjects::kAllConfigChanges, "", [weak = std::weak_ptr(state_)](const bus::Delivery&) {
+                  if (const auto state = weak.lock()) {
+                    state->notify();
+                  }
+                }));
+  state_->subscription = std::move(subscription);
+  state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop) { state->loop(stop); });
   return {};
-}
-
-std::uint64_t Feed::version() const {
-  return state_->version;
-}
-
-bool Feed::isLoaded() const {
-  return state_->loaded;
-}
-
-std::uint64_t Feed::failures() const {
-  return state_->failures;
 }
 
 }  // namespace tollgate::feed

@@ -54,6 +54,16 @@ class Names final : public Tables {
     const std::lock_guard lock(mutex_);
     current_ = next_;
     version_ = version;
+    is_loaded_ = true;
+  }
+
+  bool isLoaded() {
+    const std::lock_guard lock(mutex_);
+    return is_loaded_;
+  }
+  std::uint64_t version() {
+    const std::lock_guard lock(mutex_);
+    return version_;
   }
 
   std::string name(std::int64_t id) {
@@ -84,6 +94,7 @@ class Names final : public Tables {
   std::map<std::int64_t, std::string> current_;
   std::vector<std::vector<Change>> applied_;
   std::uint64_t version_ = 0;
+  bool is_loaded_ = false;
   int loads_ = 0;
   int fail_loads_ = 0;
   int fail_applies_ = 0;
@@ -121,47 +132,51 @@ class FeedTest : public ::testing::Test {
   sql::Pool pool_;
   std::unique_ptr<bus::Connection> connection_;
   Names names_;
+  telemetry::Metrics registry_;
+  FeedMetrics metrics_{registry_, "auth"};
 };
 
 TEST_F(FeedTest, LoadsAnEmptyDatabaseAndIsReady) {
-  Feed feed(pool_, *connection_, names_, kSeldom);
-  EXPECT_FALSE(feed.isLoaded());
+  Feed feed(pool_, *connection_, names_, kSeldom, metrics_);
+  EXPECT_FALSE(names_.isLoaded());
   ASSERT_TRUE(feed.start());
-  EXPECT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
-  EXPECT_EQ(feed.version(), 0U);
+  EXPECT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
+  EXPECT_EQ(names_.version(), 0U);
   EXPECT_EQ(names_.loads(), 1);
+  EXPECT_TRUE(waitUntil([&] { return metrics_.last_success.value() > 0; }));
+  EXPECT_EQ(metrics_.full_loads.value(), 1);
 }
 
 // REQUIREMENTS 3.8: in force within one second.
 TEST_F(FeedTest, FollowsAChangeOnTheEventWithoutPolling) {
   change(insert(1, "Alpha"), {{1, "saved"}});
-  Feed feed(pool_, *connection_, names_, kSeldom);
+  Feed feed(pool_, *connection_, names_, kSeldom, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.version() == 1; }));
+  ASSERT_TRUE(waitUntil([&] { return names_.version() == 1; }));
   EXPECT_EQ(names_.name(1), "Alpha");
   change("UPDATE customers SET name = 'Beta' WHERE id = 1", {{1, "saved"}});
   ASSERT_TRUE(connection_->publish(bus::subjects::configChanged("customer"), ""));
   EXPECT_TRUE(waitUntil([&] { return names_.name(1) == "Beta"; }, 1s));
   EXPECT_EQ(names_.loads(), 1);
-  EXPECT_EQ(feed.failures(), 0U);
+  EXPECT_EQ(metrics_.failures.value(), 0);
 }
 
 TEST_F(FeedTest, FollowsAChangeWithoutAnEventByPolling) {
-  Feed feed(pool_, *connection_, names_, kOften);
+  Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
+  ASSERT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
   nats_.kill();
   change(insert(7, "Gamma"), {{7, "saved"}});
   EXPECT_TRUE(waitUntil([&] { return names_.name(7) == "Gamma"; }));
 }
 
 TEST_F(FeedTest, HandsOverTheLastChangeOfEachRowInOrder) {
-  Feed feed(pool_, *connection_, names_, kSeldom);
+  Feed feed(pool_, *connection_, names_, kSeldom, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
+  ASSERT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
   change(insert(1, "A") + ";" + insert(2, "B"), {{1, "saved"}, {2, "saved"}, {1, "saved"}, {3, "saved"}, {3, "deleted"}});
   ASSERT_TRUE(connection_->publish(bus::subjects::configChanged("customer"), ""));
-  ASSERT_TRUE(waitUntil([&] { return feed.version() == 5; }));
+  ASSERT_TRUE(waitUntil([&] { return names_.version() == 5; }));
   const auto applied = names_.applied();
   ASSERT_EQ(applied.size(), 1U);
   ASSERT_EQ(applied[0].size(), 3U);
@@ -174,53 +189,56 @@ TEST_F(FeedTest, HandsOverTheLastChangeOfEachRowInOrder) {
 }
 
 TEST_F(FeedTest, LoadsEverythingWhenLinesAreMissing) {
-  Feed feed(pool_, *connection_, names_, kOften);
+  Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
+  ASSERT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
   change(insert(1, "A") + "; UPDATE config_state SET version = 4", {{1, "saved"}});  // version 5, lines 1 to 4 are not there
-  EXPECT_TRUE(waitUntil([&] { return feed.version() == 5; }));
+  EXPECT_TRUE(waitUntil([&] { return names_.version() == 5; }));
   EXPECT_EQ(names_.loads(), 2);
   EXPECT_EQ(names_.name(1), "A");
   mysql_.runSql("UPDATE config_state SET version = 2; DELETE FROM customers");  // an old backup was put back
-  EXPECT_TRUE(waitUntil([&] { return feed.version() == 2; }));
+  EXPECT_TRUE(waitUntil([&] { return names_.version() == 2; }));
   EXPECT_EQ(names_.name(1), "");
 }
 
 TEST_F(FeedTest, LoadsEverythingWhenTheServiceCannotApply) {
-  Feed feed(pool_, *connection_, names_, kOften);
+  Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
+  ASSERT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
   names_.failApplies(1);
   names_.failLoads(1);
   change(insert(1, "A"), {{1, "saved"}});
   EXPECT_TRUE(waitUntil([&] { return names_.name(1) == "A"; }));
   EXPECT_EQ(names_.loads(), 3);
-  EXPECT_TRUE(waitUntil([&] { return feed.failures() == 0; }));
+  EXPECT_TRUE(waitUntil([&] { return metrics_.full_loads.value() == 2; }));
+  EXPECT_EQ(metrics_.failures.value(), 1) << "the load that failed";
 }
 
 TEST_F(FeedTest, KeepsServingWhileMySqlIsAwayAndCatchesUp) {
   change(insert(1, "A"), {{1, "saved"}});
-  Feed feed(pool_, *connection_, names_, kOften);
+  Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());
-  ASSERT_TRUE(waitUntil([&] { return feed.version() == 1; }));
+  ASSERT_TRUE(waitUntil([&] { return names_.version() == 1; }));
   mysql_.kill();
-  EXPECT_TRUE(waitUntil([&] { return feed.failures() > 0; }));
+  EXPECT_TRUE(waitUntil([&] { return metrics_.failures.value() > 0; }));
+  const double last_success = metrics_.last_success.value();
+  EXPECT_GT(last_success, 0);
   EXPECT_EQ(names_.name(1), "A");
-  EXPECT_TRUE(feed.isLoaded());
   mysql_.start();
   change(insert(2, "B"), {{2, "saved"}});
   EXPECT_TRUE(waitUntil([&] { return names_.name(2) == "B"; }));
+  EXPECT_TRUE(waitUntil([&] { return metrics_.last_success.value() > last_success; }));
   EXPECT_EQ(names_.loads(), 1);
 }
 
 TEST_F(FeedTest, StartsBeforeItsServersDo) {
   mysql_.stop();
   nats_.stop();
-  Feed feed(pool_, *connection_, names_, kOften);
+  Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());
-  EXPECT_TRUE(waitUntil([&] { return feed.failures() > 0; }));
+  EXPECT_TRUE(waitUntil([&] { return metrics_.failures.value() > 0; }));
   mysql_.start();
-  EXPECT_TRUE(waitUntil([&] { return feed.isLoaded(); }));
+  EXPECT_TRUE(waitUntil([&] { return names_.isLoaded(); }));
 }
 
 }  // namespace

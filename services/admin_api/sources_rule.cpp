@@ -28,16 +28,16 @@ std::string nearby(const digits::Network& network, std::vector<sql::Value>& para
          std::to_string(octets * 8) + "))";
 }
 
-digits::SourceClaim claimOf(std::int64_t trunk, const std::string& identification, const std::string& tech_prefix) {
-  digits::SourceClaim claim;
+digits::AuthorisedSource claimOf(std::int64_t trunk, const std::string& identification, const std::string& tech_prefix) {
+  digits::AuthorisedSource claim;
   claim.trunk = base::TrunkId(trunk);
   claim.identification = digits::identificationFromWord(identification).value_or(digits::Identification::kPrefix);
   claim.tech_prefix = tech_prefix;
   return claim;
 }
 
-std::vector<digits::SourceClaim> candidateClaims(const Json& trunk) {
-  std::vector<digits::SourceClaim> claims;
+std::vector<digits::AuthorisedSource> candidateClaims(const Json& trunk) {
+  std::vector<digits::AuthorisedSource> claims;
   for (const auto& source : trunk["sources"]) {
     auto claim = claimOf(integerOf(trunk, "id"), textOf(trunk, "identification"), textOf(trunk, "tech_prefix"));
     claim.network = digits::Network::parse(textOf(source, "network")).value_or(digits::Network());
@@ -48,14 +48,14 @@ std::vector<digits::SourceClaim> candidateClaims(const Json& trunk) {
   return claims;
 }
 
-base::Result<std::vector<digits::SourceClaim>> existingClaims(Change& change, std::int64_t own_id,
-                                                              const std::vector<digits::SourceClaim>& candidates) {
+base::Result<std::vector<digits::AuthorisedSource>> existingClaims(Change& change, std::int64_t own_id,
+                                                                   const std::vector<digits::AuthorisedSource>& candidates) {
   std::string where;
   std::vector<sql::Value> parameters = {own_id};
   for (const auto& candidate : candidates) {
     where += (where.empty() ? "" : " OR ") + nearby(candidate.network, parameters);
   }
-  std::vector<digits::SourceClaim> claims;
+  std::vector<digits::AuthorisedSource> claims;
   TG_TRY(
       change.session.each("SELECT s.trunk_id, s.id, t.identification, t.tech_prefix, s.network, s.port, s.match_port FROM trunk_sources s "
                           "JOIN trunks t ON t.id = s.trunk_id WHERE t.status = 'enabled' AND t.id <> ? AND (" +
@@ -75,7 +75,7 @@ base::Result<std::vector<digits::SourceClaim>> existingClaims(Change& change, st
   return claims;
 }
 
-std::size_t rowOf(const std::vector<digits::SourceClaim>& candidates, const digits::SourceClaim& row) {
+std::size_t rowOf(const std::vector<digits::AuthorisedSource>& candidates, const digits::AuthorisedSource& row) {
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].network == row.network && candidates[i].port == row.port && candidates[i].match_port == row.match_port) {
       return i;
@@ -99,7 +99,7 @@ Outcome<void> checkSources(Change& change, const Json& trunk) {
   TG_STORE(names, change.session.query("SELECT name FROM trunks WHERE id = ?", {found->existing.trunk.value()}));
   const auto name = names.empty() ? std::string() : " (\"" + names[0].text(0) + "\")";
   return conflict("sources[" + std::to_string(rowOf(candidates, found->candidate)) + "].network", "2.6",
-                  found->why + "; the other trunk is " + std::to_string(found->existing.trunk.value()) + name);
+                  found->explanation + "; the other trunk is " + std::to_string(found->existing.trunk.value()) + name);
 }
 
 }  // namespace tollgate::admin_api

@@ -1,11 +1,11 @@
 // Who is calling, and may they? (REQUIREMENTS 1.7, 2.2-2.6, 2.8.) A pure function of a snapshot and what the INVITE showed. Any thread.
 //
-// Order of the checks, so that every replica and every test gives the same reason: source row, tech prefix, trunk state, customer state,
-// then the number that is left (none: address_incomplete, not digits: malformed).
+// The order of the checks is fixed, so that every replica and every test gives the same reason: source row, tech prefix, trunk state,
+// customer state, then the number without the prefix (none: address_incomplete, not digits: malformed).
 //
 // Several rows may cover one address. The tech prefix tells their trunks apart; a row that matches ports counts only for its port. A row
-// of an enabled trunk wins over one of a disabled trunk (a disabled one still identifies the call, so that the CDR can name it), then the
-// most specific network, then a row with the port over one without, then the longer tech prefix, then the older row.
+// of an enabled trunk precedes one of a disabled trunk (a disabled one still identifies the call, so that the CDR can name it), then the
+// most specific network, then a row with the port, then the longer tech prefix, then the older row.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,12 @@
 
 namespace tollgate::auth {
 
-struct Question {
+struct AuthorizeQuery {
   std::string_view source_address;  // IP literal
   std::uint16_t source_port = 0;
   std::string_view called;  // user part as received
   std::string_view caller;
-  base::TrunkId dry_run_trunk;  // set: check as if this trunk had sent the call; the source is then ignored
+  base::TrunkId dry_run_trunk;  // set: check as if this trunk had sent the call; the source is then ignored (REQUIREMENTS 10.6)
 };
 
 struct TraceLine {
@@ -39,8 +39,8 @@ struct Refusal {
   std::string detail;
 };
 
-// What was known when the decision fell: all of it for a call let in, what the CDR can name for a refused one.
-struct Answer {
+// For a call that may go on everything is set; for a refused one what is known of it, so that the CDR can name it.
+struct AuthorizeDecision {
   base::CustomerId customer;
   base::TrunkId trunk;
   base::SourceRowId source_row;
@@ -52,6 +52,6 @@ struct Answer {
   std::vector<TraceLine> trace;
 };
 
-[[nodiscard]] Answer authorize(const Snapshot& snapshot, const Question& question);
+[[nodiscard]] AuthorizeDecision authorize(const Snapshot& snapshot, const AuthorizeQuery& query);
 
 }  // namespace tollgate::auth

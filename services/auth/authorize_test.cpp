@@ -45,12 +45,12 @@ class Authorize : public testing::Test {
 
   void add(Trunk trunk) { tables_.setTrunk(std::move(trunk)); }
 
-  Answer ask(std::string_view address, std::uint16_t port, std::string_view called, std::int64_t dry_run_trunk = 0) {
+  AuthorizeDecision ask(std::string_view address, std::uint16_t port, std::string_view called, std::int64_t dry_run_trunk = 0) {
     tables_.publish(++version_);
     return authorize(*tables_.current(), {address, port, called, "1000", base::TrunkId(dry_run_trunk)});
   }
 
-  static Reason reasonOf(const Answer& answer) { return answer.refusal ? answer.refusal->reason : Reason::kUnspecified; }
+  static Reason reasonOf(const AuthorizeDecision& decision) { return decision.refusal ? decision.refusal->reason : Reason::kUnspecified; }
 
   Tables tables_{1'000'000};
   std::uint64_t version_ = 0;
@@ -59,9 +59,9 @@ class Authorize : public testing::Test {
 // REQUIREMENTS 2.4: an address on no row.
 TEST_F(Authorize, RefusesAnAddressOnNoRow) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
-  const Answer answer = ask("10.0.1.1", 5060, "5537410");
-  EXPECT_EQ(reasonOf(answer), Reason::kUnknownSource);
-  EXPECT_FALSE(answer.customer.isSet());
+  const AuthorizeDecision decision = ask("10.0.1.1", 5060, "5537410");
+  EXPECT_EQ(reasonOf(decision), Reason::kUnknownSource);
+  EXPECT_FALSE(decision.customer.isSet());
   EXPECT_EQ(reasonOf(ask("not an address", 5060, "5537410")), Reason::kUnknownSource);
 }
 
@@ -69,14 +69,14 @@ TEST_F(Authorize, RefusesAnAddressOnNoRow) {
 TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
   for (const char* called : {"5537410", "+5537410", "%2B5537410", "55-374-10"}) {
-    const Answer answer = ask("10.0.0.1", 40000, called);
-    EXPECT_EQ(reasonOf(answer), Reason::kUnspecified) << called;
-    EXPECT_EQ(answer.called, "37410") << called;
-    EXPECT_EQ(answer.tech_prefix, "55");
-    EXPECT_EQ(answer.trunk, base::TrunkId(5));
-    EXPECT_EQ(answer.customer, base::CustomerId(1));
-    EXPECT_EQ(answer.source_row, base::SourceRowId(50));
-    EXPECT_TRUE(answer.codecs.pcmu && answer.codecs.pcma && !answer.codecs.g729);
+    const AuthorizeDecision decision = ask("10.0.0.1", 40000, called);
+    EXPECT_EQ(reasonOf(decision), Reason::kUnspecified) << called;
+    EXPECT_EQ(decision.called, "37410") << called;
+    EXPECT_EQ(decision.tech_prefix, "55");
+    EXPECT_EQ(decision.trunk, base::TrunkId(5));
+    EXPECT_EQ(decision.customer, base::CustomerId(1));
+    EXPECT_EQ(decision.source_row, base::SourceRowId(50));
+    EXPECT_TRUE(decision.codecs.pcmu && decision.codecs.pcma && !decision.codecs.g729);
   }
 }
 
@@ -84,10 +84,10 @@ TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
 TEST_F(Authorize, RefusesAnotherPrefixAndNamesTheOnlyTrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   for (const char* called : {"4437410", "5", "", "alice"}) {
-    const Answer answer = ask("10.0.0.1", 5060, called);
-    EXPECT_EQ(reasonOf(answer), Reason::kTechPrefixMismatch) << called;
-    EXPECT_EQ(answer.trunk, base::TrunkId(5)) << called;
-    EXPECT_TRUE(answer.called.empty());
+    const AuthorizeDecision decision = ask("10.0.0.1", 5060, called);
+    EXPECT_EQ(reasonOf(decision), Reason::kTechPrefixMismatch) << called;
+    EXPECT_EQ(decision.trunk, base::TrunkId(5)) << called;
+    EXPECT_TRUE(decision.called.empty());
   }
 }
 
@@ -113,11 +113,11 @@ TEST_F(Authorize, RefusesWhatIsNoNumberAfterThePrefix) {
 // REQUIREMENTS 2.2: a peer accepts every call from its sources.
 TEST_F(Authorize, AcceptsEveryNumberOfAPeer) {
   add(makeTrunk(6, 2, "", {{"2001:db8::/32"}}));
-  const Answer answer = ask("2001:db8::77", 5060, "+37410");
-  EXPECT_EQ(reasonOf(answer), Reason::kUnspecified);
-  EXPECT_EQ(answer.called, "37410");
-  EXPECT_EQ(answer.customer, base::CustomerId(2));
-  EXPECT_TRUE(answer.tech_prefix.empty());
+  const AuthorizeDecision decision = ask("2001:db8::77", 5060, "+37410");
+  EXPECT_EQ(reasonOf(decision), Reason::kUnspecified);
+  EXPECT_EQ(decision.called, "37410");
+  EXPECT_EQ(decision.customer, base::CustomerId(2));
+  EXPECT_TRUE(decision.tech_prefix.empty());
 }
 
 // REQUIREMENTS 2.6: trunks on one source, and on nested sources, are told apart by their prefix.
@@ -129,7 +129,7 @@ TEST_F(Authorize, TellsTrunksOnOneSourceApartByPrefix) {
   EXPECT_EQ(ask("10.0.0.1", 5060, "5637410").trunk, base::TrunkId(6));
   EXPECT_EQ(ask("10.0.0.1", 5060, "737410").trunk, base::TrunkId(7));
   EXPECT_EQ(ask("10.9.9.9", 5060, "737410").trunk, base::TrunkId(7));
-  const Answer none = ask("10.0.0.1", 5060, "37410");
+  const AuthorizeDecision none = ask("10.0.0.1", 5060, "37410");
   EXPECT_EQ(reasonOf(none), Reason::kTechPrefixMismatch);
   EXPECT_FALSE(none.trunk.isSet()) << "which trunk was meant is not known";
   EXPECT_FALSE(none.customer.isSet());
@@ -138,9 +138,9 @@ TEST_F(Authorize, TellsTrunksOnOneSourceApartByPrefix) {
 TEST_F(Authorize, NamesTheCustomerWhenAllTrunksOfTheSourceAreIts) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   add(makeTrunk(6, 1, "56", {{"10.0.0.1"}}));
-  const Answer answer = ask("10.0.0.1", 5060, "37410");
-  EXPECT_EQ(answer.customer, base::CustomerId(1));
-  EXPECT_FALSE(answer.trunk.isSet());
+  const AuthorizeDecision decision = ask("10.0.0.1", 5060, "37410");
+  EXPECT_EQ(decision.customer, base::CustomerId(1));
+  EXPECT_FALSE(decision.trunk.isSet());
 }
 
 // REQUIREMENTS 2.3: match port on = the source port must equal it.
@@ -149,9 +149,9 @@ TEST_F(Authorize, ChecksThePortOnlyWhereTheRowMatchesIt) {
   add(makeTrunk(6, 2, "", {{"10.0.0.1", 5090}}));
   EXPECT_EQ(ask("10.0.0.1", 5080, "37410").trunk, base::TrunkId(5));
   EXPECT_EQ(ask("10.0.0.1", 5090, "37410").trunk, base::TrunkId(6));
-  const Answer answer = ask("10.0.0.1", 5060, "37410");
-  EXPECT_EQ(reasonOf(answer), Reason::kUnknownSource);
-  EXPECT_NE(answer.refusal->detail.find("port 5080"), std::string::npos) << answer.refusal->detail;
+  const AuthorizeDecision decision = ask("10.0.0.1", 5060, "37410");
+  EXPECT_EQ(reasonOf(decision), Reason::kUnknownSource);
+  EXPECT_NE(decision.refusal->detail.find("port 5080"), std::string::npos) << decision.refusal->detail;
 }
 
 // REQUIREMENTS 6.4: each row of a trunk is checked by itself, so the one that fits best must be chosen.
@@ -168,7 +168,7 @@ TEST_F(Authorize, RefusesADisabledTrunkUnlessAnEnabledOneMatches) {
   Trunk disabled = makeTrunk(5, 1, "55", {{"10.0.0.1"}});
   disabled.enabled = false;
   add(disabled);
-  const Answer refused = ask("10.0.0.1", 5060, "5537410");
+  const AuthorizeDecision refused = ask("10.0.0.1", 5060, "5537410");
   EXPECT_EQ(reasonOf(refused), Reason::kTrunkDisabled);
   EXPECT_EQ(refused.trunk, base::TrunkId(5));
   add(makeTrunk(6, 2, "5", {{"10.0.0.0/8"}}));
@@ -179,9 +179,9 @@ TEST_F(Authorize, RefusesADisabledTrunkUnlessAnEnabledOneMatches) {
 TEST_F(Authorize, RefusesABlockedCustomerUntilItIsUnblocked) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   tables_.setCustomer(base::CustomerId(1), {"One", true});
-  const Answer answer = ask("10.0.0.1", 5060, "5537410");
-  EXPECT_EQ(reasonOf(answer), Reason::kCustomerBlocked);
-  EXPECT_EQ(answer.customer, base::CustomerId(1));
+  const AuthorizeDecision decision = ask("10.0.0.1", 5060, "5537410");
+  EXPECT_EQ(reasonOf(decision), Reason::kCustomerBlocked);
+  EXPECT_EQ(decision.customer, base::CustomerId(1));
   tables_.setCustomer(base::CustomerId(1), {"One", false});
   EXPECT_EQ(reasonOf(ask("10.0.0.1", 5060, "5537410")), Reason::kUnspecified);
 }
@@ -203,7 +203,7 @@ TEST_F(Authorize, ChecksTrunkBeforeCustomerBeforeNumber) {
 // REQUIREMENTS 10.6: a route test is checked as a real call of that trunk.
 TEST_F(Authorize, ChecksADryRunAsTheTrunkGiven) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
-  const Answer good = ask("", 0, "5537410", 5);
+  const AuthorizeDecision good = ask("", 0, "5537410", 5);
   EXPECT_EQ(reasonOf(good), Reason::kUnspecified);
   EXPECT_EQ(good.called, "37410");
   EXPECT_TRUE(good.codecs.pcma);
@@ -222,18 +222,19 @@ TEST_F(Authorize, IgnoresSourceRowsOfARegistrationTrunk) {
 // REQUIREMENTS 10.3: source row, prefix and customer state are in the decision trace, in words.
 TEST_F(Authorize, TracesEveryCheckInWords) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/24"}}));
-  const Question question{"10.0.0.1", 5061, "5537410", "1000", {}};
+  const AuthorizeQuery query{"10.0.0.1", 5061, "5537410", "1000", {}};
   tables_.publish(1);
-  const auto reply = toReply(question, authorize(*tables_.current(), question));
+  const auto reply = toReply(query, authorize(*tables_.current(), query));
   std::vector<std::string> lines;
   for (const auto& step : reply.trace()) {
     EXPECT_EQ(step.stage(), "auth");
     EXPECT_TRUE(step.passed());
     lines.push_back(step.check() + ": " + step.found());
   }
-  EXPECT_EQ(lines, (std::vector<std::string>{"source_row: 10.0.0.1 port 5061 is on row 50 (10.0.0.0/24) of trunk 5 (T5)",
-                                             "tech_prefix: the called number starts with 55", "trunk_state: trunk 5 (T5) is enabled",
-                                             "customer_state: customer 1 (One) is active", "called_number: 5 digits to route"}));
+  EXPECT_EQ(lines, (std::vector<std::string>{"source_row: source row 50 (10.0.0.0/24) of trunk 5 (T5) covers 10.0.0.1 port 5061",
+                                             "tech_prefix: the called number starts with the tech prefix 55",
+                                             "trunk_state: trunk 5 (T5) is enabled", "customer_state: customer 1 (One) is active",
+                                             "called_number: the number to route has 5 digits"}));
   EXPECT_EQ(reply.identified().caller(), "1000");
   EXPECT_FALSE(reply.has_refusal());
 }

@@ -7,7 +7,7 @@
 namespace tollgate::auth {
 namespace {
 
-// Encoded: a network is a message with one string field, itself a field of the reply.
+// The encoding: a network is a message with one string field, and itself a field of the reply.
 constexpr std::size_t kTagsAndLengths = 4;
 
 struct Step {

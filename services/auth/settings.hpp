@@ -1,20 +1,16 @@
-// auth's settings. Start-up thread.
+// auth's settings; the defaults stand here and nowhere else. Start-up thread only.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
+#include <cstdint>
 
-#include "libs/bus/connection.hpp"
 #include "libs/config/loader.hpp"
-#include "libs/sql/sql.hpp"
+#include "libs/feed/settings.hpp"
 
 namespace tollgate::auth {
 
 struct Settings {
-  bus::ConnectionSettings bus;
-  sql::PoolSettings sql;
-  std::chrono::milliseconds feed_poll{1000};
-  std::size_t networks_bytes_max = 0;
+  feed::SnapshotSettings snapshot;
+  std::int64_t networks_bytes_max = 6'000'000;  // of the list of networks, encoded
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

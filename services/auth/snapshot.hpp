@@ -1,6 +1,7 @@
-// What auth knows, as one immutable snapshot: which source rows cover an address, their trunks and customers. Any number of threads read
-// the same snapshot; tables.hpp makes the next one. Who shares: rows of one network and trunks are shared by all snapshots in which they
-// are the same.
+// What auth knows, as one immutable snapshot: which source rows cover an address, their trunks and customers.
+//
+// Thread: any number of threads read the same snapshot; tables.hpp makes the next one. The rows of one network, and trunks, are shared by
+// all snapshots in which they are the same.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@
 #include "libs/digits/ip.hpp"
 #include "libs/digits/network_map.hpp"
 #include "libs/digits/sources.hpp"
-#include "libs/feed/sharded_map.hpp"
+#include "libs/feed/customers.hpp"
+#include "libs/feed/rows.hpp"
 #include "services/auth/networks.hpp"
 
 namespace tollgate::auth {
@@ -42,28 +44,26 @@ struct Trunk {
   std::vector<SourceRow> sources;  // in the order of the trunk's list
 };
 
-struct Customer {
-  std::string name;
-  bool blocked = false;
+using Customer = feed::Customer;
+
+// One source row together with its trunk.
+struct TrunkSource {
+  std::shared_ptr<const Trunk> trunk;  // shared with the snapshots and with the trunk's other rows
+  std::size_t position = 0;            // in trunk->sources
+  [[nodiscard]] const SourceRow& row() const { return trunk->sources[position]; }
 };
 
-// A row of a trunk as it hangs on its network.
-struct Claim {
-  std::shared_ptr<const Trunk> trunk;
-  std::size_t row = 0;  // position in trunk->sources
-  [[nodiscard]] const SourceRow& source() const { return trunk->sources[row]; }
-};
+// All source rows that have the same network, sorted by tech prefix, so that a binary search finds the trunk of a call.
+using NetworkSources = std::vector<TrunkSource>;
 
-// All rows with exactly one network, sorted by tech prefix: the trunks of one address are told apart by a binary search.
-using Claims = std::vector<Claim>;
-
-using SourceMap = digits::NetworkMap<std::shared_ptr<const Claims>>;
+// Which source rows cover an address.
+using SourceMap = digits::NetworkMap<std::shared_ptr<const NetworkSources>>;
 
 struct Snapshot {
-  std::uint64_t version = 0;
+  std::uint64_t version = 0;  // of the configuration
   std::shared_ptr<const SourceMap> sources;
-  feed::ShardedMap<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
-  feed::ShardedMap<base::CustomerId, Customer> customers;
+  feed::PublishedRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
+  feed::PublishedCustomers customers;
   std::shared_ptr<const NetworkList> networks;
 };
 

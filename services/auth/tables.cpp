@@ -1,11 +1,9 @@
 #include "services/auth/tables.hpp"
 
 #include <algorithm>
-#include <span>
+#include <string_view>
 
 #include "libs/digits/digits.hpp"
-#include "libs/feed/in_chunks.hpp"
-#include "libs/telemetry/log.hpp"
 
 namespace tollgate::auth {
 namespace {
@@ -15,19 +13,19 @@ Codecs codecsOf(std::string_view list) {
   return {has("PCMU"), has("PCMA"), has("G729")};
 }
 
-// The source rows of a registration trunk, should there be any, let nobody in: its credential does.
-bool claimsSources(const Trunk& trunk) {
+// A registration trunk identifies calls by its credential, so its source rows, should it have any, are ignored.
+bool identifiesBySource(const Trunk& trunk) {
   return trunk.identification != digits::Identification::kRegistration;
 }
 
 bool haveSameNetworks(const Trunk& left, const Trunk& right) {
   const auto same = [](const SourceRow& one, const SourceRow& other) { return one.network == other.network; };
-  return claimsSources(left) == claimsSources(right) &&
+  return identifiesBySource(left) == identifiesBySource(right) &&
          std::equal(left.sources.begin(), left.sources.end(), right.sources.begin(), right.sources.end(), same);
 }
 
 struct ByPrefix {
-  bool operator()(const Claim& left, const Claim& right) const { return left.trunk->tech_prefix < right.trunk->tech_prefix; }
+  bool operator()(const TrunkSource& left, const TrunkSource& right) const { return left.trunk->tech_prefix < right.trunk->tech_prefix; }
 };
 
 bool isIdentifiable(const Trunk& trunk) {
@@ -38,75 +36,47 @@ bool isIdentifiable(const Trunk& trunk) {
 }  // namespace
 
 base::Result<void> Tables::loadAll(sql::Session& session) {
-  customers_.clear();
-  trunks_.clear();
-  claims_.clear();
-  claims_changed_ = networks_changed_ = true;
-  TG_TRY(readCustomers(session, "", {}));
+  TG_TRY(customers_.loadAll(session));
   TrunkRows rows;
-  TG_TRY(readTrunks(session, "", {}, rows));
-  TG_TRY(readSources(session, "", {}, rows));
-  // All claims at once: ten thousand trunks behind one address are sorted once and not inserted one by one.
-  std::map<digits::Network, Claims> claims;
+  TG_TRY(readTrunks(session, feed::IdFilter(), rows));
+  TG_TRY(readSources(session, feed::IdFilter(), rows));
+  replaceTrunks(std::move(rows));
+  return {};
+}
+
+// Not trunk by trunk: inserting ten thousand trunks with the same network one at a time would take quadratic time.
+void Tables::replaceTrunks(TrunkRows rows) {
+  trunks_.clear();
+  sources_.clear();
+  sources_changed_ = networks_changed_ = true;
+  std::map<digits::Network, NetworkSources> sources;
   for (auto& [id, row] : rows) {
     const auto trunk = std::make_shared<const Trunk>(std::move(row));
     trunks_.set(id, trunk);
-    for (std::size_t at = 0; claimsSources(*trunk) && at < trunk->sources.size(); ++at) {
-      claims[trunk->sources[at].network].push_back({trunk, at});
+    for (std::size_t at = 0; identifiesBySource(*trunk) && at < trunk->sources.size(); ++at) {
+      sources[trunk->sources[at].network].push_back({trunk, at});
     }
   }
-  for (auto& [network, rows_of_it] : claims) {
-    std::sort(rows_of_it.begin(), rows_of_it.end(), ByPrefix{});
-    claims_.emplace_hint(claims_.end(), network, std::make_shared<const Claims>(std::move(rows_of_it)));
+  for (auto& [network, sources_of_it] : sources) {
+    std::sort(sources_of_it.begin(), sources_of_it.end(), ByPrefix{});
+    sources_.emplace_hint(sources_.end(), network, std::make_shared<const NetworkSources>(std::move(sources_of_it)));
   }
-  return {};
 }
 
 base::Result<void> Tables::apply(sql::Session& session, const std::vector<feed::Change>& changes) {
-  std::vector<base::CustomerId> customers;
-  std::vector<base::TrunkId> trunks;
-  for (const auto& change : changes) {
-    if (change.entity == "customer") {
-      customers.emplace_back(change.entity_id);
-    } else if (change.entity == "trunk") {
-      trunks.emplace_back(change.entity_id);
-    }
-  }
-  using Ids = std::vector<sql::Value>;
-  TG_TRY(feed::inChunks(customers, [this, &session](const std::string& in, const Ids& values, std::span<const base::CustomerId> ids) {
-    std::for_each(ids.begin(), ids.end(), [this](base::CustomerId id) { removeCustomer(id); });
-    return readCustomers(session, " WHERE id IN " + in, values);
-  }));
-  return feed::inChunks(trunks, [this, &session](const std::string& in, const Ids& values, std::span<const base::TrunkId> ids) {
-    return applyTrunks(session, in, values, ids);
-  });
+  TG_TRY(customers_.apply(session, changes));
+  return feed::refreshRows<Trunk, base::TrunkId>(
+      feed::idsOf<base::TrunkId>(changes, "trunk"),
+      [this, &session](const feed::IdFilter& filter, TrunkRows& rows) -> base::Result<void> {
+        TG_TRY(readTrunks(session, filter, rows));
+        return readSources(session, filter, rows);
+      },
+      [this](Trunk trunk) { setTrunk(std::move(trunk)); }, [this](base::TrunkId id) { removeTrunk(id); });
 }
 
-base::Result<void> Tables::applyTrunks(sql::Session& session, const std::string& in, const std::vector<sql::Value>& values,
-                                       std::span<const base::TrunkId> ids) {
-  TrunkRows rows;
-  TG_TRY(readTrunks(session, " WHERE id IN " + in, values, rows));
-  TG_TRY(readSources(session, " WHERE trunk_id IN " + in, values, rows));
-  for (const auto id : ids) {
-    const auto row = rows.find(id);
-    if (row == rows.end()) {
-      removeTrunk(id);
-    } else {
-      setTrunk(std::move(row->second));
-    }
-  }
-  return {};
-}
-
-base::Result<void> Tables::readCustomers(sql::Session& session, std::string_view where, const std::vector<sql::Value>& ids) {
-  return session.each("SELECT id, name, status FROM customers" + std::string(where), ids, [this](const sql::Row& row) {
-    setCustomer(base::CustomerId(row.integer(0)), {row.text(1), row.text(2) != "active"});
-  });
-}
-
-base::Result<void> Tables::readTrunks(sql::Session& session, std::string_view where, const std::vector<sql::Value>& ids, TrunkRows& rows) {
-  return session.each("SELECT id, customer_id, name, identification, tech_prefix, status, relay_media FROM trunks" + std::string(where),
-                      ids, [this, &rows](const sql::Row& row) {
+base::Result<void> Tables::readTrunks(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows) {
+  return session.each("SELECT id, customer_id, name, identification, tech_prefix, status, relay_media FROM trunks" + filter.where("id"),
+                      filter.values(), [this, &rows](const sql::Row& row) {
                         Trunk trunk;
                         trunk.id = base::TrunkId(row.integer(0));
                         trunk.customer = base::CustomerId(row.integer(1));
@@ -117,112 +87,105 @@ base::Result<void> Tables::readTrunks(sql::Session& session, std::string_view wh
                         trunk.enabled = row.text(5) == "enabled";
                         trunk.relay_media = row.integer(6) != 0;
                         if (!identification || !isIdentifiable(trunk)) {
-                          ++rows_refused_;
-                          telemetry::warn("trunk row breaks a rule and is passed over", {{"trunk", trunk.id.value()}});
+                          refuseRow("trunks", trunk.id.value());
                           return;
                         }
                         rows.insert_or_assign(trunk.id, std::move(trunk));
                       });
 }
 
-base::Result<void> Tables::readSources(sql::Session& session, std::string_view where, const std::vector<sql::Value>& ids, TrunkRows& rows) {
-  return session.each(
-      "SELECT id, trunk_id, network, port, match_port, codecs FROM trunk_sources" + std::string(where) + " ORDER BY trunk_id, position, id",
-      ids, [this, &rows](const sql::Row& row) {
-        const auto trunk = rows.find(base::TrunkId(row.integer(1)));
-        if (trunk == rows.end()) {
-          return;
-        }
-        const auto network = digits::Network::parse(row.text(2));
-        const std::int64_t port = row.integer(3);
-        if (!network || port < 1 || port > UINT16_MAX) {
-          ++rows_refused_;
-          telemetry::warn("source row breaks a rule and is passed over", {{"trunk", row.integer(1)}, {"source_row", row.integer(0)}});
-          return;
-        }
-        trunk->second.sources.push_back(
-            {base::SourceRowId(row.integer(0)), *network, static_cast<std::uint16_t>(port), row.integer(4) != 0, codecsOf(row.text(5))});
-      });
+base::Result<void> Tables::readSources(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows) {
+  return session.each("SELECT id, trunk_id, network, port, match_port, codecs FROM trunk_sources" + filter.where("trunk_id") +
+                          " ORDER BY trunk_id, position, id",
+                      filter.values(), [this, &rows](const sql::Row& row) {
+                        const auto trunk = rows.find(base::TrunkId(row.integer(1)));
+                        if (trunk == rows.end()) {
+                          return;
+                        }
+                        const auto network = digits::Network::parse(row.text(2));
+                        const std::int64_t port = row.integer(3);
+                        if (!network || port < 1 || port > UINT16_MAX) {
+                          refuseRow("trunk_sources", row.integer(0));
+                          return;
+                        }
+                        trunk->second.sources.push_back({base::SourceRowId(row.integer(0)), *network, static_cast<std::uint16_t>(port),
+                                                         row.integer(4) != 0, codecsOf(row.text(5))});
+                      });
 }
 
+// The list of networks is made anew only when the set of networks changed, because that list may be long and the ingress fetches it again
+// whenever it differs.
 void Tables::setTrunk(Trunk trunk) {
   const auto shared = std::make_shared<const Trunk>(std::move(trunk));
-  const bool networks_changed = networks_changed_;
-  bool same_networks = false;
+  const bool had_changed = networks_changed_;
+  bool has_same_networks = false;
   if (const auto* old = trunks_.find(shared->id)) {
-    same_networks = haveSameNetworks(**old, *shared);
-    dropClaims(**old);
+    has_same_networks = haveSameNetworks(**old, *shared);
+    removeSources(**old);
   }
   trunks_.set(shared->id, shared);
-  addClaims(shared);
-  networks_changed_ = same_networks ? networks_changed : networks_changed_;
+  addSources(shared);
+  networks_changed_ = has_same_networks ? had_changed : networks_changed_;
 }
 
 void Tables::removeTrunk(base::TrunkId id) {
   if (const auto* old = trunks_.find(id)) {
-    dropClaims(**old);
+    removeSources(**old);
     trunks_.erase(id);
   }
 }
 
-void Tables::addClaims(const std::shared_ptr<const Trunk>& trunk) {
-  for (std::size_t row = 0; claimsSources(*trunk) && row < trunk->sources.size(); ++row) {
-    auto& claims = claims_[trunk->sources[row].network];
-    networks_changed_ = networks_changed_ || claims == nullptr;
-    auto changed = claims == nullptr ? std::make_shared<Claims>() : std::make_shared<Claims>(*claims);
-    const Claim claim{trunk, row};
-    changed->insert(std::upper_bound(changed->begin(), changed->end(), claim, ByPrefix{}), claim);
-    claims = std::move(changed);
-    claims_changed_ = true;
+// Published lists of source rows never change, so each changed one is copied.
+void Tables::addSources(const std::shared_ptr<const Trunk>& trunk) {
+  for (std::size_t position = 0; identifiesBySource(*trunk) && position < trunk->sources.size(); ++position) {
+    auto& sources = sources_[trunk->sources[position].network];
+    networks_changed_ = networks_changed_ || sources == nullptr;
+    auto changed = sources == nullptr ? std::make_shared<NetworkSources>() : std::make_shared<NetworkSources>(*sources);
+    const TrunkSource source{trunk, position};
+    changed->insert(std::upper_bound(changed->begin(), changed->end(), source, ByPrefix{}), source);
+    sources = std::move(changed);
+    sources_changed_ = true;
   }
 }
 
-void Tables::dropClaims(const Trunk& trunk) {
-  for (const auto& source : trunk.sources) {
-    const auto claims = claims_.find(source.network);
-    if (claims == claims_.end()) {
+void Tables::removeSources(const Trunk& trunk) {
+  for (const auto& row : trunk.sources) {
+    const auto sources = sources_.find(row.network);
+    if (sources == sources_.end()) {
       continue;
     }
-    auto rest = std::make_shared<Claims>(*claims->second);
-    std::erase_if(*rest, [&trunk](const Claim& claim) { return claim.trunk->id == trunk.id; });
-    claims_changed_ = true;
+    auto rest = std::make_shared<NetworkSources>(*sources->second);
+    std::erase_if(*rest, [&trunk](const TrunkSource& source) { return source.trunk->id == trunk.id; });
+    sources_changed_ = true;
     if (rest->empty()) {
-      claims_.erase(claims);
+      sources_.erase(sources);
       networks_changed_ = true;
     } else {
-      claims->second = std::move(rest);
+      sources->second = std::move(rest);
     }
   }
 }
 
-void Tables::publish(std::uint64_t version) {
-  const auto begun = std::chrono::steady_clock::now();
-  const auto last = current_.load();
+std::shared_ptr<const NetworkList> Tables::listNetworks() const {
+  std::vector<digits::Network> networks;
+  networks.reserve(sources_.size());
+  for (const auto& [network, sources] : sources_) {
+    networks.push_back(network);
+  }
+  return std::make_shared<const NetworkList>(makeNetworkList(std::move(networks), networks_bytes_max_));
+}
+
+std::shared_ptr<Snapshot> Tables::makeSnapshot() {
+  const auto last = current();
   auto next = std::make_shared<Snapshot>();
-  next->version = version;
   next->customers = customers_.publish();
   next->trunks = trunks_.publish();
-  if (claims_changed_ || last == nullptr) {
-    next->sources = std::make_shared<const SourceMap>(std::vector<SourceMap::Entry>(claims_.begin(), claims_.end()));
-  } else {
-    next->sources = last->sources;
-  }
-  if (networks_changed_ || last == nullptr) {
-    std::vector<digits::Network> networks;
-    networks.reserve(claims_.size());
-    for (const auto& [network, claims] : claims_) {
-      networks.push_back(network);
-    }
-    next->networks = std::make_shared<const NetworkList>(makeNetworkList(std::move(networks), networks_bytes_max_));
-  } else {
-    next->networks = last->networks;
-  }
-  claims_changed_ = networks_changed_ = false;
-  previous_ = last;
-  current_.store(next);
-  if (on_published_) {
-    on_published_(*next, {customers_.size(), trunks_.size(), claims_.size(), rows_refused_, std::chrono::steady_clock::now() - begun});
-  }
+  next->sources = sources_changed_ || last == nullptr
+                      ? std::make_shared<const SourceMap>(std::vector<SourceMap::Entry>(sources_.begin(), sources_.end()))
+                      : last->sources;
+  next->networks = networks_changed_ || last == nullptr ? listNetworks() : last->networks;
+  sources_changed_ = networks_changed_ = false;
+  return next;
 }
 
 }  // namespace tollgate::auth

@@ -56,9 +56,9 @@ TEST(AuthTables, IncrementsLeadToTheSameSnapshotAsAFreshLoad) {
     for (std::uint32_t host = 0; host < 64; ++host) {
       const std::string address = digits::IpAddress::fromV4(0x0a000000U | host).text();
       const std::string called = std::to_string(random.next() % 1000);
-      const Question question{address, static_cast<std::uint16_t>(5060 + random.next() % 2), called, "", {}};
-      const Answer left = authorize(*tables.current(), question);
-      const Answer right = authorize(*fresh.current(), question);
+      const AuthorizeQuery query{address, static_cast<std::uint16_t>(5060 + random.next() % 2), called, "", {}};
+      const AuthorizeDecision left = authorize(*tables.current(), query);
+      const AuthorizeDecision right = authorize(*fresh.current(), query);
       ASSERT_EQ(left.trunk, right.trunk) << address << " " << called;
       ASSERT_EQ(left.source_row, right.source_row);
       ASSERT_EQ(left.refusal.has_value(), right.refusal.has_value());
@@ -83,9 +83,9 @@ TEST(AuthTables, ASnapshotInUseDoesNotChange) {
   tables.removeTrunk(base::TrunkId(1));
   tables.setCustomer(base::CustomerId(1), {"One", true});
   tables.publish(2);
-  const Question question{"10.0.0.1", 5060, "5537410", "", {}};
-  EXPECT_FALSE(authorize(*before, question).refusal);
-  EXPECT_TRUE(authorize(*tables.current(), question).refusal);
+  const AuthorizeQuery query{"10.0.0.1", 5060, "5537410", "", {}};
+  EXPECT_FALSE(authorize(*before, query).refusal);
+  EXPECT_TRUE(authorize(*tables.current(), query).refusal);
   EXPECT_TRUE(tables.current()->networks->networks.empty());
 }
 
@@ -121,7 +121,7 @@ TEST(NetworkList, WidensUntilItFitsAndNeverShutsOutAKnownAddress) {
     const auto list = makeNetworkList(networks, bytes_max);
     EXPECT_TRUE(list.widened);
     EXPECT_LE(toReply(list).ByteSizeLong(), bytes_max);
-    const auto set = digits::makeCidrSet(list.networks);
+    const auto set = digits::makeNetworkSet(list.networks);
     for (const auto& network : networks) {
       ASSERT_TRUE(set.matches(network.address())) << network.text();
     }

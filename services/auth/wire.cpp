@@ -17,34 +17,34 @@ void addCodecs(const Codecs& codecs, auth::v1::Identified& identified) {
 
 }  // namespace
 
-Question toQuestion(const auth::v1::AuthorizeRequest& request) {
-  Question question;
-  question.source_address = request.source_address();
-  question.source_port = request.source_port() <= UINT16_MAX ? static_cast<std::uint16_t>(request.source_port()) : std::uint16_t{0};
-  question.called = request.called();
-  question.caller = request.caller();
-  question.dry_run_trunk = base::TrunkId(request.dry_run_trunk_id());
-  return question;
+AuthorizeQuery toQuery(const auth::v1::AuthorizeRequest& request) {
+  AuthorizeQuery query;
+  query.source_address = request.source_address();
+  query.source_port = request.source_port() <= UINT16_MAX ? static_cast<std::uint16_t>(request.source_port()) : std::uint16_t{0};
+  query.called = request.called();
+  query.caller = request.caller();
+  query.dry_run_trunk = base::TrunkId(request.dry_run_trunk_id());
+  return query;
 }
 
-auth::v1::AuthorizeReply toReply(const Question& question, const Answer& answer) {
+auth::v1::AuthorizeReply toReply(const AuthorizeQuery& query, const AuthorizeDecision& decision) {
   auth::v1::AuthorizeReply reply;
-  if (answer.customer.isSet()) {
+  if (decision.customer.isSet()) {
     auto& identified = *reply.mutable_identified();
-    identified.set_customer_id(answer.customer.value());
-    identified.set_trunk_id(answer.trunk.value());
-    identified.set_source_row_id(answer.source_row.value());
-    identified.set_called(answer.called);
-    identified.set_caller(std::string(question.caller));
-    identified.set_tech_prefix(answer.tech_prefix);
-    identified.set_relay_media(answer.relay_media);
-    addCodecs(answer.codecs, identified);
+    identified.set_customer_id(decision.customer.value());
+    identified.set_trunk_id(decision.trunk.value());
+    identified.set_source_row_id(decision.source_row.value());
+    identified.set_called(decision.called);
+    identified.set_caller(std::string(query.caller));
+    identified.set_tech_prefix(decision.tech_prefix);
+    identified.set_relay_media(decision.relay_media);
+    addCodecs(decision.codecs, identified);
   }
-  if (answer.refusal) {
-    reply.mutable_refusal()->set_reason(static_cast<common::v1::Reason>(answer.refusal->reason));
-    reply.mutable_refusal()->set_detail(answer.refusal->detail);
+  if (decision.refusal) {
+    reply.mutable_refusal()->set_reason(static_cast<common::v1::Reason>(decision.refusal->reason));
+    reply.mutable_refusal()->set_detail(decision.refusal->detail);
   }
-  for (const auto& line : answer.trace) {
+  for (const auto& line : decision.trace) {
     auto& step = *reply.add_trace();
     step.set_stage("auth");
     step.set_check(std::string(line.check));

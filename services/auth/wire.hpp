@@ -8,8 +8,8 @@
 namespace tollgate::auth {
 
 // The views point into the request.
-[[nodiscard]] Question toQuestion(const auth::v1::AuthorizeRequest& request);
-[[nodiscard]] auth::v1::AuthorizeReply toReply(const Question& question, const Answer& answer);
+[[nodiscard]] AuthorizeQuery toQuery(const auth::v1::AuthorizeRequest& request);
+[[nodiscard]] auth::v1::AuthorizeReply toReply(const AuthorizeQuery& query, const AuthorizeDecision& decision);
 // The whole list; made once a list, as it may be long.
 [[nodiscard]] auth::v1::ListNetworksReply toReply(const NetworkList& list);
 // Nothing changed since that version.

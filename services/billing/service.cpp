@@ -40,7 +40,7 @@ struct BillingService::Components {
         loader({snapshots, *redis, store, pool, *requests, intake, metrics, settings}),
         sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
         tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
-        feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.config_poll)),
+        feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.feed_poll, feed::FeedMetrics(registry, "billing"))),
         admission(dependencies(settings)),
         extension(dependencies(settings), *events),
         queries(dependencies(settings)),

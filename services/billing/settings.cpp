@@ -28,8 +28,7 @@ Settings readSettings(config::Loader& loader) {
   settings.batch_wait =
       loader.duration("batch_wait", settings.batch_wait, milliseconds(1), seconds(5), "how long to gather records for one commit");
   settings.batch_max = loader.integer("batch_max", settings.batch_max, 1, 5000, "most records in one commit");
-  settings.config_poll = loader.duration("config_poll", settings.config_poll, milliseconds(100), seconds(60),
-                                         "how often missed configuration changes are looked for");
+  settings.feed_poll = feed::readPoll(loader);
   settings.audit_interval =
       loader.duration("audit_interval", settings.audit_interval, seconds(1), hours(24), "one round of the drift check over all customers");
   settings.workers = loader.integer("workers", settings.workers, 1, 64, "threads that post payments");

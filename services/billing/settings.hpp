@@ -7,6 +7,7 @@
 #include "libs/bus/connection.hpp"
 #include "libs/bus/records.hpp"
 #include "libs/config/loader.hpp"
+#include "libs/feed/settings.hpp"
 #include "libs/redis/client.hpp"
 #include "libs/sql/sql.hpp"
 
@@ -24,7 +25,7 @@ struct Settings {
   std::chrono::milliseconds report_wait{500};                       // how long to wait for every ingress to report its calls
   std::chrono::milliseconds batch_wait{50};                         // how long to gather records for one commit
   std::int64_t batch_max = 500;
-  std::chrono::milliseconds config_poll{std::chrono::seconds(1)};
+  std::chrono::milliseconds feed_poll = feed::kPollDefault;            // for configuration changes whose event was missed
   std::chrono::milliseconds audit_interval{std::chrono::seconds(30)};  // one round of the check of the held sums
   std::int64_t workers = 2;                                            // threads that post payments
 };

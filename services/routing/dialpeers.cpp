@@ -6,9 +6,9 @@
 namespace tollgate::routing {
 
 void Dialpeers::clear() {
-  // Trunks that had a plan must get an empty one.
+  // The trunks that had dialpeers lose their plans, unless they get new ones.
   for (const auto& [trunk, dialpeers] : by_trunk_) {
-    touched_.insert(trunk);
+    changed_trunks_.insert(trunk);
   }
   by_trunk_.clear();
   trunk_of_.clear();
@@ -21,7 +21,7 @@ void Dialpeers::set(base::TrunkId trunk, const Dialpeer& dialpeer) {
     trunk_of_[dialpeer.id] = trunk;
   }
   by_trunk_[trunk].push_back(dialpeer);
-  touched_.insert(trunk);
+  changed_trunks_.insert(trunk);
 }
 
 void Dialpeers::remove(base::DialpeerId id) {
@@ -36,14 +36,14 @@ void Dialpeers::remove(base::DialpeerId id) {
     by_trunk_.erase(list);
   }
   trunk_of_.erase(known);
-  touched_.insert(trunk);
+  changed_trunks_.insert(trunk);
 }
 
-void Dialpeers::touchTrunksOf(const std::unordered_set<base::RuleId>& rules) {
+void Dialpeers::markTrunksUsing(const std::unordered_set<base::RuleId>& rules) {
   for (const auto& [trunk, dialpeers] : by_trunk_) {
     const bool has = std::any_of(dialpeers.begin(), dialpeers.end(), [&rules](const Dialpeer& one) { return rules.contains(one.rule); });
     if (has) {
-      touched_.insert(trunk);
+      changed_trunks_.insert(trunk);
     }
   }
 }
@@ -53,8 +53,8 @@ const std::vector<Dialpeer>* Dialpeers::of(base::TrunkId trunk) const {
   return list == by_trunk_.end() ? nullptr : &list->second;
 }
 
-std::unordered_set<base::TrunkId> Dialpeers::takeTouched() {
-  return std::exchange(touched_, {});
+std::unordered_set<base::TrunkId> Dialpeers::takeChangedTrunks() {
+  return std::exchange(changed_trunks_, {});
 }
 
 }  // namespace tollgate::routing

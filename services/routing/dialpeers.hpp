@@ -1,4 +1,5 @@
-// All dialpeers, as many as a million, by calling trunk: what plans are made from. The feed's thread.
+// All dialpeers, as many as a million, by calling trunk: what plans are made from. It remembers which trunks need a new plan.
+// Thread: the feed's thread only.
 #pragma once
 
 #include <cstddef>
@@ -22,19 +23,19 @@ class Dialpeers {
   void clear();
   void set(base::TrunkId trunk, const Dialpeer& dialpeer);
   void remove(base::DialpeerId id);
-  // Marks the trunks that have a dialpeer with one of these rules. Looks at all dialpeers.
-  void touchTrunksOf(const std::unordered_set<base::RuleId>& rules);
+  // Counts the trunks that have a dialpeer with one of these rules as changed. Takes time in proportion to the number of dialpeers.
+  void markTrunksUsing(const std::unordered_set<base::RuleId>& rules);
 
   // nullptr = the trunk has none.
   [[nodiscard]] const std::vector<Dialpeer>* of(base::TrunkId trunk) const;
-  // The trunks whose dialpeers changed since this was last asked.
-  [[nodiscard]] std::unordered_set<base::TrunkId> takeTouched();
+  // The trunks whose dialpeers changed since the last call, and forgets them.
+  [[nodiscard]] std::unordered_set<base::TrunkId> takeChangedTrunks();
   [[nodiscard]] std::size_t size() const { return trunk_of_.size(); }
 
  private:
   std::unordered_map<base::TrunkId, std::vector<Dialpeer>> by_trunk_;
   std::unordered_map<base::DialpeerId, base::TrunkId> trunk_of_;
-  std::unordered_set<base::TrunkId> touched_;
+  std::unordered_set<base::TrunkId> changed_trunks_;
 };
 
 }  // namespace tollgate::routing

@@ -35,7 +35,7 @@ void byShare(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
 
 }  // namespace
 
-void putInOrder(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
+void orderTargets(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
   if (usable.empty()) {
     return;
   }

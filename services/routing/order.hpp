@@ -13,8 +13,10 @@ struct Usable {
   const Trunk* trunk = nullptr;
 };
 
-// priority: lower first, turning among equals. weight: higher weight first, the load decides later. percent: the one whose turn it is by
-// its share, the rest by weight. Equal ones stay in the order of the list.
-void putInOrder(const Rule& rule, std::vector<Usable>& usable, bool dry_run);
+// Sorts `usable` by the rule's mode.
+// priority: the lower number first; equal ones take turns. weight: the higher weight first; billing reorders by load later. percent: first
+// the one whose turn it is by its share, then the others by weight. Equal ones keep the order of the rule's list.
+// `dry_run`: the turns stay as they are.
+void orderTargets(const Rule& rule, std::vector<Usable>& usable, bool dry_run);
 
 }  // namespace tollgate::routing

@@ -11,7 +11,7 @@ namespace {
 
 using base::Reason;
 
-// A rule has few targets and a number few matching codes; the limit is there for what should not be.
+// Normally a rule has few targets and a number few matching codes; this bounds the trace when that is not so.
 constexpr std::size_t kTraceLinesMax = 96;
 
 std::string describe(const Trunk& trunk) {
@@ -27,111 +27,113 @@ std::string describe(const Rule& rule) {
   return text + ")";
 }
 
-std::string endpointCount(const Trunk& trunk) {
-  return std::to_string(trunk.endpoints.size()) + (trunk.endpoints.size() == 1 ? " endpoint" : " endpoints");
+// 1 endpoint, 2 endpoints
+std::string counted(std::size_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
-class Decision {
+class Router {
  public:
-  Decision(const Snapshot& snapshot, const Question& question) : snapshot_(snapshot), question_(question) {}
+  Router(const Snapshot& snapshot, const RouteQuery& query) : snapshot_(snapshot), query_(query) {}
 
-  Answer take() {
-    const auto number = digits::Digits::parse(question_.called);
+  RouteDecision decide() {
+    const auto number = digits::Digits::parse(query_.called);
     if (!number) {
-      refuse(Reason::kMalformed, "dialpeer", "the called number cannot be read: " + number.error().message);
+      refuse(Reason::kMalformed, "dialpeer", "the called number is invalid: " + number.error().message);
     } else if (chooseRule(*number)) {
       gatherCandidates();
     }
-    return std::move(answer_);
+    return std::move(decision_);
   }
 
  private:
   void trace(std::string_view check, std::string found, bool passed) {
-    if (answer_.trace.size() < kTraceLinesMax) {
-      answer_.trace.push_back({check, std::move(found), passed});
+    if (decision_.trace.size() < kTraceLinesMax) {
+      decision_.trace.push_back({check, std::move(found), passed});
     }
   }
 
   void refuse(Reason reason, std::string_view check, std::string detail) {
     trace(check, detail, false);
-    answer_.refusal = Refusal{reason, std::move(detail)};
+    decision_.refusal = Refusal{reason, std::move(detail)};
   }
 
-  std::string trunkText() const { return "trunk " + std::to_string(question_.trunk.value()); }
+  std::string trunkText() const { return "trunk " + std::to_string(query_.trunk.value()); }
 
   bool chooseRule(const digits::Digits& number) {
-    const auto* plan = snapshot_.plans.find(question_.trunk);
+    const auto* plan = snapshot_.plans.find(query_.trunk);
     if (plan == nullptr) {
       refuse(Reason::kNoRoute, "dialpeer", trunkText() + " has no active dialpeer");
       return false;
     }
-    trace("dialpeer", "active dialpeers of " + trunkText() + ": " + std::to_string((*plan)->size()), true);
+    trace("dialpeer", trunkText() + " has " + counted((*plan)->size(), "active dialpeer"), true);
     (*plan)->visit(digits::PrefixCode::head(number.view()),
                    [&](digits::PrefixCode, const PlanEntry& entry) { return !isChosen(entry, number.size()); });
-    if (answer_.rule == nullptr) {
-      refuse(Reason::kNoRoute, "rule", "no rule of " + trunkText() + "'s dialpeers matches the number");
+    if (decision_.rule == nullptr) {
+      refuse(Reason::kNoRoute, "rule", "no rule of the dialpeers of " + trunkText() + " matches the called number");
       return false;
     }
     return true;
   }
 
   bool isChosen(const PlanEntry& entry, std::size_t digits) {
-    const std::string by = " by dialpeer " + std::to_string(entry.dialpeer.value());
-    if (entry.customer != question_.customer) {
-      trace("dialpeer", "dialpeer " + std::to_string(entry.dialpeer.value()) + " serves another customer", false);
+    const std::string dialpeer = "dialpeer " + std::to_string(entry.dialpeer.value());
+    if (entry.customer != query_.customer) {
+      trace("dialpeer", dialpeer + " is for another customer", false);
       return false;
     }
     const auto* found = snapshot_.rules.find(entry.rule);
     if (found == nullptr) {
-      trace("rule", "rule " + std::to_string(entry.rule.value()) + by + " does not exist", false);
+      trace("rule", "rule " + std::to_string(entry.rule.value()) + " of " + dialpeer + " does not exist", false);
       return false;
     }
     const Rule& rule = **found;
-    if (const std::string why = whyPassedOver(rule, digits); !why.empty()) {
-      trace("rule", describe(rule) + by + " is passed over: " + why, false);
+    if (const std::string obstacle = obstacleOf(rule, digits); !obstacle.empty()) {
+      trace("rule", describe(rule) + " of " + dialpeer + " " + obstacle, false);
       return false;
     }
-    trace("rule", describe(rule) + by + " has the longest code that starts the number", true);
-    answer_.rule = &rule;
-    answer_.dialpeer = entry.dialpeer;
+    trace("rule", describe(rule) + " of " + dialpeer + " has the longest code that matches the called number", true);
+    decision_.rule = &rule;
+    decision_.dialpeer = entry.dialpeer;
     return true;
   }
 
-  std::string whyPassedOver(const Rule& rule, std::size_t digits) const {
+  // What keeps the rule from being used for this call, as the rest of a sentence about it; empty = nothing.
+  std::string obstacleOf(const Rule& rule, std::size_t digits) const {
     if (!rule.active) {
-      return "it is inactive";
+      return "is inactive";
     }
-    if (rule.scope.isSet() && rule.scope != question_.trunk) {
-      return "it is for calls of trunk " + std::to_string(rule.scope.value());
+    if (rule.scope.isSet() && rule.scope != query_.trunk) {
+      return "is only for calls of trunk " + std::to_string(rule.scope.value());
     }
     if (rule.digits_min && digits < *rule.digits_min) {
-      return "it asks for at least " + std::to_string(*rule.digits_min) + " digits, the number has " + std::to_string(digits);
+      return "requires at least " + counted(*rule.digits_min, "digit") + " and the called number has " + std::to_string(digits);
     }
     if (rule.digits_max && digits > *rule.digits_max) {
-      return "it asks for at most " + std::to_string(*rule.digits_max) + " digits, the number has " + std::to_string(digits);
+      return "allows at most " + counted(*rule.digits_max, "digit") + " and the called number has " + std::to_string(digits);
     }
     return {};
   }
 
   void gatherCandidates() {
-    const Rule& rule = *answer_.rule;
+    const Rule& rule = *decision_.rule;
     if (rule.mode == Mode::kUnsupported) {
       refuse(Reason::kNoRoute, "rule", describe(rule) + " has a mode that is not supported");
       return;
     }
     auto usable = usableTargets(rule);
-    putInOrder(rule, usable, question_.dry_run);
+    orderTargets(rule, usable, query_.dry_run);
     for (const auto& one : usable) {
       add(*one.trunk, one.target.weight, false);
     }
-    if (answer_.candidates.empty()) {
+    if (decision_.candidates.empty()) {
       refuse(Reason::kNoRoute, "rule", describe(rule) + " has no usable target");
       return;
     }
-    const std::size_t targets = answer_.candidates.size();
-    answer_.by_load = rule.mode == Mode::kWeight ? static_cast<std::uint32_t>(targets) : 0;
+    const std::size_t targets = decision_.candidates.size();
+    decision_.by_load = rule.mode == Mode::kWeight ? static_cast<std::uint32_t>(targets) : 0;
     for (std::size_t at = 0; at < targets; ++at) {
-      followChain(*answer_.candidates[at].trunk);
+      followChain(*decision_.candidates[at].trunk);
     }
   }
 
@@ -149,7 +151,7 @@ class Decision {
     return usable;
   }
 
-  // nullptr and a line of the trace when calls cannot go there.
+  // nullptr and a line of the trace when calls cannot go to the trunk.
   const Trunk* usableTrunk(base::TrunkId id) {
     const auto* found = snapshot_.trunks.find(id);
     if (found == nullptr) {
@@ -157,48 +159,51 @@ class Decision {
       return nullptr;
     }
     const Trunk& trunk = **found;
-    if (const std::string why = whyNotUsable(trunk); !why.empty()) {
-      trace("candidate", describe(trunk) + " is skipped: " + why, false);
+    if (const std::string obstacle = obstacleOf(trunk); !obstacle.empty()) {
+      trace("candidate", obstacle, false);
       return nullptr;
     }
     return &trunk;
   }
 
-  std::string whyNotUsable(const Trunk& trunk) const {
+  // What keeps calls from going to the trunk, as a sentence; empty = nothing.
+  std::string obstacleOf(const Trunk& trunk) const {
     if (!trunk.enabled) {
-      return "it is disabled";
+      return describe(trunk) + " is disabled";
     }
     const Customer* vendor = snapshot_.customers.find(trunk.customer);
     if (vendor == nullptr || vendor->blocked) {
-      return "customer " + std::to_string(trunk.customer.value()) + " (" + (vendor == nullptr ? "missing" : vendor->name) + ") is blocked";
+      const std::string customer = "customer " + std::to_string(trunk.customer.value());
+      return vendor == nullptr ? customer + " of " + describe(trunk) + " does not exist"
+                               : customer + " (" + vendor->name + ") of " + describe(trunk) + " is blocked";
     }
     if (!trunk.outgoing_allowed) {
-      return "outgoing calls are off";
+      return describe(trunk) + " takes no outgoing calls";
     }
-    return trunk.endpoints.empty() ? "it has no endpoint" : "";
+    return trunk.endpoints.empty() ? describe(trunk) + " has no endpoint" : "";
   }
 
   bool isCandidate(base::TrunkId id) const {
-    return std::any_of(answer_.candidates.begin(), answer_.candidates.end(),
+    return std::any_of(decision_.candidates.begin(), decision_.candidates.end(),
                        [id](const Candidate& other) { return other.trunk->id == id; });
   }
 
   bool add(const Trunk& trunk, std::uint32_t weight, bool from_next_trunk) {
-    if (answer_.candidates.size() >= base::limits::kCandidatesMax) {
-      trace("candidate",
-            describe(trunk) + " is skipped: a call has at most " + std::to_string(base::limits::kCandidatesMax) + " candidates", false);
+    if (decision_.candidates.size() >= base::limits::kCandidatesMax) {
+      trace("candidate", describe(trunk) + " is no candidate because a call has at most " + std::to_string(base::limits::kCandidatesMax),
+            false);
       return false;
     }
-    answer_.candidates.push_back({&trunk, weight, from_next_trunk});
+    decision_.candidates.push_back({&trunk, weight, from_next_trunk});
     trace("candidate",
-          std::to_string(answer_.candidates.size()) + ": " + describe(trunk) + ", " + endpointCount(trunk) +
-              (from_next_trunk ? ", next trunk on failure" : ""),
+          describe(trunk) + " is candidate " + std::to_string(decision_.candidates.size()) +
+              (from_next_trunk ? " as the next trunk on failure" : "") + " and has " + counted(trunk.endpoints.size(), "endpoint"),
           true);
     return true;
   }
 
   void followChain(const Trunk& from) {
-    // Links already walked over without becoming candidates end a cycle made of unusable trunks.
+    // Ends a cycle made of trunks that are not usable, which are in no list of candidates.
     std::vector<base::TrunkId> walked;
     base::TrunkId next = from.next;
     while (next.isSet() && !isCandidate(next) && std::find(walked.begin(), walked.end(), next) == walked.end() &&
@@ -215,15 +220,15 @@ class Decision {
 
   // Passed in.
   const Snapshot& snapshot_;
-  const Question& question_;
+  const RouteQuery& query_;
   // Owned.
-  Answer answer_;
+  RouteDecision decision_;
 };
 
 }  // namespace
 
-Answer route(const Snapshot& snapshot, const Question& question) {
-  return Decision(snapshot, question).take();
+RouteDecision route(const Snapshot& snapshot, const RouteQuery& query) {
+  return Router(snapshot, query).decide();
 }
 
 }  // namespace tollgate::routing

@@ -65,28 +65,28 @@ class Route : public testing::Test {
     return {base::TrunkId(trunk), priority, weight};
   }
 
-  Answer ask(std::string_view called, bool dry_run = false) {
+  RouteDecision ask(std::string_view called, bool dry_run = false) {
     tables_.publish(++version_);
     held_ = tables_.current();
     return route(*held_, {base::CustomerId(kCaller), base::TrunkId(kTrunk), called, dry_run});
   }
-  static Reason reasonOf(const Answer& answer) { return answer.refusal ? answer.refusal->reason : Reason::kUnspecified; }
-  static std::vector<std::int64_t> trunksOf(const Answer& answer) {
+  static Reason reasonOf(const RouteDecision& decision) { return decision.refusal ? decision.refusal->reason : Reason::kUnspecified; }
+  static std::vector<std::int64_t> trunksOf(const RouteDecision& decision) {
     std::vector<std::int64_t> ids;
-    for (const auto& candidate : answer.candidates) {
+    for (const auto& candidate : decision.candidates) {
       ids.push_back(candidate.trunk->id.value());
     }
     return ids;
   }
   std::vector<std::int64_t> order(std::string_view called) { return trunksOf(ask(called)); }
   std::int64_t ruleFor(std::string_view called) {
-    const Answer answer = ask(called);
-    return answer.rule == nullptr ? 0 : answer.rule->id.value();
+    const RouteDecision decision = ask(called);
+    return decision.rule == nullptr ? 0 : decision.rule->id.value();
   }
 
   using Ids = std::vector<std::int64_t>;
   Tables tables_;
-  std::shared_ptr<const Snapshot> held_;  // what the last answer points into
+  std::shared_ptr<const Snapshot> held_;  // what the last decision points into
   std::uint64_t version_ = 0;
 };
 
@@ -158,9 +158,9 @@ TEST_F(Route, RefusesWithoutDialpeerOrMatch) {
   carriers({20});
   EXPECT_EQ(reasonOf(ask("37410")), Reason::kNoRoute);
   rule(1, "44", {to(20)});
-  const Answer answer = ask("37410");
-  EXPECT_EQ(reasonOf(answer), Reason::kNoRoute);
-  EXPECT_EQ(answer.refusal->detail, "no rule of trunk 10's dialpeers matches the number");
+  const RouteDecision decision = ask("37410");
+  EXPECT_EQ(reasonOf(decision), Reason::kNoRoute);
+  EXPECT_EQ(decision.refusal->detail, "no rule of the dialpeers of trunk 10 matches the called number");
   EXPECT_EQ(reasonOf(ask("alice")), Reason::kMalformed);
 }
 
@@ -172,25 +172,25 @@ TEST_F(Route, RefusesWhenTheRuleHasNoUsableTarget) {
   Trunk trunk = makeTrunk(21);
   const auto expectUnusable = [&](const Trunk& row, std::string_view why) {
     tables_.setTrunk(row);
-    const Answer answer = ask("37410");
-    EXPECT_EQ(reasonOf(answer), Reason::kNoRoute) << why;
-    const bool traced = std::any_of(answer.trace.begin(), answer.trace.end(),
+    const RouteDecision decision = ask("37410");
+    EXPECT_EQ(reasonOf(decision), Reason::kNoRoute) << why;
+    const bool traced = std::any_of(decision.trace.begin(), decision.trace.end(),
                                     [why](const TraceLine& line) { return !line.passed && line.found.find(why) != std::string::npos; });
     EXPECT_TRUE(traced) << why;
   };
   EXPECT_EQ(reasonOf(ask("37410")), Reason::kNoRoute) << "trunk 21 does not exist";
   trunk.enabled = false;
-  expectUnusable(trunk, "trunk 21 (C21) is skipped: it is disabled");
+  expectUnusable(trunk, "trunk 21 (C21) is disabled");
   trunk = makeTrunk(21);
   trunk.outgoing_allowed = false;
-  expectUnusable(trunk, "outgoing calls are off");
+  expectUnusable(trunk, "trunk 21 (C21) takes no outgoing calls");
   trunk = makeTrunk(21);
   trunk.endpoints.clear();
-  expectUnusable(trunk, "it has no endpoint");
+  expectUnusable(trunk, "trunk 21 (C21) has no endpoint");
   trunk = makeTrunk(21);
   trunk.customer = base::CustomerId(3);
   tables_.setCustomer(base::CustomerId(3), {"Third", true});
-  expectUnusable(trunk, "customer 3 (Third) is blocked");
+  expectUnusable(trunk, "customer 3 (Third) of trunk 21 (C21) is blocked");
   tables_.setCustomer(base::CustomerId(3), {"Third", false});
   EXPECT_EQ(order("37410"), (Ids{21}));
 }
@@ -202,7 +202,7 @@ TEST_F(Route, TurnsAmongEqualPriorities) {
   EXPECT_EQ(order("1"), (Ids{20, 21, 22, 23}));
   EXPECT_EQ(order("1"), (Ids{21, 22, 20, 23}));
   EXPECT_EQ(order("1"), (Ids{22, 20, 21, 23}));
-  EXPECT_EQ(trunksOf(ask("1", true)), (Ids{20, 21, 22, 23})) << "a test looks";
+  EXPECT_EQ(trunksOf(ask("1", true)), (Ids{20, 21, 22, 23})) << "a dry run leaves the turns as they are";
   EXPECT_EQ(order("1"), (Ids{20, 21, 22, 23})) << "and moved nothing";
 }
 
@@ -221,11 +221,11 @@ TEST_F(Route, MarksTheTargetsOfModeWeightForTheLoad) {
   tables_.setTrunk(makeTrunk(20, 30));
   carriers({21, 30});
   rule(1, "", {to(20, 0, 10), to(21, 0, 30)}, Mode::kWeight);
-  const Answer answer = ask("1");
-  EXPECT_EQ(trunksOf(answer), (Ids{21, 20, 30}));
-  EXPECT_EQ(answer.by_load, 2U);
-  EXPECT_EQ(answer.candidates[0].weight, 30U);
-  EXPECT_TRUE(answer.candidates[2].from_next_trunk);
+  const RouteDecision decision = ask("1");
+  EXPECT_EQ(trunksOf(decision), (Ids{21, 20, 30}));
+  EXPECT_EQ(decision.by_load, 2U);
+  EXPECT_EQ(decision.candidates[0].weight, 30U);
+  EXPECT_TRUE(decision.candidates[2].from_next_trunk);
 }
 
 // REQUIREMENTS 3.6: percent = share of calls by weight; the rest follow by weight.
@@ -234,11 +234,11 @@ TEST_F(Route, GivesPercentTargetsTheirShareFirst) {
   rule(1, "", {to(20, 0, 20), to(21, 0, 70), to(22, 0, 10)}, Mode::kPercent);
   std::map<std::int64_t, int> first;
   for (int call = 0; call < 200; ++call) {
-    const Answer answer = ask("1");
-    ++first[trunksOf(answer).front()];
-    EXPECT_EQ(answer.by_load, 0U);
-    if (trunksOf(answer).front() == 22) {
-      EXPECT_EQ(trunksOf(answer), (Ids{22, 21, 20}));
+    const RouteDecision decision = ask("1");
+    ++first[trunksOf(decision).front()];
+    EXPECT_EQ(decision.by_load, 0U);
+    if (trunksOf(decision).front() == 22) {
+      EXPECT_EQ(trunksOf(decision), (Ids{22, 21, 20}));
     }
   }
   EXPECT_EQ(first, (std::map<std::int64_t, int>{{20, 40}, {21, 140}, {22, 20}}));
@@ -255,10 +255,10 @@ TEST_F(Route, AppendsNextTrunkChainsAfterAllTargets) {
   tables_.setTrunk(disabled);
   tables_.setTrunk(makeTrunk(33, 30));
   rule(1, "", {to(20), to(21, 1)});
-  const Answer answer = ask("1");
-  EXPECT_EQ(trunksOf(answer), (Ids{20, 21, 30, 33, 31}));
-  EXPECT_FALSE(answer.candidates[1].from_next_trunk);
-  EXPECT_TRUE(answer.candidates[2].from_next_trunk);
+  const RouteDecision decision = ask("1");
+  EXPECT_EQ(trunksOf(decision), (Ids{20, 21, 30, 33, 31}));
+  EXPECT_FALSE(decision.candidates[1].from_next_trunk);
+  EXPECT_TRUE(decision.candidates[2].from_next_trunk);
 }
 
 TEST_F(Route, EndsOnACycleOfUnusableTrunks) {
@@ -301,11 +301,11 @@ TEST_F(Route, TracesTheRuleAndEachCandidateInWords) {
     EXPECT_EQ(step.stage(), "routing");
     lines.push_back(step.check() + (step.passed() ? ": " : "! ") + step.found());
   }
-  EXPECT_EQ(lines,
-            (std::vector<std::string>{"dialpeer: active dialpeers of trunk 10: 1",
-                                      "rule: rule 7 (374 Armenia) by dialpeer 7 has the longest code that starts the number",
-                                      "candidate! trunk 20 (C20) is skipped: it is disabled", "candidate: 1: trunk 21 (C21), 1 endpoint",
-                                      "candidate: 2: trunk 22 (C22), 1 endpoint, next trunk on failure"}));
+  EXPECT_EQ(lines, (std::vector<std::string>{"dialpeer: trunk 10 has 1 active dialpeer",
+                                             "rule: rule 7 (374 Armenia) of dialpeer 7 has the longest code that matches the called number",
+                                             "candidate! trunk 20 (C20) is disabled",
+                                             "candidate: trunk 21 (C21) is candidate 1 and has 1 endpoint",
+                                             "candidate: trunk 22 (C22) is candidate 2 as the next trunk on failure and has 1 endpoint"}));
 }
 
 // REQUIREMENTS 2.10, 2.12, 2.13: what the ingress needs of each candidate is in the reply.

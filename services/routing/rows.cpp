@@ -1,9 +1,8 @@
-// Reading rows of MySQL into routing's own types.
+// Reads rows of MySQL into routing's own types.
 #include <algorithm>
 #include <optional>
 
 #include "libs/digits/ip.hpp"
-#include "libs/telemetry/log.hpp"
 #include "services/routing/tables.hpp"
 
 namespace tollgate::routing {
@@ -50,32 +49,21 @@ Trunk toTrunk(const sql::Row& row) {
 
 }  // namespace
 
-void Tables::refuseRow(std::string_view table, std::int64_t id) {
-  ++rows_refused_;
-  telemetry::warn("row breaks a rule and is passed over", {{"table", table}, {"row", id}});
-}
-
-base::Result<void> Tables::readCustomers(sql::Session& session, std::string_view where, const Ids& ids) {
-  return session.each("SELECT id, name, status FROM customers" + std::string(where), ids, [this](const sql::Row& row) {
-    setCustomer(base::CustomerId(row.integer(0)), {row.text(1), row.text(2) != "active"});
-  });
-}
-
-base::Result<void> Tables::readTrunks(sql::Session& session, std::string_view where, const Ids& ids, TrunkRows& rows) {
+base::Result<void> Tables::readTrunks(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows) {
   return session.each(
       "SELECT id, customer_id, name, status, max_concurrent_outgoing, unified_caller, request_uri_parameter, next_trunk_id, "
       "try_timeout_ms, ringing_timeout_seconds FROM trunks" +
-          std::string(where),
-      ids, [&rows](const sql::Row& row) {
+          filter.where("id"),
+      filter.values(), [&rows](const sql::Row& row) {
         Trunk trunk = toTrunk(row);
         rows.insert_or_assign(trunk.id, std::move(trunk));
       });
 }
 
-base::Result<void> Tables::readEndpoints(sql::Session& session, std::string_view where, const Ids& ids, TrunkRows& rows) {
+base::Result<void> Tables::readEndpoints(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows) {
   return session.each(
-      "SELECT id, trunk_id, address, port, transport FROM trunk_endpoints" + std::string(where) + " ORDER BY trunk_id, position, id", ids,
-      [this, &rows](const sql::Row& row) {
+      "SELECT id, trunk_id, address, port, transport FROM trunk_endpoints" + filter.where("trunk_id") + " ORDER BY trunk_id, position, id",
+      filter.values(), [this, &rows](const sql::Row& row) {
         const auto trunk = rows.find(base::TrunkId(row.integer(1)));
         if (trunk == rows.end()) {
           return;
@@ -92,10 +80,10 @@ base::Result<void> Tables::readEndpoints(sql::Session& session, std::string_view
       });
 }
 
-base::Result<void> Tables::readRules(sql::Session& session, std::string_view where, const Ids& ids, RuleRows& rows) {
+base::Result<void> Tables::readRules(sql::Session& session, const feed::IdFilter& filter, RuleRows& rows) {
   return session.each(
-      "SELECT id, code, label, mode, trunk_scope_id, active, min_digits, max_digits FROM routing_rules" + std::string(where), ids,
-      [this, &rows](const sql::Row& row) {
+      "SELECT id, code, label, mode, trunk_scope_id, active, min_digits, max_digits FROM routing_rules" + filter.where("id"),
+      filter.values(), [this, &rows](const sql::Row& row) {
         const auto code = digits::PrefixCode::parse(row.text(1));
         if (!code) {
           refuseRow("routing_rules", row.integer(0));
@@ -114,10 +102,10 @@ base::Result<void> Tables::readRules(sql::Session& session, std::string_view whe
       });
 }
 
-base::Result<void> Tables::readTargets(sql::Session& session, std::string_view where, const Ids& ids, RuleRows& rows) {
+base::Result<void> Tables::readTargets(sql::Session& session, const feed::IdFilter& filter, RuleRows& rows) {
   return session.each(
-      "SELECT rule_id, trunk_id, priority, weight FROM routing_targets" + std::string(where) + " ORDER BY rule_id, position", ids,
-      [&rows](const sql::Row& row) {
+      "SELECT rule_id, trunk_id, priority, weight FROM routing_targets" + filter.where("rule_id") + " ORDER BY rule_id, position",
+      filter.values(), [&rows](const sql::Row& row) {
         const auto rule = rows.find(base::RuleId(row.integer(0)));
         if (rule != rows.end()) {
           rule->second.targets.push_back({base::TrunkId(row.integer(1)), row.integer(2),
@@ -126,12 +114,14 @@ base::Result<void> Tables::readTargets(sql::Session& session, std::string_view w
       });
 }
 
-base::Result<void> Tables::readDialpeers(sql::Session& session, std::string_view where, const Ids& ids) {
-  return session.each("SELECT id, customer_id, trunk_id, rule_id, active FROM dialpeers" + std::string(where), ids,
-                      [this](const sql::Row& row) {
-                        setDialpeer(base::TrunkId(row.integer(2)), {base::DialpeerId(row.integer(0)), base::CustomerId(row.integer(1)),
-                                                                    base::RuleId(row.integer(3)), row.integer(4) != 0});
-                      });
+base::Result<void> Tables::readDialpeers(sql::Session& session, const feed::IdFilter& filter,
+                                         const std::function<void(const DialpeerRow&)>& take) {
+  return session.each(
+      "SELECT id, customer_id, trunk_id, rule_id, active FROM dialpeers" + filter.where("id"), filter.values(),
+      [&take](const sql::Row& row) {
+        take({base::TrunkId(row.integer(2)),
+              {base::DialpeerId(row.integer(0)), base::CustomerId(row.integer(1)), base::RuleId(row.integer(3)), row.integer(4) != 0}});
+      });
 }
 
 }  // namespace tollgate::routing

@@ -1,43 +1,31 @@
-// The routing service: the feed keeps its tables, the bus's threads answer from the snapshot. Stateless but for whose turn it is among
-// the targets of a rule; any number of replicas.
+// The routing service: the feed keeps its tables, the bus's threads answer from the snapshot. Its only other state is whose turn it is
+// among the targets of each rule, separately in each replica; any number of replicas. Thread: as feed::SnapshotService.
 #pragma once
 
 #include <memory>
 
-#include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
 #include "libs/bus/rpcs_routing.hpp"
-#include "libs/feed/feed.hpp"
-#include "libs/service/service.hpp"
-#include "libs/sql/sql.hpp"
+#include "libs/feed/snapshot_service.hpp"
+#include "services/routing/metrics.hpp"
 #include "services/routing/settings.hpp"
 #include "services/routing/tables.hpp"
 
 namespace tollgate::routing {
 
-class RoutingService final : public service::Service {
+class RoutingService final : public feed::SnapshotService<Tables> {
  public:
-  explicit RoutingService(Settings settings);
+  explicit RoutingService(const Settings& settings);
   ~RoutingService() override;
 
-  [[nodiscard]] base::Result<void> start(service::Runtime& runtime) override;
-  [[nodiscard]] service::Readiness ready() const override;
-  void stop() override;
-
  private:
-  struct Metrics;
+  void makeMetrics(telemetry::Metrics& metrics) override;
+  [[nodiscard]] base::Result<void> serve(bus::RpcServer& server) override;
+  void onPublish(const Snapshot& snapshot) override;
+  void answer(const v1::RouteRequest& request, bus::Responder<v1::RouteReply> responder);
 
-  void answer(const routing::v1::RouteRequest& request, bus::Responder<routing::v1::RouteReply> responder);
-
-  // Passed in.
-  const Settings settings_;
-  // Owned, in the order of making; taken apart the other way round.
-  Tables tables_;
+  // Owned.
   std::unique_ptr<Metrics> metrics_;
-  std::unique_ptr<sql::Pool> pool_;
-  std::unique_ptr<bus::Connection> connection_;
-  std::unique_ptr<feed::Feed> feed_;
-  std::unique_ptr<bus::RpcServer> server_;
 };
 
 }  // namespace tollgate::routing

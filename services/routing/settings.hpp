@@ -1,18 +1,13 @@
-// routing's settings. Start-up thread.
+// routing's settings. Start-up thread only.
 #pragma once
 
-#include <chrono>
-
-#include "libs/bus/connection.hpp"
 #include "libs/config/loader.hpp"
-#include "libs/sql/sql.hpp"
+#include "libs/feed/settings.hpp"
 
 namespace tollgate::routing {
 
 struct Settings {
-  bus::ConnectionSettings bus;
-  sql::PoolSettings sql;
-  std::chrono::milliseconds feed_poll{1000};
+  feed::SnapshotSettings snapshot;
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

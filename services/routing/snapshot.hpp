@@ -1,6 +1,8 @@
-// What routing knows, as one immutable snapshot: per calling trunk the codes of its dialpeers' rules, the rules, and the trunks that
-// calls go to. Any number of threads read the same snapshot; tables.hpp makes the next one. Plans hold ids and look rules and trunks up,
-// so that a change of one of those touches no plan. Who shares: rows and plans are shared by all snapshots in which they are the same.
+// What routing knows, as one immutable snapshot: for each calling trunk the codes of the rules of its dialpeers, the rules, and the trunks
+// that calls go to. Plans hold ids and look rules and trunks up, so that a change of a rule or trunk changes no plan.
+//
+// Thread: any number of threads read the same snapshot; tables.hpp makes the next one. Rows and plans are shared by all snapshots in which
+// they are the same.
 #pragma once
 
 #include <chrono>
@@ -12,7 +14,8 @@
 
 #include "libs/base/ids.hpp"
 #include "libs/digits/prefix_map.hpp"
-#include "libs/feed/sharded_map.hpp"
+#include "libs/feed/customers.hpp"
+#include "libs/feed/rows.hpp"
 #include "services/routing/turns.hpp"
 
 namespace tollgate::routing {
@@ -41,10 +44,7 @@ struct Trunk {
   std::vector<Endpoint> endpoints;  // top down
 };
 
-struct Customer {
-  std::string name;
-  bool blocked = false;
-};
+using Customer = feed::Customer;
 
 enum class Mode : std::uint8_t { kUnsupported, kPriority, kWeight, kPercent };
 
@@ -67,21 +67,23 @@ struct Rule {
   std::shared_ptr<Turns> turns;  // shared with the later versions of the rule; never nullptr
 };
 
-// One active dialpeer as its trunk's plan has it.
+// One active dialpeer in the plan of its trunk.
 struct PlanEntry {
   base::DialpeerId dialpeer;
   base::RuleId rule;
   base::CustomerId customer;  // whose calls it serves
 };
 
+// The active dialpeers of one calling trunk by the codes of their rules. Among equal codes the preferred one comes first.
 using Plan = digits::PrefixMap<PlanEntry>;
 
 struct Snapshot {
-  std::uint64_t version = 0;
-  feed::ShardedMap<base::TrunkId, std::shared_ptr<const Plan>> plans;  // by calling trunk
-  feed::ShardedMap<base::RuleId, std::shared_ptr<const Rule>> rules;
-  feed::ShardedMap<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
-  feed::ShardedMap<base::CustomerId, Customer> customers;
+  std::uint64_t version = 0;  // of the configuration
+  std::size_t dialpeer_count = 0;
+  feed::PublishedRows<base::TrunkId, std::shared_ptr<const Plan>> plans;  // by calling trunk
+  feed::PublishedRows<base::RuleId, std::shared_ptr<const Rule>> rules;
+  feed::PublishedRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks;
+  feed::PublishedCustomers customers;
 };
 
 }  // namespace tollgate::routing

@@ -2,98 +2,78 @@
 
 #include <algorithm>
 #include <tuple>
-
-#include "libs/feed/in_chunks.hpp"
+#include <utility>
 
 namespace tollgate::routing {
 
 base::Result<void> Tables::loadAll(sql::Session& session) {
-  customers_.clear();
-  trunks_.clear();
-  TG_TRY(readCustomers(session, "", {}));
+  const feed::IdFilter all;
+  TG_TRY(customers_.loadAll(session));
   TrunkRows trunks;
-  TG_TRY(readTrunks(session, "", {}, trunks));
-  TG_TRY(readEndpoints(session, "", {}, trunks));
-  for (auto& [id, trunk] : trunks) {
+  TG_TRY(readTrunks(session, all, trunks));
+  TG_TRY(readEndpoints(session, all, trunks));
+  replaceTrunks(std::move(trunks));
+  RuleRows rules;
+  TG_TRY(readRules(session, all, rules));
+  TG_TRY(readTargets(session, all, rules));
+  replaceRules(std::move(rules));
+  dialpeers_.clear();
+  return readDialpeers(session, all, [this](const DialpeerRow& row) { setDialpeer(row.trunk, row.dialpeer); });
+}
+
+void Tables::replaceTrunks(TrunkRows rows) {
+  trunks_.clear();
+  for (auto& [id, trunk] : rows) {
     setTrunk(std::move(trunk));
   }
-  RuleRows rules;
-  TG_TRY(readRules(session, "", {}, rules));
-  TG_TRY(readTargets(session, "", {}, rules));
-  // The turns of the rules that stay go on.
-  auto old = std::exchange(rules_, {});
-  for (auto& [id, rule] : rules) {
+}
+
+// A full load must not restart the turns of the rules that stay. Every plan is made again after it, so no rule counts as moved.
+void Tables::replaceRules(RuleRows rows) {
+  const auto old = std::exchange(rules_, {});
+  for (auto& [id, rule] : rows) {
     if (const auto* known = old.find(id)) {
       rule.turns = (*known)->turns;
     }
     setRule(std::move(rule));
   }
-  recoded_.clear();
-  dialpeers_.clear();
-  return readDialpeers(session, "", {});
+  moved_rules_.clear();
 }
 
 base::Result<void> Tables::apply(sql::Session& session, const std::vector<feed::Change>& changes) {
-  std::vector<base::CustomerId> customers;
-  std::vector<base::TrunkId> trunks;
-  std::vector<base::RuleId> rules;
-  std::vector<base::DialpeerId> dialpeers;
-  for (const auto& change : changes) {
-    if (change.entity == "customer") {
-      customers.emplace_back(change.entity_id);
-    } else if (change.entity == "trunk") {
-      trunks.emplace_back(change.entity_id);
-    } else if (change.entity == "routing_rule") {
-      rules.emplace_back(change.entity_id);
-    } else if (change.entity == "dialpeer") {
-      dialpeers.emplace_back(change.entity_id);
-    }
-  }
-  TG_TRY(feed::inChunks(customers, [&](const std::string& in, const Ids& values, std::span<const base::CustomerId> ids) {
-    std::for_each(ids.begin(), ids.end(), [this](base::CustomerId id) { removeCustomer(id); });
-    return readCustomers(session, " WHERE id IN " + in, values);
-  }));
-  TG_TRY(feed::inChunks(trunks, [&](const std::string& in, const Ids& values, std::span<const base::TrunkId> ids) {
-    return applyTrunks(session, in, values, ids);
-  }));
-  TG_TRY(feed::inChunks(rules, [&](const std::string& in, const Ids& values, std::span<const base::RuleId> ids) {
-    return applyRules(session, in, values, ids);
-  }));
-  return feed::inChunks(dialpeers, [&](const std::string& in, const Ids& values, std::span<const base::DialpeerId> ids) {
-    std::for_each(ids.begin(), ids.end(), [this](base::DialpeerId id) { removeDialpeer(id); });
-    return readDialpeers(session, " WHERE id IN " + in, values);
-  });
+  TG_TRY(customers_.apply(session, changes));
+  TG_TRY(applyTrunks(session, feed::idsOf<base::TrunkId>(changes, "trunk")));
+  TG_TRY(applyRules(session, feed::idsOf<base::RuleId>(changes, "routing_rule")));
+  return applyDialpeers(session, feed::idsOf<base::DialpeerId>(changes, "dialpeer"));
 }
 
-base::Result<void> Tables::applyTrunks(sql::Session& session, const std::string& in, const Ids& values,
-                                       std::span<const base::TrunkId> ids) {
-  TrunkRows rows;
-  TG_TRY(readTrunks(session, " WHERE id IN " + in, values, rows));
-  TG_TRY(readEndpoints(session, " WHERE trunk_id IN " + in, values, rows));
-  for (const auto id : ids) {
-    const auto row = rows.find(id);
-    if (row == rows.end()) {
-      removeTrunk(id);
-    } else {
-      setTrunk(std::move(row->second));
-    }
-  }
-  return {};
+base::Result<void> Tables::applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids) {
+  return feed::refreshRows<Trunk, base::TrunkId>(
+      ids,
+      [&](const feed::IdFilter& filter, TrunkRows& rows) -> base::Result<void> {
+        TG_TRY(readTrunks(session, filter, rows));
+        return readEndpoints(session, filter, rows);
+      },
+      [this](Trunk trunk) { setTrunk(std::move(trunk)); }, [this](base::TrunkId id) { removeTrunk(id); });
 }
 
-base::Result<void> Tables::applyRules(sql::Session& session, const std::string& in, const Ids& values, std::span<const base::RuleId> ids) {
-  RuleRows rows;
-  TG_TRY(readRules(session, " WHERE id IN " + in, values, rows));
-  TG_TRY(readTargets(session, " WHERE rule_id IN " + in, values, rows));
-  for (const auto id : ids) {
-    const auto row = rows.find(id);
-    if (row == rows.end()) {
-      removeRule(id);
-    } else {
-      setRule(std::move(row->second));
-    }
-  }
-  return {};
+base::Result<void> Tables::applyRules(sql::Session& session, const std::vector<base::RuleId>& ids) {
+  return feed::refreshRows<Rule, base::RuleId>(
+      ids,
+      [&](const feed::IdFilter& filter, RuleRows& rows) -> base::Result<void> {
+        TG_TRY(readRules(session, filter, rows));
+        return readTargets(session, filter, rows);
+      },
+      [this](Rule rule) { setRule(std::move(rule)); }, [this](base::RuleId id) { removeRule(id); });
+}
+
+base::Result<void> Tables::applyDialpeers(sql::Session& session, const std::vector<base::DialpeerId>& ids) {
+  return feed::refreshRows<DialpeerRow, base::DialpeerId>(
+      ids,
+      [&](const feed::IdFilter& filter, DialpeerRows& rows) {
+        return readDialpeers(session, filter, [&rows](const DialpeerRow& row) { rows[row.dialpeer.id] = row; });
+      },
+      [this](const DialpeerRow& row) { setDialpeer(row.trunk, row.dialpeer); }, [this](base::DialpeerId id) { removeDialpeer(id); });
 }
 
 void Tables::setTrunk(Trunk trunk) {
@@ -104,7 +84,7 @@ void Tables::setTrunk(Trunk trunk) {
 void Tables::setRule(Rule rule) {
   const auto* old = rules_.find(rule.id);
   if (old == nullptr || (*old)->code != rule.code || (*old)->scope != rule.scope) {
-    recoded_.insert(rule.id);
+    moved_rules_.insert(rule.id);
   }
   if (rule.turns == nullptr) {
     rule.turns = old == nullptr ? std::make_shared<Turns>() : (*old)->turns;
@@ -116,7 +96,7 @@ void Tables::setRule(Rule rule) {
 void Tables::removeRule(base::RuleId id) {
   if (rules_.find(id) != nullptr) {
     rules_.erase(id);
-    recoded_.insert(id);
+    moved_rules_.insert(id);
   }
 }
 
@@ -133,7 +113,7 @@ std::shared_ptr<const Plan> Tables::makePlan(const std::vector<Dialpeer>& dialpe
       entries.push_back({&dialpeer, rule->get()});
     }
   }
-  // Among equal codes the trie keeps this order: scoped rules first, then the older dialpeer.
+  // PrefixMap keeps this order among equal codes: scoped rules first, then the older dialpeer.
   std::sort(entries.begin(), entries.end(), [](const Entry& left, const Entry& right) {
     return std::tuple(!left.rule->scope.isSet(), left.dialpeer->id) < std::tuple(!right.rule->scope.isSet(), right.dialpeer->id);
   });
@@ -146,11 +126,11 @@ std::shared_ptr<const Plan> Tables::makePlan(const std::vector<Dialpeer>& dialpe
 }
 
 void Tables::rebuildPlans() {
-  if (!recoded_.empty()) {
-    dialpeers_.touchTrunksOf(recoded_);
-    recoded_.clear();
+  if (!moved_rules_.empty()) {
+    dialpeers_.markTrunksUsing(moved_rules_);
+    moved_rules_.clear();
   }
-  for (const auto trunk : dialpeers_.takeTouched()) {
+  for (const auto trunk : dialpeers_.takeChangedTrunks()) {
     const auto* dialpeers = dialpeers_.of(trunk);
     auto plan = dialpeers == nullptr ? nullptr : makePlan(*dialpeers);
     if (plan == nullptr) {
@@ -161,21 +141,15 @@ void Tables::rebuildPlans() {
   }
 }
 
-void Tables::publish(std::uint64_t version) {
-  const auto begun = std::chrono::steady_clock::now();
+std::shared_ptr<Snapshot> Tables::makeSnapshot() {
   rebuildPlans();
   auto next = std::make_shared<Snapshot>();
-  next->version = version;
+  next->dialpeer_count = dialpeers_.size();
   next->plans = plans_.publish();
   next->rules = rules_.publish();
   next->trunks = trunks_.publish();
   next->customers = customers_.publish();
-  previous_ = current_.load();
-  current_.store(next);
-  if (on_published_) {
-    on_published_(*next, {customers_.size(), trunks_.size(), rules_.size(), dialpeers_.size(), rows_refused_,
-                          std::chrono::steady_clock::now() - begun});
-  }
+  return next;
 }
 
 }  // namespace tollgate::routing

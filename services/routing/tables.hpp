@@ -1,88 +1,71 @@
-// routing's tables as the feed keeps them, and the snapshots published from them. One change rebuilds the plans of the trunks it touches
-// and nothing else. The feed's thread calls all but current(), which any thread may.
+// routing's tables as the feed keeps them, and the snapshots made from them. A change makes new plans for the trunks it concerns and for
+// no others.
+//
+// Thread: current() from any thread, everything else on the feed's thread.
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <functional>
 #include <memory>
-#include <span>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
-#include "libs/feed/feed.hpp"
+#include "libs/feed/customers.hpp"
+#include "libs/feed/id_filter.hpp"
+#include "libs/feed/snapshot_tables.hpp"
 #include "services/routing/dialpeers.hpp"
 #include "services/routing/snapshot.hpp"
 
 namespace tollgate::routing {
 
-struct TableSizes {
-  std::size_t customers = 0;
-  std::size_t trunks = 0;
-  std::size_t rules = 0;
-  std::size_t dialpeers = 0;
-  std::size_t rows_refused = 0;  // since the start: rows read that break a rule and were passed over
-  std::chrono::steady_clock::duration publish_time{};
-};
-
-class Tables final : public feed::Tables {
+class Tables final : public feed::SnapshotTables<Snapshot> {
  public:
-  Tables() = default;
-
   [[nodiscard]] base::Result<void> loadAll(sql::Session& session) override;
   [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
-  void publish(std::uint64_t version) override;
 
-  // nullptr before the first load.
-  [[nodiscard]] std::shared_ptr<const Snapshot> current() const { return current_.load(); }
-  // Called at the end of each publish, on the feed's thread. Set before the feed starts.
-  void onPublished(std::function<void(const Snapshot&, const TableSizes&)> handler) { on_published_ = std::move(handler); }
-
-  // The rows by themselves, for tests and for reading.
+  // Single rows: what reading calls, and what tests without a database call.
   void setCustomer(base::CustomerId id, Customer customer) { customers_.set(id, std::move(customer)); }
-  void removeCustomer(base::CustomerId id) { customers_.erase(id); }
+  void removeCustomer(base::CustomerId id) { customers_.remove(id); }
   void setTrunk(Trunk trunk);
   void removeTrunk(base::TrunkId id) { trunks_.erase(id); }
-  void setRule(Rule rule);  // turns are given here: those of the rule's earlier version go on
+  void setRule(Rule rule);  // without turns it gets those of the rule's earlier version
   void removeRule(base::RuleId id);
   void setDialpeer(base::TrunkId trunk, const Dialpeer& dialpeer) { dialpeers_.set(trunk, dialpeer); }
   void removeDialpeer(base::DialpeerId id) { dialpeers_.remove(id); }
 
  private:
-  using Ids = std::vector<sql::Value>;
+  // Reading, in rows.cpp.
+  struct DialpeerRow {
+    base::TrunkId trunk;
+    Dialpeer dialpeer;
+  };
   using TrunkRows = std::unordered_map<base::TrunkId, Trunk>;
   using RuleRows = std::unordered_map<base::RuleId, Rule>;
+  using DialpeerRows = std::unordered_map<base::DialpeerId, DialpeerRow>;
+  [[nodiscard]] base::Result<void> readTrunks(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows);
+  [[nodiscard]] base::Result<void> readEndpoints(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows);
+  [[nodiscard]] base::Result<void> readRules(sql::Session& session, const feed::IdFilter& filter, RuleRows& rows);
+  [[nodiscard]] base::Result<void> readTargets(sql::Session& session, const feed::IdFilter& filter, RuleRows& rows);
+  // Row by row: a full load of a million dialpeers needs no second copy of them.
+  [[nodiscard]] static base::Result<void> readDialpeers(sql::Session& session, const feed::IdFilter& filter,
+                                                        const std::function<void(const DialpeerRow&)>& take);
 
-  [[nodiscard]] base::Result<void> readCustomers(sql::Session& session, std::string_view where, const Ids& ids);
-  [[nodiscard]] base::Result<void> readTrunks(sql::Session& session, std::string_view where, const Ids& ids, TrunkRows& rows);
-  [[nodiscard]] base::Result<void> readEndpoints(sql::Session& session, std::string_view where, const Ids& ids, TrunkRows& rows);
-  [[nodiscard]] base::Result<void> readRules(sql::Session& session, std::string_view where, const Ids& ids, RuleRows& rows);
-  [[nodiscard]] base::Result<void> readTargets(sql::Session& session, std::string_view where, const Ids& ids, RuleRows& rows);
-  [[nodiscard]] base::Result<void> readDialpeers(sql::Session& session, std::string_view where, const Ids& ids);
-  [[nodiscard]] base::Result<void> applyTrunks(sql::Session& session, const std::string& in, const Ids& values,
-                                               std::span<const base::TrunkId> ids);
-  [[nodiscard]] base::Result<void> applyRules(sql::Session& session, const std::string& in, const Ids& values,
-                                              std::span<const base::RuleId> ids);
-  void refuseRow(std::string_view table, std::int64_t id);
+  [[nodiscard]] base::Result<void> applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids);
+  [[nodiscard]] base::Result<void> applyRules(sql::Session& session, const std::vector<base::RuleId>& ids);
+  [[nodiscard]] base::Result<void> applyDialpeers(sql::Session& session, const std::vector<base::DialpeerId>& ids);
+  void replaceTrunks(TrunkRows rows);
+  void replaceRules(RuleRows rows);
   void rebuildPlans();
   [[nodiscard]] std::shared_ptr<const Plan> makePlan(const std::vector<Dialpeer>& dialpeers) const;
+  [[nodiscard]] std::shared_ptr<Snapshot> makeSnapshot() override;
 
-  // Passed in.
-  std::function<void(const Snapshot&, const TableSizes&)> on_published_;
   // Owned.
-  feed::MasterMap<base::CustomerId, Customer> customers_;
-  feed::MasterMap<base::TrunkId, std::shared_ptr<const Trunk>> trunks_;
-  feed::MasterMap<base::RuleId, std::shared_ptr<const Rule>> rules_;
-  feed::MasterMap<base::TrunkId, std::shared_ptr<const Plan>> plans_;
+  feed::Customers customers_;
+  feed::WorkingRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks_;
+  feed::WorkingRows<base::RuleId, std::shared_ptr<const Rule>> rules_;
+  feed::WorkingRows<base::TrunkId, std::shared_ptr<const Plan>> plans_;
   Dialpeers dialpeers_;
-  std::unordered_set<base::RuleId> recoded_;  // since the last publish: rules whose place in the plans changed
-  std::size_t rows_refused_ = 0;
-  std::atomic<std::shared_ptr<const Snapshot>> current_;  // shared with the requests being answered
-  // The one before, kept until the next so that taking it apart is the feed's work and never a request's.
-  std::shared_ptr<const Snapshot> previous_;
+  std::unordered_set<base::RuleId> moved_rules_;  // since the last snapshot: rules whose place in the plans changed
 };
 
 }  // namespace tollgate::routing

@@ -109,7 +109,7 @@ void changeSomething(Model& model, Tables& tables, base::Random& random) {
   }
 }
 
-// REQUIREMENTS 3.3, 3.8: after any changes, the answer is what a search through all dialpeers gives.
+// REQUIREMENTS 3.3, 3.8: after any changes, the decision is what a search through all dialpeers gives.
 TEST(RoutingTables, AgreeWithTheNaiveSearchAfterRandomChanges) {
   base::SeededRandom random(33);
   Tables tables;
@@ -126,10 +126,10 @@ TEST(RoutingTables, AgreeWithTheNaiveSearchAfterRandomChanges) {
     for (int probe = 0; probe < 20; ++probe) {
       const auto trunk = static_cast<std::int64_t>(random.next() % 4 + 1);
       const std::string number = randomDigits(random, 8);
-      const Answer answer = route(*snapshot, {base::CustomerId(1), base::TrunkId(trunk), number, false});
+      const RouteDecision decision = route(*snapshot, {base::CustomerId(1), base::TrunkId(trunk), number, false});
       const auto expected = model.expected(trunk, number);
-      ASSERT_EQ(answer.rule != nullptr, expected.has_value()) << "round " << round << " number " << number;
-      ASSERT_EQ(answer.dialpeer.value(), expected.value_or(0)) << "round " << round << " number " << number;
+      ASSERT_EQ(decision.rule != nullptr, expected.has_value()) << "round " << round << " number " << number;
+      ASSERT_EQ(decision.dialpeer.value(), expected.value_or(0)) << "round " << round << " number " << number;
       routed += expected ? 1 : 0;
     }
   }
@@ -156,9 +156,9 @@ TEST(RoutingTables, ASnapshotInUseDoesNotChange) {
   tables.removeRule(base::RuleId(1));
   tables.removeTrunk(base::TrunkId(900));
   tables.publish(2);
-  const Question question{base::CustomerId(1), base::TrunkId(5), "37410", false};
-  EXPECT_FALSE(route(*before, question).refusal);
-  EXPECT_TRUE(route(*tables.current(), question).refusal);
+  const RouteQuery query{base::CustomerId(1), base::TrunkId(5), "37410", false};
+  EXPECT_FALSE(route(*before, query).refusal);
+  EXPECT_TRUE(route(*tables.current(), query).refusal);
   EXPECT_EQ(before->version, 1U);
   EXPECT_EQ(tables.current()->version, 2U);
 }

@@ -1,6 +1,8 @@
-// Whose turn it is among the targets of one rule: round-robin among equals and exact shares by smooth weighted round-robin (REQUIREMENTS
-// 3.6). The turns go on over changes of the configuration. Each replica of routing turns by itself: shares hold for each, and so for all.
-// Any thread; the lock is held for a handful of additions.
+// Whose turn it is among the targets of one rule: round-robin among equals, and exact shares by smooth weighted round-robin (REQUIREMENTS
+// 3.6). A change of the configuration does not restart the turns. Each replica of routing counts its own turns; shares that hold for each
+// replica hold for all of them.
+//
+// Thread: any; the lock is held for a few additions.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +23,11 @@ struct Share {
 
 class Turns {
  public:
-  // Rises by one with each call; `dry_run` reads it and moves nothing.
+  // Rises by one with each call; with `dry_run` it stays.
   [[nodiscard]] std::uint64_t next(bool dry_run);
-  // The position whose turn it is by weight: in any stretch of as many calls as the weights add up to, each gets its weight of them.
-  // Starts afresh when the shares differ from the last time. Weight 0 never has its turn, unless all are 0: then they are equal.
+  // The position in `shares` whose turn it is: of as many calls in a row as the weights add up to, each position gets as many as its
+  // weight. Different shares than last time start again. Weight 0 gets no call, unless all weights are 0: then all are equal.
+  // Requires: `shares` is not empty.
   [[nodiscard]] std::size_t pick(std::span<const Share> shares, bool dry_run);
 
  private:
@@ -32,7 +35,7 @@ class Turns {
   std::mutex mutex_;
   std::uint64_t turn_ = 0;
   std::vector<Share> shares_;
-  std::vector<std::int64_t> credits_;  // of shares_, same order
+  std::vector<std::int64_t> credits_;  // of shares_, same positions
 };
 
 }  // namespace tollgate::routing

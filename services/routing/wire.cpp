@@ -54,33 +54,33 @@ void fill(const Candidate& candidate, routing::v1::Candidate& out) {
 
 }  // namespace
 
-Question toQuestion(const routing::v1::RouteRequest& request) {
-  Question question;
-  question.customer = base::CustomerId(request.customer_id());
-  question.trunk = base::TrunkId(request.trunk_id());
-  question.called = request.called();
-  question.dry_run = request.dry_run();
-  return question;
+RouteQuery toQuery(const routing::v1::RouteRequest& request) {
+  RouteQuery query;
+  query.customer = base::CustomerId(request.customer_id());
+  query.trunk = base::TrunkId(request.trunk_id());
+  query.called = request.called();
+  query.dry_run = request.dry_run();
+  return query;
 }
 
-routing::v1::RouteReply toReply(const Answer& answer) {
+routing::v1::RouteReply toReply(const RouteDecision& decision) {
   routing::v1::RouteReply reply;
-  if (answer.rule != nullptr && !answer.refusal) {
+  if (decision.rule != nullptr && !decision.refusal) {
     auto& routed = *reply.mutable_routed();
-    routed.set_rule_id(answer.rule->id.value());
-    routed.set_rule_code(answer.rule->code.text());
-    routed.set_dialpeer_id(answer.dialpeer.value());
-    routed.set_mode(toWire(answer.rule->mode));
-    routed.set_by_load(answer.by_load);
-    for (const auto& candidate : answer.candidates) {
+    routed.set_rule_id(decision.rule->id.value());
+    routed.set_rule_code(decision.rule->code.text());
+    routed.set_dialpeer_id(decision.dialpeer.value());
+    routed.set_mode(toWire(decision.rule->mode));
+    routed.set_by_load(decision.by_load);
+    for (const auto& candidate : decision.candidates) {
       fill(candidate, *routed.add_candidates());
     }
   }
-  if (answer.refusal) {
-    reply.mutable_refusal()->set_reason(static_cast<common::v1::Reason>(answer.refusal->reason));
-    reply.mutable_refusal()->set_detail(answer.refusal->detail);
+  if (decision.refusal) {
+    reply.mutable_refusal()->set_reason(static_cast<common::v1::Reason>(decision.refusal->reason));
+    reply.mutable_refusal()->set_detail(decision.refusal->detail);
   }
-  for (const auto& line : answer.trace) {
+  for (const auto& line : decision.trace) {
     auto& step = *reply.add_trace();
     step.set_stage("routing");
     step.set_check(std::string(line.check));

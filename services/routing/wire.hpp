@@ -7,8 +7,8 @@
 namespace tollgate::routing {
 
 // The views point into the request.
-[[nodiscard]] Question toQuestion(const routing::v1::RouteRequest& request);
-// While the snapshot that gave the answer is held.
-[[nodiscard]] routing::v1::RouteReply toReply(const Answer& answer);
+[[nodiscard]] RouteQuery toQuery(const routing::v1::RouteRequest& request);
+// While the snapshot that gave the decision is held.
+[[nodiscard]] routing::v1::RouteReply toReply(const RouteDecision& decision);
 
 }  // namespace tollgate::routing

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "libs/base/ids.hpp"
-#include "libs/feed/sharded_map.hpp"
+#include "libs/feed/rows.hpp"
 #include "libs/money/money.hpp"
 #include "libs/money/rate_table.hpp"
 
@@ -39,8 +39,8 @@ struct TrunkView {
 
 struct Snapshot {
   std::uint64_t version = 0;
-  feed::ShardedMap<base::CustomerId, CustomerView> customers;
-  feed::ShardedMap<base::TrunkId, TrunkView> trunks;
+  feed::PublishedRows<base::CustomerId, CustomerView> customers;
+  feed::PublishedRows<base::TrunkId, TrunkView> trunks;
   money::RateTable rates;
   std::shared_ptr<const std::vector<base::CustomerId>> customer_ids;  // shared by snapshots with the same customers
 };

@@ -38,8 +38,8 @@ class ConfigTables final : public feed::Tables {
   telemetry::Gauge& version_;
   std::function<void(const std::vector<base::CustomerId>&)> on_new_customers_;
   // Owned.
-  feed::MasterMap<base::CustomerId, CustomerView> customers_;
-  feed::MasterMap<base::TrunkId, TrunkView> trunks_;
+  feed::WorkingRows<base::CustomerId, CustomerView> customers_;
+  feed::WorkingRows<base::TrunkId, TrunkView> trunks_;
   money::RateTable::Plans plans_;
   // Derived.
   std::set<base::CustomerId> customer_ids_;

@@ -40,7 +40,7 @@ class Guard {
 
   explicit Guard(Options options) : options_(options) {}
 
-  void setNetworks(std::shared_ptr<const digits::CidrSet> networks) { networks_ = std::move(networks); }
+  void setNetworks(std::shared_ptr<const digits::NetworkSet> networks) { networks_ = std::move(networks); }
   [[nodiscard]] bool hasNetworks() const { return networks_ != nullptr; }
 
   [[nodiscard]] Verdict check(const sofia::Source& source, base::MonotonicTime now, const base::Clock& clock);
@@ -70,7 +70,7 @@ class Guard {
 
   // Passed in.
   Options options_;
-  std::shared_ptr<const digits::CidrSet> networks_;  // shared with the thread that built it until it is replaced
+  std::shared_ptr<const digits::NetworkSet> networks_;  // shared with the thread that built it until it is replaced
   // Owned.
   std::unordered_map<Address, Seen, AddressHash> seen_;
   Seen others_;

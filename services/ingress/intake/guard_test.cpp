@@ -14,12 +14,12 @@ sofia::Source from(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t 
   return source;
 }
 
-std::shared_ptr<const digits::CidrSet> networks(std::initializer_list<const char*> texts) {
+std::shared_ptr<const digits::NetworkSet> networks(std::initializer_list<const char*> texts) {
   std::vector<digits::Network> list;
   for (const auto* text : texts) {
     list.push_back(digits::Network::parse(text).value());
   }
-  return std::make_shared<const digits::CidrSet>(digits::makeCidrSet(list));
+  return std::make_shared<const digits::NetworkSet>(digits::makeNetworkSet(list));
 }
 
 class GuardTest : public ::testing::Test {

@@ -86,7 +86,7 @@ void NetworkWatch::ask() {
       telemetry::error("network of the authorised list is unreadable", {{"network", entry.cidr()}});
     }
   }
-  changed_(std::make_shared<const digits::CidrSet>(digits::makeCidrSet(networks)));
+  changed_(std::make_shared<const digits::NetworkSet>(digits::makeNetworkSet(networks)));
   version_ = reply->version();
   has_list_ = true;
 }

@@ -21,7 +21,7 @@ namespace tollgate::ingress {
 
 class NetworkWatch {
  public:
-  using Changed = std::function<void(std::shared_ptr<const digits::CidrSet>)>;  // on the watch's thread
+  using Changed = std::function<void(std::shared_ptr<const digits::NetworkSet>)>;  // on the watch's thread
 
   NetworkWatch(bus::Connection& connection, std::chrono::milliseconds poll, std::chrono::milliseconds timeout, Changed changed);
   ~NetworkWatch();
