@@ -1,5 +1,5 @@
-// What the component tests of auth and routing share: a bus, a database, and changes of the configuration as admin_api makes them, the row
-// and its line in config_changes in one transaction. One thread.
+// What the component tests of auth and routing share: a bus, a database, and changes of the configuration as admin_api makes them: the row
+// and its line in config_changes in one transaction. One thread. It owns the servers.
 #pragma once
 
 #include <chrono>
@@ -38,19 +38,19 @@ class DecisionWorld {
     return options;
   }
 
-  // `statements` and the line of the change, in one transaction. The event is left out: the service must find the change by itself.
-  void saveQuietly(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved") {
+  // `statements` and the line of the change, in one transaction. Without the event: the service must find the change by polling.
+  void saveWithoutEvent(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved") {
     maria_.runSql("BEGIN; UPDATE config_state SET version = version + 1 WHERE id = 1; " + statements +
                   "; INSERT INTO config_changes (version, entity, entity_id, action, author, at) SELECT version, '" + std::string(entity) +
                   "', " + std::to_string(id) + ", '" + std::string(action) +
                   "', 'test', UTC_TIMESTAMP(6) FROM config_state WHERE id = 1; COMMIT;");
   }
   void save(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved") {
-    saveQuietly(entity, id, statements, action);
-    nudge(entity);
+    saveWithoutEvent(entity, id, statements, action);
+    publishChange(entity);
   }
-  void nudge(std::string_view entity) {
-    (void)connection_->publish(bus::subjects::configChanged(entity), "");  // lost with the bus: the services look by themselves
+  void publishChange(std::string_view entity) {
+    (void)connection_->publish(bus::subjects::configChanged(entity), "");  // when the bus is down, the services find the change by polling
   }
 
   void saveCustomer(std::int64_t id, const std::string& status = "active") {

@@ -185,7 +185,7 @@ TEST_F(RoutingProcess, KeepsTheSharesOverItsReplicas) {
   EXPECT_NEAR(first[22], 40, 20);
 }
 
-// REQUIREMENTS 12.2: one replica lost, the other answers; MySQL lost, the last tables go on answering.
+// REQUIREMENTS 12.2: when one replica is lost the other answers; when MySQL is lost the last tables continue to answer.
 TEST_F(RoutingProcess, GoesOnWithoutAReplicaAndWithoutTheDatabase) {
   replicas_[1]->kill();
   EXPECT_TRUE(waitUntil([] { return trunksFor("374") == (Ids{20}); }));
