@@ -154,7 +154,7 @@ TEST_F(Authorize, ChecksThePortOnlyWhereTheRowMatchesIt) {
   EXPECT_NE(decision.refusal->detail.find("port 5080"), std::string::npos) << decision.refusal->detail;
 }
 
-// REQUIREMENTS 6.4: each row of a trunk is checked by itself, so the one that fits best must be chosen.
+// REQUIREMENTS 6.4: each row of a trunk is checked separately, so that the one that fits best is chosen.
 TEST_F(Authorize, ChoosesTheMostSpecificRowOfATrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.0/8"}, {"10.0.0.1"}, {"10.0.0.1", 5080}, {"10.0.0.0/24"}}));
   EXPECT_EQ(ask("10.0.0.1", 5060, "551").source_row, base::SourceRowId(51));
