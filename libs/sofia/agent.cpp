@@ -20,8 +20,7 @@ std::string localParty(const InviteOut& invite, const std::string& host, const s
   if (invite.caller_user.empty()) {
     return "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=" + tag;
   }
-  const std::string display = quoteDisplay(invite.caller_display);
-  return display + (display.empty() ? "" : " ") + "<sip:" + escapeUser(invite.caller_user) + "@" + host + ">;tag=" + tag;
+  return "<sip:" + escapeUser(invite.caller_user) + "@" + host + ">;tag=" + tag;
 }
 
 std::string requestUri(const HostPort& destination, const std::string& user, const std::string& params) {
@@ -85,7 +84,6 @@ base::Result<Leg> Agent::acceptDialog(ServerTransaction& invite, Key key) {
 base::Result<Agent::OutgoingCall> Agent::invite(const InviteOut& invite, Key key) {
   TG_TRY_ASSIGN(route, core_->route(invite.destination, invite.listener));
   TG_TRY(checkUriParams(invite.uri_params));
-  TG_TRY_ASSIGN(lines, headerLines(invite.headers));
   if (invite.max_forwards < 0 || invite.max_forwards > 255) {
     return base::fail(base::ErrorCode::kInvalid, "Max-Forwards out of range");
   }
@@ -100,8 +98,8 @@ base::Result<Agent::OutgoingCall> Agent::invite(const InviteOut& invite, Key key
     return base::fail(base::ErrorCode::kInvalid, "the SIP stack refused to begin a dialog");
   }
   call.leg.state_->leg = leg;
-  lines += "Max-Forwards: " + std::to_string(invite.max_forwards) + "\r\nContact: " + core_->contact(invite.listener) +
-           "\r\nAllow: " + std::string(kAllowedMethods) + "\r\n" + core_->nameLine("User-Agent");
+  std::string lines = "Max-Forwards: " + std::to_string(invite.max_forwards) + "\r\nContact: " + core_->contact(invite.listener) +
+                      "\r\nAllow: " + std::string(kAllowedMethods) + "\r\n" + core_->nameLine("User-Agent");
   if (!core_->options.hop_marker.empty()) {
     lines += std::string(kHopMarkerHeader) + ": " + core_->options.hop_marker + "\r\n";
   }
@@ -124,6 +122,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   TG_TRY(checkBody(body));
   LegState& state = *leg.state_;
   nta_outgoing_t* orq = invite.state_->orq;
+  // nta_leg_client_route() would keep the route of an early dialog for ever; the 2xx decides it anew (RFC 3261 13.2.2.4).
   if (msg_t* message = nta_outgoing_getresponse(orq); message != nullptr) {
     const sip_t* sip = sip_object(message);
     nta_leg_rtag(state.leg, sip->sip_to->a_tag);
@@ -134,7 +133,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   const std::string cseq = std::to_string(invite.state_->cseq) + " ACK";
   TG_TRY_ASSIGN(route, core_->dialogRoute(state));
   const std::string lines = core_->nameLine("User-Agent");
-  // With the branch nta does not look the INVITE up, and cannot abort when it is not there (libs/sofia/TRAPS.md 1.5).
+  // With the branch nta does not look the INVITE up, and cannot abort when it is not there (TRAPS.md 1.5).
   nta_outgoing_t* ack = nta_outgoing_tcreate(
       state.leg, nullptr, nullptr, reinterpret_cast<const url_string_t*>(route.c_str()), SIP_METHOD_ACK, nullptr,
       SIPTAG_CSEQ_STR(cseq.c_str()), NTATAG_ACK_BRANCH(nta_outgoing_branch(orq)), TPTAG_IDENT(core_->ident(state.listener).c_str()),
@@ -147,41 +146,15 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   return {};
 }
 
-base::Result<ClientTransaction> Agent::request(Leg& leg, const RequestOut& request, Key key) {
+base::Result<void> Agent::bye(Leg& leg, const Headers& headers) {
   if (!leg || !leg.state_->is_established) {
     return base::fail(base::ErrorCode::kConflict, "the dialog is not established");
   }
-  if (request.method == Method::kAck || request.method == Method::kCancel || request.method == Method::kUnknown) {
-    return base::fail(base::ErrorCode::kInvalid, "not a request of its own inside a dialog");
-  }
-  TG_TRY_ASSIGN(lines, headerLines(request.headers));
-  if (request.method == Method::kInvite || request.method == Method::kUpdate) {
-    lines += "Contact: " + core_->contact(leg.state_->listener) + "\r\nAllow: " + std::string(kAllowedMethods) + "\r\n";
-  }
+  TG_TRY_ASSIGN(lines, headerLines(headers));
   lines += core_->nameLine("User-Agent");
   TG_TRY_ASSIGN(route, core_->dialogRoute(*leg.state_));
-  return core_->send(leg.state_->leg, route, nullptr, request.method, leg.state_->listener, lines, request.body, key);
-}
-
-base::Result<void> Agent::bye(Leg& leg, const Headers& headers) {
-  TG_TRY(request(leg, {.method = Method::kBye, .headers = headers, .body = {}}, kNoKey));
+  TG_TRY(core_->send(leg.state_->leg, route, nullptr, Method::kBye, leg.state_->listener, lines, {}, kNoKey));
   return {};
-}
-
-base::Result<ClientTransaction> Agent::requestOutside(const OutsideOut& request, Key key) {
-  TG_TRY_ASSIGN(route, core_->route(request.destination, request.listener));
-  TG_TRY_ASSIGN(lines, headerLines(request.headers));
-  lines += "Max-Forwards: 70\r\nContact: " + core_->contact(request.listener) + "\r\n" + core_->nameLine("User-Agent");
-  const std::string uri = requestUri(request.destination, request.user, "");
-  const std::string host = uriHost(core_->options.listeners[request.listener].advertised);
-  // The leg only lends Call-ID, tags and CSeq to the message.
-  nta_leg_t* leg = createLeg(*core_, nullptr, "<sip:tollgate@" + host + ">;tag=" + core_->newTag(), "<" + uri + ">");
-  if (leg == nullptr) {
-    return base::fail(base::ErrorCode::kInternal, "the SIP stack refused to build the request");
-  }
-  auto sent = core_->send(leg, route, uri.c_str(), request.method, request.listener, lines, request.body, key);
-  nta_leg_destroy(leg);
-  return sent;
 }
 
 AgentStats Agent::stats() const {

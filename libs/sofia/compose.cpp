@@ -27,7 +27,7 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// Written by the stack or by the Agent; a second one would confuse the other side or leak.
+// Written by the stack or by the Agent. A second one would confuse the other side, or show it what we hide.
 bool isOurs(std::string_view name) {
   constexpr std::array kNames = {"via",
                                  "v",
@@ -95,23 +95,6 @@ std::string escapeUser(std::string_view user) {
     }
   }
   return result;
-}
-
-std::string quoteDisplay(std::string_view display) {
-  if (display.empty()) {
-    return {};
-  }
-  std::string result = "\"";
-  for (const char c : display) {
-    if (isControl(static_cast<unsigned char>(c))) {
-      continue;
-    }
-    if (c == '"' || c == '\\') {
-      result += '\\';
-    }
-    result += c;
-  }
-  return result + "\"";
 }
 
 base::Result<void> checkUriParams(std::string_view params) {

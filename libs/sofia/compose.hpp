@@ -1,4 +1,5 @@
-// Text of what we send, checked so that nothing of a caller's or an operator's can break out of its place. Private to libs/sofia; pure.
+// Text of what we send, checked so that nothing a caller or an operator wrote can break out of its place. Private to libs/sofia; pure
+// functions, any thread.
 #pragma once
 
 #include <string>
@@ -18,23 +19,22 @@ enum class IpFamily { kNone, kIpv4, kIpv6 };
 // 192.0.2.1 -> 192.0.2.1, 2001:db8::1 -> [2001:db8::1]
 [[nodiscard]] std::string uriHost(std::string_view address);
 
-// sip:192.0.2.1:5060;transport=udp. kInvalid for a host name or port 0: nta must never resolve.
+// sip:192.0.2.1:5060;transport=udp. Errors: kInvalid for a host name or port 0, because nta must never resolve (TRAPS.md 1.5).
 [[nodiscard]] base::Result<std::string> routeUri(const HostPort& hop);
 
-// User part of a SIP URI: percent-escapes whatever RFC 3261 does not allow there.
+// User part of a SIP URI: percent-escapes whatever RFC 3261 25.1 does not allow there.
 [[nodiscard]] std::string escapeUser(std::string_view user);
 
-// "A \"name\"" with quotes; "" stays "". Control characters are dropped.
-[[nodiscard]] std::string quoteDisplay(std::string_view display);
-
-// user=phone;x=y: tokens, kInvalid for anything else. `transport`, `maddr`, `method` are refused: they would steer the request.
+// user=phone;x=y (RFC 3261 19.1.1). Errors: kInvalid for what is not made of tokens, and for `transport`, `maddr`, `method`, `ttl` and `lr`,
+// which would steer the request.
 [[nodiscard]] base::Result<void> checkUriParams(std::string_view params);
 
-// Header lines "Name: value\r\n". kInvalid for names that are no tokens or that the stack writes itself, for values with control
+// Header lines "Name: value\r\n". Errors: kInvalid for names that are no tokens or that the stack writes itself, for values with control
 // characters, and beyond 100 lines or 8 kB in all.
 [[nodiscard]] base::Result<std::string> headerLines(const Headers& headers);
 
-// kInvalid: NUL in the text, a type without slash or with control characters; kOverLimit: larger than fits a datagram with its headers.
+// Errors: kInvalid for NUL in the text, a type without slash or with control characters; kOverLimit for more than fits a datagram with its
+// headers.
 [[nodiscard]] base::Result<void> checkBody(const Body& body);
 
 }  // namespace tollgate::sofia

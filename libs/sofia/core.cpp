@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kListenersMax = 8;
 
+// Every callback runs under this: an exception must not unwind through Sofia's C frames, and one bad message must not end the process.
 template <class Function>
 void guarded(const char* where, const Function& function) noexcept {
   try {
@@ -27,7 +28,7 @@ void guarded(const char* where, const Function& function) noexcept {
   }
 }
 
-// The URL to bind: host is what Via shows, maddr is what the socket is bound to.
+// The URL to bind: the host is what Via shows, maddr is what the socket is bound to.
 std::string bindUrl(const Listener& listener) {
   const std::string& shown = listener.advertised.empty() ? listener.address : listener.advertised;
   std::string url = "sip:" + uriHost(shown) + ":" + std::to_string(listener.port) + ";transport=udp";
@@ -43,6 +44,7 @@ AgentCore::AgentCore(su_root_t* root_in, AgentOptions options_in, SipEvents& eve
     : root(root_in), options(std::move(options_in)), events(events_in) {}
 
 AgentCore::~AgentCore() {
+  // A handle that outlived the agent would give nta memory back that is gone.
   TG_ASSERT(counts.server_transactions == 0 && counts.client_transactions == 0 && counts.legs == 0);
   if (agent != nullptr) {
     nta_agent_destroy(agent);
@@ -55,8 +57,8 @@ base::Result<void> AgentCore::open() {
   }
   agent = nta_agent_create(
       root, reinterpret_cast<url_string_t*>(-1), onStateless, this, NTATAG_UA(1), NTATAG_MERGE_482(1),
-      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (libs/sofia/TRAPS.md 1.4)
-      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (libs/sofia/TRAPS.md 1.6)
+      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (TRAPS.md 1.4)
+      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (TRAPS.md 1.6)
       NTATAG_MAXSIZE(base::limits::kSipMessageBytesMax), NTATAG_MAX_PROCEEDING(static_cast<usize_t>(options.incoming_max)),
       NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_TIMEOUT_408(1), NTATAG_CANCEL_487(1), NTATAG_PRELOAD(1500),
       NTATAG_SIP_T1(options.t1_milliseconds), NTATAG_SIP_T1X64(64 * options.t1_milliseconds), TAG_END());
@@ -77,7 +79,7 @@ base::Result<void> AgentCore::listen(std::size_t index) {
     return base::fail(base::ErrorCode::kInvalid, "a SIP listener needs an IP address (and an advertised one of the same kind), not '" +
                                                      listener.address + "' '" + listener.advertised + "'");
   }
-  const std::string name = "l" + std::to_string(index);
+  const std::string name = "l" + std::to_string(index);  // read back by listenerOf()
   errno = 0;
   if (nta_agent_add_tport(agent, reinterpret_cast<const url_string_t*>(bindUrl(listener).c_str()), TPTAG_IDENT(name.c_str()),
                           TPTAG_UDP_RMEM(options.socket_receive_bytes), TPTAG_UDP_WMEM(options.socket_send_bytes), TAG_END()) < 0) {
@@ -88,6 +90,7 @@ base::Result<void> AgentCore::listen(std::size_t index) {
     }
     return base::fail(base::ErrorCode::kUnavailable, "SIP cannot listen on udp " + where + ": " + std::strerror(error));
   }
+  // Port 0 asks the system for a free one; nta does not say which, but the transport does.
   for (tport_t* port = tport_primaries(nta_agent_tports(agent)); port != nullptr; port = tport_next(port)) {
     const tp_name_t* bound = tport_name(port);
     if (bound->tpn_ident != nullptr && name == bound->tpn_ident) {
@@ -129,6 +132,8 @@ base::Result<std::string> AgentCore::dialogRoute(const LegState& leg) const {
   if (auto uri = route(hop, leg.listener)) {
     return uri;
   }
+  // A Contact with a name, or of another address family: nta would try to resolve it (TRAPS.md 1.5). Where the dialog began is the best
+  // address known.
   return route(leg.peer, leg.listener);
 }
 
@@ -164,43 +169,36 @@ base::Result<ClientTransaction> AgentCore::send(nta_leg_t* leg, const std::strin
                                                 std::size_t listener, const std::string& header_lines, const Body& body, Key key) {
   TG_TRY(checkBody(body));
   ClientTransaction transaction;
-  transaction.state_.reset(new ClientState{*this, method, listener, nullptr, key});
+  transaction.state_.reset(new ClientState{*this, method, nullptr, key});
   ++counts.client_transactions;
-  const std::string name(methodName(method));
   const auto* route_url = reinterpret_cast<const url_string_t*>(route.c_str());
   const auto* uri = reinterpret_cast<const url_string_t*>(request_uri);
-  const sip_method_t number = sip_method_code(name.c_str());
+  const sip_method_t number = method == Method::kInvite ? sip_method_invite : sip_method_bye;
+  const char* name = method == Method::kInvite ? "INVITE" : "BYE";
+  // PASS_100: a 100 shows that the carrier is there, which ends the try timeout (REQUIREMENTS 5.2).
   nta_outgoing_t* orq = nta_outgoing_tcreate(
-      leg, onResponse, transaction.state_.get(), route_url, number, name.c_str(), uri, TPTAG_IDENT(ident(listener).c_str()),
+      leg, onResponse, transaction.state_.get(), route_url, number, name, uri, TPTAG_IDENT(ident(listener).c_str()),
       NTATAG_PASS_100(1), SIPTAG_HEADER_STR(header_lines.c_str()), TAG_IF(!body.text.empty(), SIPTAG_CONTENT_TYPE_STR(body.type.c_str())),
       TAG_IF(!body.text.empty(), SIPTAG_PAYLOAD_STR(body.text.c_str())), TAG_END());
   if (orq == nullptr) {
-    return base::fail(base::ErrorCode::kInvalid, "the SIP stack refused to build the " + name);
+    return base::fail(base::ErrorCode::kInvalid, std::string("the SIP stack refused to build the ") + name);
   }
   transaction.state_->orq = orq;
   transaction.state_->cseq = nta_outgoing_cseq(orq);
   return transaction;
 }
 
-void AgentCore::answerStateless(msg_t* message, Admission admission) {
-  if (admission == Admission::kDrop) {
-    ++counts.dropped;
-    nta_msg_discard(agent, message);
-    return;
-  }
-  const base::Reason reason = admission == Admission::kRefuse     ? base::Reason::kUnknownSource
-                              : admission == Admission::kDraining ? base::Reason::kDraining
-                                                                  : base::Reason::kOverloaded;
+void AgentCore::answerStateless(msg_t* message, base::Reason reason) {
   const base::RejectMap::Answer answer = options.reject_map.answer(reason);
   std::string lines = "Reason: " + base::reasonHeader(reason, answer.q850_cause) + "\r\n" + nameLine("Server");
   if (base::reasonRow(reason).retry_after) {
     lines += "Retry-After: " + std::to_string(options.retry_after_seconds) + "\r\n";
   }
-  ++(admission == Admission::kRefuse ? counts.refused : counts.overloaded);
   const std::string phrase(base::reasonRow(reason).phrase);
   nta_msg_treply(agent, message, answer.sip_code, phrase.c_str(), SIPTAG_HEADER_STR(lines.c_str()), TAG_END());
 }
 
+// Everything up to `admit` is what an unknown source costs, so nothing is parsed or allocated before it.
 void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   const Method method = methodOf(sip->sip_request->rq_method);
   if (method == Method::kAck) {
@@ -214,26 +212,36 @@ void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   const Source source = sourceOf(msg_addr(message), listenerOf(message));
   Admission admission = Admission::kDrop;
   if (source.port != 0) {  // nobody could be answered there
-    guarded("admit", [&] { admission = events.admit(source, method); });
+    guarded("admit", [&] { admission = events.admit(source); });
   }
-  if (admission == Admission::kAccept && counts.server_transactions >= options.incoming_max) {
-    admission = Admission::kOverloaded;
-  }
-  if (admission != Admission::kAccept) {
-    answerStateless(message, admission);
+  if (admission == Admission::kDrop) {
+    ++counts.dropped;
+    nta_msg_discard(agent, message);
     return;
   }
-  RequestIn request = parseRequest(*sip, source, own);
-  nta_incoming_t* irq = nta_incoming_create(agent, nullptr, message, sip, TAG_END());  // takes the message over
+  if (admission == Admission::kRefuse) {
+    answerStateless(message, base::Reason::kUnknownSource);
+    return;
+  }
+  if (counts.server_transactions >= options.incoming_max) {
+    ++counts.overloaded;
+    answerStateless(message, base::Reason::kOverloaded);
+    return;
+  }
+  const bool names_dialog = sip->sip_to->a_tag != nullptr && sip->sip_to->a_tag[0] != '\0';
+  const bool is_new_call = method == Method::kInvite && !names_dialog;
+  // Before nta_incoming_create(), which takes the message over and may free it.
+  InviteIn invite = is_new_call ? parseInvite(*sip, source, own) : InviteIn{};
+  nta_incoming_t* irq = nta_incoming_create(agent, nullptr, message, sip, TAG_END());
   if (irq == nullptr) {
     return;
   }
   ServerTransaction transaction = wrap(irq, method, source);
   guarded("request", [&] {
-    if (method == Method::kInvite && request.to.tag.empty()) {
-      events.onInvite(std::move(request), std::move(transaction));
+    if (is_new_call) {
+      events.onInvite(std::move(invite), std::move(transaction));
     } else {
-      events.onOutsideRequest(std::move(request), std::move(transaction));
+      events.onOutsideRequest(method, names_dialog, std::move(transaction));
     }
   });
 }
@@ -250,7 +258,9 @@ int AgentCore::onStateless(AgentCore* core, nta_agent_t* agent, msg_t* message, 
 int AgentCore::onLegRequest(LegState* leg, nta_leg_t* /*nta_leg*/, nta_incoming_t* irq, const sip_t* sip) noexcept {
   const Method method = methodOf(sip->sip_request->rq_method);
   if (method == Method::kAck) {
-    nta_incoming_destroy(irq);  // a kept ACK is walked over at every tick (libs/sofia/TRAPS.md 1.12)
+    // nta makes a server transaction of every ACK that no INVITE transaction took, and walks over the kept ones at each tick of its timer.
+    // An ACK of a 2xx has reached its INVITE (onAckOrCancel) before; what comes here is a repeated or late one.
+    nta_incoming_destroy(irq);
     return 0;
   }
   AgentCore& core = leg->core;
@@ -266,11 +276,11 @@ int AgentCore::onLegRequest(LegState* leg, nta_leg_t* /*nta_leg*/, nta_incoming_
           {.status = 503, .phrase = {}, .headers = {}, .retry_after_seconds = core.options.retry_after_seconds, .body = {}});
       return;
     }
-    if (key == kNoKey) {
+    if (key == kNoKey) {  // a leg that nobody wants to hear of
       (void)transaction.reply({.status = 481, .phrase = {}, .headers = {}, .retry_after_seconds = 0, .body = {}});
       return;
     }
-    core.events.onRequest(key, parseRequest(*sip, source, core.own), std::move(transaction));
+    core.events.onRequest(key, method, std::move(transaction));
   });
   return 0;
 }
@@ -300,10 +310,8 @@ int AgentCore::onResponse(ClientState* state, nta_outgoing_t* orq, const sip_t* 
   guarded("response", [&] {
     ResponseIn response;
     if (sip != nullptr && sip->sip_status != nullptr) {
-      response = parseResponse(*sip, state->method, state->cseq);
-    } else {
-      response.method = state->method;
-      response.cseq = state->cseq;
+      response = parseResponse(*sip);
+    } else {  // nta tells some of its own ends by status alone
       response.status = nta_outgoing_status(orq) >= 300 ? nta_outgoing_status(orq) : 408;
       response.origin = Origin::kTimeout;
     }

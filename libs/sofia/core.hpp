@@ -1,5 +1,5 @@
-// Inside of Agent: the nta agent, its listeners and the C callbacks. Private to libs/sofia, loop thread only. Everything handles point to
-// lives here, so it outlives every handle.
+// Inside of Agent: the nta agent, its listeners and the C callbacks. Private to libs/sofia; loop thread only. Owns the nta agent. What
+// handles point to lives here, so it outlives every handle.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,15 @@
 
 namespace tollgate::sofia {
 
+// The state behind each handle of handles.hpp. nta gets a pointer to it, and keeps it exactly as long as the handle lives: the deleters
+// take it back. The owner of calls is named by `key`, never by a pointer, because it may be gone when the stack calls.
 struct ServerState {
   AgentCore& core;
   nta_incoming_t* irq;
   Method method;
   Source source;
   Key key = kNoKey;
-  int status = 0;
+  int status = 0;  // of the last reply
   bool has_dialog = false;
 };
 
@@ -28,7 +30,7 @@ struct LegState {
   AgentCore& core;
   nta_leg_t* leg = nullptr;
   std::size_t listener = 0;
-  HostPort peer;  // where the dialog began: next hop when the other side gives no usable address
+  HostPort peer;  // where the dialog began: the next hop when the other side gives no usable address
   Key key = kNoKey;
   bool is_established = false;  // has a remote tag
 };
@@ -36,11 +38,10 @@ struct LegState {
 struct ClientState {
   AgentCore& core;
   Method method;
-  std::size_t listener;
   nta_outgoing_t* orq = nullptr;
   Key key = kNoKey;
   std::uint32_t cseq = 0;
-  int status = 0;
+  int status = 0;  // highest seen
   bool is_cancelled = false;
 };
 
@@ -51,12 +52,13 @@ class AgentCore {
   AgentCore(const AgentCore&) = delete;
   AgentCore& operator=(const AgentCore&) = delete;
 
+  // Errors: as Agent::create().
   [[nodiscard]] base::Result<void> open();
 
   // Identity of a listener for nta (TPTAG_IDENT) and its Contact, "<sip:address:port>".
   [[nodiscard]] const std::string& ident(std::size_t listener) const { return idents_[listener]; }
   [[nodiscard]] const std::string& contact(std::size_t listener) const { return contacts_[listener]; }
-  // kInvalid: no such listener, not a literal, other address family than the listener's.
+  // Errors: kInvalid for no such listener, for what is not an IP literal, or for another address family than the listener's.
   [[nodiscard]] base::Result<std::string> route(const HostPort& hop, std::size_t listener) const;
   // Next hop inside a dialog: its route or target when that is an IP literal, else where the dialog began.
   [[nodiscard]] base::Result<std::string> dialogRoute(const LegState& leg) const;
@@ -65,6 +67,8 @@ class AgentCore {
   [[nodiscard]] std::string nameLine(std::string_view header) const;
 
   [[nodiscard]] ServerTransaction wrap(nta_incoming_t* irq, Method method, const Source& source);
+  // Sends an INVITE or a BYE. Without `request_uri` the leg's target is used.
+  // Errors: kInvalid when the stack refuses; as checkBody() for the body.
   [[nodiscard]] base::Result<ClientTransaction> send(nta_leg_t* leg, const std::string& route, const char* request_uri, Method method,
                                                      std::size_t listener, const std::string& header_lines, const Body& body, Key key);
 
@@ -83,13 +87,13 @@ class AgentCore {
   nta_agent_t* agent = nullptr;
 
   // Derived.
-  AgentStats counts;
+  AgentStats counts;  // those that nta does not count itself
   OwnHops own;
 
  private:
   [[nodiscard]] base::Result<void> listen(std::size_t index);
   void receiveOutside(msg_t* message, sip_t* sip);
-  void answerStateless(msg_t* message, Admission admission);
+  void answerStateless(msg_t* message, base::Reason reason);
   [[nodiscard]] std::size_t listenerOf(const msg_t* message) const;
 
   std::vector<std::string> idents_;

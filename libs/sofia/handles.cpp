@@ -62,14 +62,6 @@ void ServerTransaction::setKey(Key key) {
   }
 }
 
-Method ServerTransaction::method() const {
-  return state_ ? state_->method : Method::kUnknown;
-}
-
-int ServerTransaction::status() const {
-  return state_ ? state_->status : 0;
-}
-
 base::Result<void> ServerTransaction::reply(const Reply& reply) {
   TG_ASSERT(state_);
   if (reply.status < 100 || reply.status > 699) {
@@ -95,32 +87,13 @@ base::Result<void> ServerTransaction::reply(const Reply& reply) {
   return {};
 }
 
-void Leg::setKey(Key key) {
+base::Result<void> ClientTransaction::cancel() {
   TG_ASSERT(state_);
-  state_->key = key;
-}
-
-void ClientTransaction::setKey(Key key) {
-  TG_ASSERT(state_);
-  state_->key = key;
-}
-
-Method ClientTransaction::method() const {
-  return state_ ? state_->method : Method::kUnknown;
-}
-
-int ClientTransaction::status() const {
-  return state_ ? state_->status : 0;
-}
-
-base::Result<void> ClientTransaction::cancel(const Headers& headers) {
-  TG_ASSERT(state_);
-  if (state_->method != Method::kInvite || state_->status >= 200 || state_->is_cancelled) {
+  if (state_->status >= 200 || state_->is_cancelled) {
     return base::fail(base::ErrorCode::kConflict, "nothing to cancel");
   }
-  TG_TRY_ASSIGN(lines, headerLines(headers));
   state_->is_cancelled = true;
-  if (nta_outgoing_tcancel(state_->orq, nullptr, nullptr, TAG_IF(!lines.empty(), SIPTAG_HEADER_STR(lines.c_str())), TAG_END()) == nullptr) {
+  if (nta_outgoing_tcancel(state_->orq, nullptr, nullptr, TAG_END()) == nullptr) {
     return base::fail(base::ErrorCode::kConflict, "the stack refused to cancel");
   }
   return {};

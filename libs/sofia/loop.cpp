@@ -1,5 +1,6 @@
 #include "libs/sofia/loop.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <future>
@@ -16,10 +17,15 @@
 namespace tollgate::sofia {
 namespace {
 
+// 41 s of 10 ms ticks: nearly every timer of a call lies within one round of the wheel, so a slot holds few that are not due yet.
 constexpr std::size_t kWheelSlots = 4096;
-constexpr int kStepsPerTurn = 16;  // Sofia takes about one packet a step; a turn gathers what is waiting
+// A step of Sofia handles about one packet. A turn takes several, so that what they ask of the bus leaves as one message; but not more than
+// these, because tasks and timers wait meanwhile.
+constexpr int kStepsPerTurn = 16;
+// How long a turn waits for a packet when no timer is armed. A posted task wakes the loop, so this only bounds how late a stop could be seen.
 constexpr su_duration_t kIdleMilliseconds = 200;
 
+// A task or handler that throws must not end the thread that carries all other calls.
 template <class Function>
 void guarded(const char* what, const Function& function) noexcept {
   try {
@@ -31,6 +37,7 @@ void guarded(const char* what, const Function& function) noexcept {
   }
 }
 
+// The packet side of the inbox: the tasks themselves run in handleTurn(), after the packets.
 int onWakeup(su_root_magic_t* /*magic*/, su_wait_t* /*wait*/, Inbox* inbox) noexcept {
   inbox->drainWakeups();
   return 0;
@@ -54,7 +61,7 @@ base::Result<void> Inbox::post(Loop::Task task) {
       return base::fail(base::ErrorCode::kUnavailable, "the loop has stopped");
     }
     if (tasks_.size() >= tasks_max_) {
-      refused_.fetch_add(1, std::memory_order_relaxed);
+      ++refused_;
       return base::fail(base::ErrorCode::kOverLimit, "the inbox of the loop is full");
     }
     was_empty = tasks_.empty();
@@ -71,8 +78,13 @@ void Inbox::wake() {
   [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);  // only fails when already readable
 }
 
+std::uint64_t Inbox::refused() {
+  const std::lock_guard lock(mutex_);
+  return refused_;
+}
+
 void Inbox::close() {
-  std::vector<Loop::Task> dropped;
+  std::vector<Loop::Task> dropped;  // destroyed after the lock: a task may own what posts in its destructor
   const std::lock_guard lock(mutex_);
   closed_ = true;
   dropped.swap(tasks_);
@@ -96,7 +108,7 @@ base::Result<void> Loop::Impl::open() {
   if (root == nullptr) {
     return base::fail(base::ErrorCode::kInternal, std::string("cannot create the SIP event loop: ") + std::strerror(errno));
   }
-  su_root_threading(root, 0);
+  su_root_threading(root, 0);  // a thread of Sofia's own would call us from beside the loop
   su_wait_t wait[1];
   su_wait_init(wait);
   if (su_wait_create(wait, inbox.fd(), SU_WAIT_IN) < 0 || (wait_index_ = su_root_register(root, wait, onWakeup, &inbox, 0)) < 0) {
@@ -117,7 +129,7 @@ void Loop::Impl::close() {
   root = nullptr;
 }
 
-base::Result<void> Loop::Impl::run(const Setup& setup, const Task& teardown, const std::function<void(base::Result<void>)>& ready) {
+void Loop::Impl::run(const Setup& setup, const Task& teardown, const std::function<void(base::Result<void>)>& ready) {
   owner.store(std::this_thread::get_id());
   base::Result<void> outcome = open();
   if (outcome && setup) {
@@ -128,13 +140,11 @@ base::Result<void> Loop::Impl::run(const Setup& setup, const Task& teardown, con
     }
   }
   const bool is_running = outcome.has_value();
-  if (ready) {
-    ready(outcome);
-  }
+  ready(std::move(outcome));
   while (is_running && !stopping.load(std::memory_order_acquire)) {
     turn();
   }
-  inbox.close();
+  inbox.close();  // first, so that nothing posts to what the teardown destroys
   if (teardown && is_running) {
     guarded("teardown", teardown);
   }
@@ -142,9 +152,10 @@ base::Result<void> Loop::Impl::run(const Setup& setup, const Task& teardown, con
   turn_end_handler = nullptr;
   close();
   owner.store(std::thread::id());
-  return outcome;
 }
 
+// su_root_run() would not return between packets, and the end of a turn is what gathers requests; so the steps are taken here. The wheel
+// is not a Sofia timer (a thousand of those would be walked at every step): while it holds something, no wait is longer than a tick.
 void Loop::Impl::turn() {
   const su_duration_t patience = wheel.armed() > 0 ? static_cast<su_duration_t>(options.tick.count()) : kIdleMilliseconds;
   su_duration_t left = su_root_step(root, patience);
@@ -154,10 +165,8 @@ void Loop::Impl::turn() {
   }
   handleTurn();
   const auto took = static_cast<std::uint64_t>((clock.monotonic() - begin).count());
-  if (took > longest_turn_micros.load(std::memory_order_relaxed)) {
-    longest_turn_micros.store(took, std::memory_order_relaxed);
-  }
-  turns.fetch_add(1, std::memory_order_relaxed);
+  stats.longest_turn_micros = std::max(stats.longest_turn_micros, took);
+  ++stats.turns;
 }
 
 void Loop::Impl::handleTurn() {
@@ -166,15 +175,13 @@ void Loop::Impl::handleTurn() {
   for (Task& task : batch_) {
     guarded("task", task);
   }
-  tasks_run.fetch_add(batch_.size(), std::memory_order_relaxed);
+  stats.tasks += batch_.size();
   batch_.clear();
   wheel.advance(clock.monotonic(), [this](Key key) {
     if (timer_handler) {
       guarded("timer", [&] { timer_handler(key); });
     }
   });
-  armed.store(wheel.armed(), std::memory_order_relaxed);
-  stale.store(wheel.stale(), std::memory_order_relaxed);
   if (turn_end_handler) {
     guarded("turn end", turn_end_handler);
   }
@@ -184,7 +191,7 @@ base::Result<void> Loop::Impl::start(Setup setup, Task teardown) {
   std::promise<base::Result<void>> started;
   auto outcome = started.get_future();
   thread = std::thread([this, &started, setup = std::move(setup), teardown = std::move(teardown)] {
-    (void)run(setup, teardown, [&started](base::Result<void> result) { started.set_value(std::move(result)); });
+    run(setup, teardown, [&started](base::Result<void> result) { started.set_value(std::move(result)); });
   });
   auto result = outcome.get();
   if (!result) {
@@ -212,12 +219,6 @@ base::Result<void> Loop::start(Setup setup, Task teardown) {
   TG_ASSERT(!impl_->used.exchange(true));
   TG_TRY(prepareProcess());
   return impl_->start(std::move(setup), std::move(teardown));
-}
-
-base::Result<void> Loop::runHere(Setup setup, Task teardown) {
-  TG_ASSERT(!impl_->used.exchange(true));
-  TG_TRY(prepareProcess());
-  return impl_->run(setup, teardown, nullptr);
 }
 
 void Loop::stop() {
@@ -259,13 +260,11 @@ const base::Clock& Loop::clock() const {
 }
 
 LoopStats Loop::stats() {
-  LoopStats stats;
-  stats.turns = impl_->turns.load(std::memory_order_relaxed);
-  stats.tasks = impl_->tasks_run.load(std::memory_order_relaxed);
+  LoopStats stats = impl_->stats;
   stats.tasks_refused = impl_->inbox.refused();
-  stats.timers_armed = impl_->armed.load(std::memory_order_relaxed);
-  stats.timers_stale = impl_->stale.load(std::memory_order_relaxed);
-  stats.longest_turn_micros = impl_->longest_turn_micros.exchange(0, std::memory_order_relaxed);
+  stats.timers_armed = impl_->wheel.armed();
+  stats.timers_stale = impl_->wheel.stale();
+  impl_->stats.longest_turn_micros = 0;
   return stats;
 }
 

@@ -1,6 +1,7 @@
 // The thread that owns all calls: Sofia's event loop, a bounded inbox that any thread may post to, a timer wheel, and a hook at the end
-// of each turn. Everything of an Agent happens on this thread; nothing that blocks may run on it.
-// Any thread: post(), stop(), isLoopThread(), stats(). Loop thread: arm(), cancel(), now(), setTimerHandler(), setTurnEndHandler().
+// of each turn. Everything of an Agent happens on this thread, so a call needs no lock; nothing that blocks may run on it. Owns the thread,
+// the tasks not yet run, and the timers.
+// Any thread: post(), stop(), isLoopThread(), now(), clock(). Loop thread: arm(), cancel(), stats(), and the two handlers after start().
 #pragma once
 
 #include <atomic>
@@ -18,15 +19,16 @@ namespace tollgate::sofia {
 
 struct LoopOptions {
   std::size_t inbox_max = 65536;       // tasks waiting; beyond: kOverLimit
-  std::chrono::milliseconds tick{10};  // precision of timers
+  std::chrono::milliseconds tick{10};  // precision of timers; Sofia's own clock has the same (process.cpp)
 };
 
+// Totals since the start, unless said otherwise. The README of this folder names the metric of each.
 struct LoopStats {
   std::uint64_t turns = 0;
-  std::uint64_t tasks = 0;
-  std::uint64_t tasks_refused = 0;        // inbox full
+  std::uint64_t tasks = 0;                // posted tasks that were run
+  std::uint64_t tasks_refused = 0;        // the inbox was full
   std::uint64_t timers_armed = 0;         // now
-  std::uint64_t timers_stale = 0;         // cancelled too late
+  std::uint64_t timers_stale = 0;         // cancelled after they had fired or were cancelled before
   std::uint64_t longest_turn_micros = 0;  // handlers only, waiting excluded; since the last stats() call
 };
 
@@ -35,37 +37,37 @@ class Loop {
   using Task = std::function<void()>;
   using Setup = std::function<base::Result<void>()>;
 
-  // `clock` must outlive the loop.
+  // Requires: `clock` outlives the loop.
   explicit Loop(const base::Clock& clock, LoopOptions options = {});
   ~Loop();  // stops
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Starts a thread of its own, runs `setup` on it (create the Agent there) and returns its outcome; after an Error the thread is gone.
+  // Starts a thread of its own, runs `setup` on it (create the Agent there) and returns its outcome; after an Error the thread has ended.
   // `teardown` runs on the same thread when the loop stops (destroy the Agent and every handle there). Once per Loop.
-  // An Error too when the process has not neutralised su_root_yield (libs/sofia/TRAPS.md 1.3).
+  // Errors: those of `setup`; kInternal when the event loop cannot be made, or when the process does not override su_root_yield
+  // (TRAPS.md 1.3).
   [[nodiscard]] base::Result<void> start(Setup setup, Task teardown);
-  // The same in the caller's thread; returns after stop().
-  [[nodiscard]] base::Result<void> runHere(Setup setup, Task teardown);
   // Ends the loop after the turn in progress; tasks not yet run are dropped. Joins the thread unless called on it. Idempotent.
   void stop();
 
-  // Runs `task` on the loop thread, in order of posting. kOverLimit when the inbox is full, kUnavailable when the loop has stopped.
-  // Tasks posted before start() run after `setup`. A task that throws is logged and dropped.
+  // Runs `task` on the loop thread, in order of posting. Tasks posted before start() run after `setup`. A task that throws is logged and
+  // dropped. Errors: kOverLimit when the inbox is full; kUnavailable when the loop has stopped.
   [[nodiscard]] base::Result<void> post(Task task);
   [[nodiscard]] bool isLoopThread() const;
 
-  // Fires the timer handler once with `key`, at most one tick late. Precision is the tick.
+  // Calls the timer handler once with `key`, never early, and at most one tick late unless a turn takes longer.
   [[nodiscard]] TimerHandle arm(std::chrono::milliseconds delay, Key key);
-  bool cancel(TimerHandle handle);  // false and counted when it has fired or was cancelled before
+  bool cancel(TimerHandle handle);  // false, and counted, when it has fired or was cancelled before
   void setTimerHandler(std::function<void(Key)> handler);
-  // Called at the end of every turn, after packets, tasks and timers were handled. Neither handler may replace itself.
+  // Called at the end of every turn, after packets, tasks and timers were handled: here requests that fell due together leave together.
+  // Neither handler may replace itself.
   void setTurnEndHandler(Task handler);
 
   // The clock's monotonic time.
   [[nodiscard]] base::MonotonicTime now() const;
   [[nodiscard]] const base::Clock& clock() const;
-  [[nodiscard]] LoopStats stats();
+  [[nodiscard]] LoopStats stats();  // loop thread, or after stop()
 
  private:
   friend class Agent;

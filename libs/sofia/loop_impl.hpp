@@ -1,4 +1,4 @@
-// Inside of Loop, for Agent. Private to libs/sofia.
+// Inside of Loop, for Agent. Private to libs/sofia. Inbox: any thread where it says so; Loop::Impl: the loop thread, but start() and stop().
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,8 @@
 
 namespace tollgate::sofia {
 
-// Bounded queue into the loop: one mutex, one eventfd that is written when the queue was empty.
+// Bounded queue into the loop: one mutex, one eventfd that is written only when the queue was empty. Sofia's own su_msg costs ten times as
+// much and has no bound (TRAPS.md 1.8).
 class Inbox {
  public:
   explicit Inbox(std::size_t tasks_max);
@@ -23,7 +24,7 @@ class Inbox {
   [[nodiscard]] base::Result<void> post(Loop::Task task);
   void wake();
   void close();  // later posts are refused, waiting tasks dropped
-  [[nodiscard]] std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t refused();
 
   // Loop thread.
   void take(std::vector<Loop::Task>& tasks);
@@ -36,7 +37,7 @@ class Inbox {
   std::mutex mutex_;
   std::vector<Loop::Task> tasks_;
   bool closed_ = false;
-  std::atomic<std::uint64_t> refused_ = 0;
+  std::uint64_t refused_ = 0;
 };
 
 class Loop::Impl {
@@ -44,8 +45,8 @@ class Loop::Impl {
   Impl(const base::Clock& clock, LoopOptions options);
 
   [[nodiscard]] base::Result<void> start(Setup setup, Task teardown);
-  // `ready` is told the outcome of setup before the first turn.
-  [[nodiscard]] base::Result<void> run(const Setup& setup, const Task& teardown, const std::function<void(base::Result<void>)>& ready);
+  // `ready` gets the outcome of setup before the first turn.
+  void run(const Setup& setup, const Task& teardown, const std::function<void(base::Result<void>)>& ready);
   void stop();
 
   // Passed in.
@@ -64,11 +65,7 @@ class Loop::Impl {
   std::atomic<std::thread::id> owner{};
   std::atomic<bool> stopping = false;
   std::atomic<bool> used = false;
-  std::atomic<std::uint64_t> turns = 0;
-  std::atomic<std::uint64_t> tasks_run = 0;
-  std::atomic<std::uint64_t> armed = 0;
-  std::atomic<std::uint64_t> stale = 0;
-  std::atomic<std::uint64_t> longest_turn_micros = 0;
+  LoopStats stats;  // turns, tasks, longest turn; the others are counted where they happen
 
  private:
   [[nodiscard]] base::Result<void> open();

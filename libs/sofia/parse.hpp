@@ -1,4 +1,5 @@
-// From Sofia's parsed messages to our plain views. Private to libs/sofia; pure.
+// From Sofia's parsed messages to our plain values. Private to libs/sofia; pure functions, loop thread (they read Sofia's memory). What they
+// return owns its text. Nothing here fails: a field that is absent or unreadable is empty, and the owner of calls decides what that means.
 #pragma once
 
 #include <string>
@@ -13,15 +14,17 @@ namespace tollgate::sofia {
 [[nodiscard]] Source sourceOf(const su_sockaddr_t* address, std::size_t listener) noexcept;
 [[nodiscard]] Body bodyOf(const sip_t& sip);
 
-// By what we recognise our own hops.
+// How our own hops are recognised.
 struct OwnHops {
-  std::vector<HostPort> addresses;  // advertised ones
+  std::vector<HostPort> addresses;  // the advertised ones
   std::string marker;
 };
-[[nodiscard]] RequestIn parseRequest(const sip_t& sip, const Source& source, const OwnHops& own);
-[[nodiscard]] ResponseIn parseResponse(const sip_t& sip, Method method, std::uint32_t cseq);
+// Requires: `sip` is a request that passed nta's checks, so its mandatory headers are there.
+[[nodiscard]] InviteIn parseInvite(const sip_t& sip, const Source& source, const OwnHops& own);
+// Requires: `sip` is a response.
+[[nodiscard]] ResponseIn parseResponse(const sip_t& sip);
 
-// Next hop of a Route or Contact URI, empty address when it is not an IP literal.
+// Next hop of a Route or Contact URI; the address is empty when it is not an IP literal.
 [[nodiscard]] HostPort hopOf(const url_t& url);
 
 }  // namespace tollgate::sofia

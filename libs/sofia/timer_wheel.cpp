@@ -52,6 +52,7 @@ std::size_t TimerWheel::advance(base::MonotonicTime now, const Fire& fire) {
   }
   const auto slots = static_cast<std::int64_t>(slots_.size());
   const std::int64_t first = std::max(now_tick_ + 1, target - slots + 1);  // one visit per slot is enough after a long pause
+  // Before anything fires: what a fired timer arms belongs to a later advance().
   now_tick_ = target;
   due_.clear();
   for (std::int64_t tick = first; tick <= target; ++tick) {
@@ -72,6 +73,7 @@ std::size_t TimerWheel::advance(base::MonotonicTime now, const Fire& fire) {
   return fired;
 }
 
+// Collected first and fired afterwards, because a timer that fires may cancel its neighbours in the slot's list.
 void TimerWheel::collectDue(std::int64_t tick) {
   const auto slot = static_cast<std::size_t>(tick % static_cast<std::int64_t>(slots_.size()));
   for (std::uint32_t index = slots_[slot]; index != kNone; index = entries_[index].next) {
@@ -108,6 +110,7 @@ void TimerWheel::release(std::uint32_t index) {
   unlink(index);
   Entry& entry = entries_[index];
   entry.armed = false;
+  // Handles of this use are stale from now on; 0 means "never armed", so the count passes it over.
   entry.generation = entry.generation == UINT32_MAX ? 1 : entry.generation + 1;
   --armed_;
   free_.push_back(index);

@@ -1,5 +1,6 @@
-// Hashed timer wheel: arm and cancel in constant time, one sweep per tick. Pure: time comes in, keys go out. One thread (the loop's).
-// Owns nothing but its entries; a handle that has fired, was cancelled or is from an earlier use of its entry is a counted no-op.
+// Hashed timer wheel: arm and cancel in constant time, one sweep per tick. Pure: time comes in, keys go out. One thread (the loop's). Owns
+// nothing but its entries. An entry is used again for another timer, so a handle carries the generation of its use: one that has fired, was
+// cancelled or is from an earlier use is a counted no-op.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,7 @@ class TimerWheel {
 
   TimerWheel(std::chrono::milliseconds tick, std::size_t slots, base::MonotonicTime now);
 
-  // Fires once, at the first tick not before `at`. A time in the past fires at the next tick.
+  // Fires once, at the first tick not before `at`; for a time in the past, at the next tick.
   [[nodiscard]] TimerHandle arm(base::MonotonicTime at, Key key);
   // False (and counted) when the timer is not armed any more.
   bool cancel(TimerHandle handle);

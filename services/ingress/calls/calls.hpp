@@ -1,8 +1,8 @@
 // All calls of this instance: SIP events, timers and decisions go in, the machines' actions are carried out. Policy is the machine's,
-// protocol libs/sofia's, records and events EventPublisher's; this class only joins them. Loop thread only.
+// protocol libs/sofia's, records and events EventPublisher's; this class only joins them. Owns the calls. Loop thread only.
 //   calls.cpp          feeding the machines, timers, decisions, drain
-//   calls_sip.cpp      what the SIP stack tells us
-//   calls_actions.cpp  what a machine wants done
+//   calls_sip.cpp      events of the SIP stack
+//   calls_actions.cpp  the actions of a machine
 #pragma once
 
 #include <deque>
@@ -29,7 +29,7 @@ class Calls final : public sofia::SipEvents {
     std::size_t max_calls = 20'000;
     int retry_after_seconds = 3;
   };
-  // What the calls work with. All outlive the Calls.
+  // What the calls work with. Requires: all outlive the Calls.
   struct Parts {
     sofia::Loop& loop;
     Guard& guard;
@@ -41,16 +41,16 @@ class Calls final : public sofia::SipEvents {
   Calls(Options options, Parts parts);
   ~Calls() override;
 
-  // Both before the first event; the agent and the decisions are made with this object and so come later.
+  // Requires: before the first event, and both outlive the calls. They are made with this object and so come later than it.
   void connect(sofia::Agent& agent, Decisions& decisions);
-  // Ends without a word to anybody what is left, before the agent goes.
+  // Destroys the calls that are left, without BYE or record. Before the agent is destroyed, because the calls hold its handles.
   void clear() { table_.clear(); }
 
   void startDraining();
   [[nodiscard]] bool isDraining() const { return draining_; }
-  // BYE, CANCEL or refusal to all: the drain time is over.
+  // Ends all calls with BYE, CANCEL or a refusal, because the drain time is over (REQUIREMENTS 6.9).
   void shutDown();
-  // True when the call is here and not over.
+  // REQUIREMENTS 6.8. True when the call is on this instance and has not ended.
   [[nodiscard]] bool hangUp(std::string_view call_id, std::string user);
 
   void onDecision(CallRef ref, call::Event event);
@@ -59,10 +59,10 @@ class Calls final : public sofia::SipEvents {
   [[nodiscard]] const CallTable<Call>& table() const { return table_; }
 
   // sofia::SipEvents
-  sofia::Admission admit(const sofia::Source& source, sofia::Method method) override;
-  void onInvite(sofia::RequestIn invite, sofia::ServerTransaction transaction) override;
-  void onOutsideRequest(sofia::RequestIn request, sofia::ServerTransaction transaction) override;
-  void onRequest(sofia::Key leg, sofia::RequestIn request, sofia::ServerTransaction transaction) override;
+  sofia::Admission admit(const sofia::Source& source) override;
+  void onInvite(sofia::InviteIn invite, sofia::ServerTransaction transaction) override;
+  void onOutsideRequest(sofia::Method method, bool names_dialog, sofia::ServerTransaction transaction) override;
+  void onRequest(sofia::Key leg, sofia::Method method, sofia::ServerTransaction transaction) override;
   void onCancel(sofia::Key transaction) override;
   void onAck(sofia::Key transaction, sofia::Body body) override;
   void onNoAck(sofia::Key transaction) override;
@@ -83,10 +83,10 @@ class Calls final : public sofia::SipEvents {
   void checkCandidates(Call& call, call::Routed& event);
 
   // calls_sip.cpp
-  void refuseUndecided(sofia::ServerTransaction transaction);
-  void onAnswer(CallRef ref, Call& call, call::LegId leg, sofia::ResponseIn response);
-  void dropAnswered(Call& call, call::LegId leg);
-  void ackArrived(CallRef ref, Call& call);
+  void refuseWithoutNetworks(sofia::ServerTransaction transaction);
+  void onAnswer(CallRef ref, Call& call, call::LegId leg, const sofia::ResponseIn& response);
+  void endUnusableAnswer(Call& call, call::LegId leg);
+  void afterAck(CallRef ref, Call& call);
 
   // calls_actions.cpp
   void perform(CallRef ref, Call& call, const call::AskAuthorize& action);
@@ -124,7 +124,7 @@ class Calls final : public sofia::SipEvents {
   CallTable<Call> table_;
   // Derived.
   bool draining_ = false;
-  bool busy_ = false;  // a machine is being fed: further events wait
+  bool busy_ = false;  // a machine is handling an event: further events wait
   std::deque<Pending> pending_;
   call::Actions actions_;
   const sofia::Body* body_ = nullptr;  // of the message being handled, ready to be relayed

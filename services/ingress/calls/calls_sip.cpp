@@ -1,4 +1,4 @@
-// What the SIP stack tells us, turned into events of the call it belongs to.
+// Events of the SIP stack, turned into events of the call they belong to.
 #include <utility>
 
 #include "libs/telemetry/log.hpp"
@@ -8,10 +8,10 @@
 
 namespace tollgate::ingress {
 
-sofia::Admission Calls::admit(const sofia::Source& source, sofia::Method /*method*/) {
+sofia::Admission Calls::admit(const sofia::Source& source) {
   switch (parts_.guard.check(source, parts_.loop.now(), parts_.loop.clock())) {
     case Verdict::kKnown:
-    case Verdict::kNotDecided:  // refused with decision_unavailable when it is looked at
+    case Verdict::kNoNetworksYet:  // onInvite() refuses it with decision_unavailable
       return sofia::Admission::kAccept;
     case Verdict::kRefuse:
       parts_.metrics.unknown_sources.add();
@@ -23,16 +23,12 @@ sofia::Admission Calls::admit(const sofia::Source& source, sofia::Method /*metho
   return sofia::Admission::kDrop;
 }
 
-void Calls::onInvite(sofia::RequestIn invite, sofia::ServerTransaction transaction) {
-  if (!invite.to.tag.empty()) {
-    (void)transaction.reply(outsideReply(invite, true, 0));
-    return;
-  }
+void Calls::onInvite(sofia::InviteIn invite, sofia::ServerTransaction transaction) {
   if (!parts_.guard.hasNetworks()) {
-    refuseUndecided(std::move(transaction));
+    refuseWithoutNetworks(std::move(transaction));
     return;
   }
-  (void)transaction.reply({.status = 100});  // REQUIREMENTS 6.3: at once
+  (void)transaction.reply({.status = 100});  // REQUIREMENTS 6.3: immediately
   const auto now = moment();
   const auto wall_milliseconds = std::chrono::floor<std::chrono::milliseconds>(now.wall.time_since_epoch()).count();
   auto invited = checkInvite(invite, {draining_, table_.size() >= options_.max_calls});
@@ -42,7 +38,7 @@ void Calls::onInvite(sofia::RequestIn invite, sofia::ServerTransaction transacti
       call.unsupported += (call.unsupported.empty() ? "" : ", ") + tag;
     }
     invited.refuse = base::Reason::kMalformed;
-    invited.refuse_detail = "an extension is required that is not supported";
+    invited.refuse_detail = "the caller requires an extension that is not supported";
   }
   call.invite = std::move(transaction);
   call.invite.setKey(PackedKey::pack(ref, kCallerRole));
@@ -55,28 +51,28 @@ void Calls::onInvite(sofia::RequestIn invite, sofia::ServerTransaction transacti
   feed(ref, std::move(invited));
 }
 
-// Nobody can say yet whether the sender is an unknown source, so there is no record, which unknown sources could make us write without
-// bound.
-void Calls::refuseUndecided(sofia::ServerTransaction transaction) {
+// Without the list of networks nobody knows whether the sender is an unknown source. So there is no record: unknown sources could make us
+// write them without bound.
+void Calls::refuseWithoutNetworks(sofia::ServerTransaction transaction) {
   parts_.metrics.refused_without_record.add();
   const auto answer = options_.policy.reject_map.answer(base::Reason::kDecisionUnavailable);
   (void)transaction.reply(refusal(answer.sip_code, answer.q850_cause, base::Reason::kDecisionUnavailable, options_.retry_after_seconds));
 }
 
-void Calls::onOutsideRequest(sofia::RequestIn request, sofia::ServerTransaction transaction) {
+void Calls::onOutsideRequest(sofia::Method method, bool names_dialog, sofia::ServerTransaction transaction) {
   const bool serving = !draining_ && parts_.guard.hasNetworks();
-  (void)transaction.reply(outsideReply(request, serving, options_.retry_after_seconds));
+  (void)transaction.reply(outsideReply(method, names_dialog, serving, options_.retry_after_seconds));
 }
 
-void Calls::onRequest(sofia::Key key, sofia::RequestIn request, sofia::ServerTransaction transaction) {
+void Calls::onRequest(sofia::Key key, sofia::Method method, sofia::ServerTransaction transaction) {
   const auto ref = PackedKey::call(key);
   if (table_.find(ref) == nullptr) {
     parts_.metrics.stale_events.add();
     (void)transaction.reply({.status = 481});
     return;
   }
-  if (request.method != sofia::Method::kBye) {
-    (void)transaction.reply(inDialogReply(request.method));
+  if (method != sofia::Method::kBye) {
+    (void)transaction.reply(inDialogReply(method));
     return;
   }
   (void)transaction.reply({.status = 200});
@@ -101,7 +97,7 @@ void Calls::onAck(sofia::Key transaction, sofia::Body body) {
     }
   }
   call->invite.reset();
-  ackArrived(ref, *call);
+  afterAck(ref, *call);
 }
 
 void Calls::onNoAck(sofia::Key transaction) {
@@ -114,14 +110,14 @@ void Calls::onNoAck(sofia::Key transaction) {
   call->invite.reset();
   call->ack_expected = false;
   if (call->bye_waits_for_ack) {
-    ackArrived(ref, *call);
+    afterAck(ref, *call);
   } else {
     feed(ref, call::CallerNoAck{});
   }
 }
 
-// The caller has acknowledged, or never will: a BYE that waited for it goes out.
-void Calls::ackArrived(CallRef ref, Call& call) {
+// The caller has acknowledged, or never will: a BYE that waited for the ACK can be sent (RFC 3261 15).
+void Calls::afterAck(CallRef ref, Call& call) {
   call.ack_expected = false;
   if (!call.bye_waits_for_ack) {
     feed(ref, call::CallerAcked{});
@@ -142,9 +138,6 @@ void Calls::onResponse(sofia::Key transaction, sofia::ResponseIn response) {
     parts_.metrics.stale_events.add();
     return;
   }
-  if (response.method != sofia::Method::kInvite) {
-    return;  // nobody waits for the answer to a BYE
-  }
   if (response.status >= 300) {
     const auto failure = response.origin == sofia::Origin::kNetwork   ? call::LegFailure::kResponse
                          : response.origin == sofia::Origin::kTimeout ? call::LegFailure::kTimeout
@@ -152,7 +145,7 @@ void Calls::onResponse(sofia::Key transaction, sofia::ResponseIn response) {
     call->legs[leg - 1] = {};
     feed(ref, call::LegFailed{leg, failure, response.status});
   } else if (response.status >= 200) {
-    onAnswer(ref, *call, leg, std::move(response));
+    onAnswer(ref, *call, leg, response);
   } else {
     auto body = prepareAnswer(response.body, call->origin_to_caller);
     const bool has_sdp = body && !body->text.empty();
@@ -160,7 +153,7 @@ void Calls::onResponse(sofia::Key transaction, sofia::ResponseIn response) {
   }
 }
 
-void Calls::onAnswer(CallRef ref, Call& call, call::LegId leg, sofia::ResponseIn response) {
+void Calls::onAnswer(CallRef ref, Call& call, call::LegId leg, const sofia::ResponseIn& response) {
   base::Result<sofia::Body> body = sofia::Body{};
   if (call.machine.hasOffer()) {
     body = prepareAnswer(response.body, call.origin_to_caller);
@@ -174,16 +167,17 @@ void Calls::onAnswer(CallRef ref, Call& call, call::LegId leg, sofia::ResponseIn
     }
   }
   if (!body) {
-    dropAnswered(call, leg);
+    endUnusableAnswer(call, leg);
     feed(ref, call::LegFailed{leg, call::LegFailure::kTransportError, 0});
     return;
   }
   feed(ref, call::LegAnswered{leg}, std::move(*body));
 }
 
-// An answer that cannot be passed on: for the carrier the call is ended in order, for the caller the hunt goes on.
-void Calls::dropAnswered(Call& call, call::LegId leg) {
-  telemetry::warn("carrier answered with SDP that cannot be used", {{"call_id", call.machine.id().text()}});
+// An answer that cannot be passed on. The carrier's dialog exists since its 200, so it is ended with ACK and BYE; for the caller the hunt
+// continues.
+void Calls::endUnusableAnswer(Call& call, call::LegId leg) {
+  telemetry::warn("the carrier answered with SDP that cannot be used", {{"call_id", call.machine.id().text()}});
   auto& carrier = call.legs[leg - 1];
   (void)agent_->ack(carrier.leg, std::move(carrier.invite));
   (void)agent_->bye(carrier.leg);

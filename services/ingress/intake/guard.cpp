@@ -20,13 +20,12 @@ digits::IpAddress addressOf(const sofia::Source& source) {
 
 Verdict Guard::check(const sofia::Source& source, base::MonotonicTime now, const base::Clock& clock) {
   if (!networks_) {
-    return Verdict::kNotDecided;
+    return Verdict::kNoNetworksYet;
   }
   const auto address = addressOf(source);
   if (networks_->matches(address)) {
     return Verdict::kKnown;
   }
-  ++unknown_sources_;
   const Address key{address.bits()};
   if (const auto found = seen_.find(key); found != seen_.end()) {
     count(found->second, clock);
@@ -45,7 +44,7 @@ void Guard::count(Seen& seen, const base::Clock& clock) {
   }
 }
 
-// A flood with a forged source must not make us flood its victim.
+// A flood with a forged source address must not make us flood the owner of that address.
 bool Guard::mayAnswer(base::MonotonicTime now) {
   if (now - second_ >= std::chrono::seconds(1)) {
     second_ = now;

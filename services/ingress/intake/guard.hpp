@@ -1,6 +1,6 @@
-// Who may speak SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood
-// from unknown sources stays here: it reaches neither the bus nor the disk but as one summary per period (REQUIREMENTS 10.1). Loop thread
-// only.
+// Who may send SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood from
+// unknown sources ends here: all that reaches bus and disk is one summary per period (REQUIREMENTS 10.1). Owns the counts of the period.
+// Loop thread only.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace tollgate::ingress {
 
 enum class Verdict : std::uint8_t {
   kKnown,
-  kNotDecided,  // the first list of networks has not arrived
+  kNoNetworksYet,  // the first list of networks has not arrived
   kRefuse,
   kDrop,
 };
@@ -34,8 +34,8 @@ class Guard {
  public:
   struct Options {
     bool drop = false;
-    std::uint32_t answers_per_second = 100;  // beyond: silence
-    std::size_t addresses_max = 1024;        // counted one by one in a period
+    std::uint32_t answers_per_second = 100;  // to unknown sources; beyond: no answer
+    std::size_t addresses_max = 1024;        // counted one by one in a period; the others share one count
   };
 
   explicit Guard(Options options) : options_(options) {}
@@ -47,7 +47,6 @@ class Guard {
 
   // What was counted since the last call; empty when there were no unknown sources.
   [[nodiscard]] std::vector<UnknownSourceCount> takeSummary();
-  [[nodiscard]] std::uint64_t unknownSources() const { return unknown_sources_; }
 
  private:
   struct Address {
@@ -75,9 +74,8 @@ class Guard {
   std::unordered_map<Address, Seen, AddressHash> seen_;
   Seen others_;
   // Derived.
-  std::uint64_t unknown_sources_ = 0;
-  base::MonotonicTime second_;
-  std::uint32_t answered_ = 0;  // in second_
+  base::MonotonicTime second_;  // when the second began in which answers are counted
+  std::uint32_t answered_ = 0;
 };
 
 }  // namespace tollgate::ingress

@@ -18,29 +18,28 @@ struct Objection {
   std::string_view detail;
 };
 
-Objection objectionTo(const sofia::RequestIn& invite, const IntakeState& state) {
+Objection objectionTo(const sofia::InviteIn& invite, const IntakeState& state) {
   if (state.draining) {
     return {base::Reason::kDraining, "this instance takes no new calls"};
   }
   if (state.full) {
-    return {base::Reason::kOverloaded, "as many calls as this instance may carry"};
+    return {base::Reason::kOverloaded, "this instance carries as many calls as it may (max_calls)"};
   }
   if (invite.max_forwards == 0) {
-    return {base::Reason::kTooManyHops, "Max-Forwards 0"};
+    return {base::Reason::kTooManyHops, "Max-Forwards is 0"};
   }
   if (invite.own_hops > 0) {
-    return {base::Reason::kLoopDetected, "the call has been here before"};
+    return {base::Reason::kLoopDetected, "the call has already passed this deployment"};
   }
-  const auto& uri = invite.request_uri;
-  if (uri.scheme != "sip" && uri.scheme != "sips" && uri.scheme != "tel") {
-    return {base::Reason::kMalformed, "the Request-URI is no SIP or tel URI"};
+  if (invite.scheme != "sip" && invite.scheme != "sips" && invite.scheme != "tel") {
+    return {base::Reason::kMalformed, "the Request-URI is not a SIP or tel URI"};
   }
-  if (uri.user.empty()) {
+  if (invite.called_user.empty()) {
     return {base::Reason::kMalformed, "the Request-URI has no user part"};
   }
-  const auto number = digits::bareUserPart(uri.user);
+  const auto number = digits::bareUserPart(invite.called_user);
   if (number.empty() || !digits::isDigits(number)) {
-    return {base::Reason::kAddressIncomplete, "the called number is not made of digits"};
+    return {base::Reason::kAddressIncomplete, "the called number does not consist of digits"};
   }
   if (number.size() > kDialledMax) {
     return {base::Reason::kAddressIncomplete, "the called number is too long"};
@@ -50,11 +49,11 @@ Objection objectionTo(const sofia::RequestIn& invite, const IntakeState& state) 
 
 }  // namespace
 
-call::Invited checkInvite(const sofia::RequestIn& invite, const IntakeState& state) {
+call::Invited checkInvite(const sofia::InviteIn& invite, const IntakeState& state) {
   call::Invited invited;
   invited.sip_call_id = plainText(invite.call_id, kSipCallIdMax);
-  invited.caller = plainText(invite.from.uri.user, kUserMax);
-  invited.called = plainText(invite.request_uri.user, kUserMax);
+  invited.caller = plainText(invite.caller_user, kUserMax);
+  invited.called = plainText(invite.called_user, kUserMax);
   invited.source_address = invite.source.addressText();
   invited.source_port = invite.source.port;
   invited.has_offer = !invite.body.text.empty();
@@ -96,11 +95,11 @@ sofia::Reply inDialogReply(sofia::Method method) {
   return reply;
 }
 
-sofia::Reply outsideReply(const sofia::RequestIn& request, bool serving, int retry_after_seconds) {
+sofia::Reply outsideReply(sofia::Method method, bool names_dialog, bool serving, int retry_after_seconds) {
   sofia::Reply reply;
-  if (!request.to.tag.empty()) {
+  if (names_dialog) {
     reply.status = 481;
-  } else if (request.method != sofia::Method::kOptions) {
+  } else if (method != sofia::Method::kOptions) {
     reply.status = 405;
   } else if (serving) {
     reply.status = 200;

@@ -7,13 +7,12 @@ namespace {
 
 using base::Reason;
 
-sofia::RequestIn invite(std::string user = "55447700900123") {
-  sofia::RequestIn request;
-  request.method = sofia::Method::kInvite;
+sofia::InviteIn invite(std::string user = "55447700900123") {
+  sofia::InviteIn request;
   request.call_id = "call-1";
-  request.request_uri.scheme = "sip";
-  request.request_uri.user = std::move(user);
-  request.from.uri.user = "37410000001";
+  request.scheme = "sip";
+  request.called_user = std::move(user);
+  request.caller_user = "37410000001";
   request.max_forwards = 70;
   request.source.address = {192, 0, 2, 7};
   request.source.port = 5080;
@@ -44,7 +43,7 @@ TEST(Intake, RefusesWhatIsNoCall) {
     EXPECT_EQ(checkInvite(invite(test.user), {}).refuse, test.reason) << test.user;
   }
   auto odd = invite();
-  odd.request_uri.scheme = "http";
+  odd.scheme = "http";
   EXPECT_EQ(checkInvite(odd, {}).refuse, Reason::kMalformed);
 }
 
@@ -74,7 +73,7 @@ TEST(Intake, RefusesEverythingWhileDrainingAndWhenFull) {
 TEST(Intake, KeepsRecordsReadableWhateverASenderWrote) {
   auto odd = invite("44\x80\x01");
   odd.call_id = std::string(400, 'x') + "\n";
-  odd.from.uri.user = "bob\xc3\x28";
+  odd.caller_user = "bob\xc3\x28";
   const auto invited = checkInvite(odd, {});
   EXPECT_EQ(invited.called, "44??");
   EXPECT_EQ(invited.sip_call_id.size(), 255U);
@@ -85,7 +84,9 @@ TEST(Intake, KeepsRecordsReadableWhateverASenderWrote) {
 TEST(Intake, MakesRefusalsWithReasonAndRetryAfter) {
   const auto busy = refusal(503, 42, Reason::kDraining, 7);
   EXPECT_EQ(busy.status, 503);
-  EXPECT_EQ(sofia::findHeader(busy.headers, "Reason"), "Q.850;cause=42;text=\"draining\"");
+  ASSERT_EQ(busy.headers.size(), 1U);
+  EXPECT_EQ(busy.headers[0].name, "Reason");
+  EXPECT_EQ(busy.headers[0].value, "Q.850;cause=42;text=\"draining\"");
   EXPECT_EQ(busy.retry_after_seconds, 7);
   const auto poor = refusal(402, 21, Reason::kNoCredit, 7);
   EXPECT_EQ(poor.retry_after_seconds, 0);
@@ -99,16 +100,11 @@ TEST(Intake, AnswersOtherRequestsByTheirMethod) {
   EXPECT_EQ(inDialogReply(sofia::Method::kInfo).status, 200);
   EXPECT_EQ(inDialogReply(sofia::Method::kRefer).status, 603);
   EXPECT_EQ(inDialogReply(sofia::Method::kUnknown).status, 405);
-  sofia::RequestIn request;
-  request.method = sofia::Method::kOptions;
-  EXPECT_EQ(outsideReply(request, true, 3).status, 200);
-  EXPECT_EQ(outsideReply(request, false, 3).status, 503);
-  EXPECT_EQ(outsideReply(request, false, 3).retry_after_seconds, 3);
-  request.method = sofia::Method::kRegister;
-  EXPECT_EQ(outsideReply(request, true, 3).status, 405);
-  request.method = sofia::Method::kBye;
-  request.to.tag = "gone";
-  EXPECT_EQ(outsideReply(request, true, 3).status, 481);
+  EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, true, 3).status, 200);
+  EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, false, 3).status, 503);
+  EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, false, 3).retry_after_seconds, 3);
+  EXPECT_EQ(outsideReply(sofia::Method::kOther, false, true, 3).status, 405);
+  EXPECT_EQ(outsideReply(sofia::Method::kBye, true, true, 3).status, 481);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Calls in both directions against a raw UDP peer.
-#include "libs/sofia/test_support.hpp"
+#include "libs/sofia/test/test_support.hpp"
 
 namespace tollgate::sofia {
 namespace {
@@ -51,18 +51,13 @@ TEST_F(IncomingCall, IsDescribedInPlainTerms) {
   onLoop([&] {
     EXPECT_EQ(invite_in.source.addressText(), "127.0.0.1");
     EXPECT_EQ(invite_in.source.port, peer.port());
-    EXPECT_EQ(invite_in.request_uri.user, "+5512345;npdi");
-    EXPECT_EQ(invite_in.request_uri.params, "user=phone");
-    EXPECT_EQ(invite_in.from.uri.user, "+4477");  // unescaped
-    EXPECT_EQ(invite_in.from.display, "Al \"Q\"");
-    EXPECT_EQ(invite_in.from.tag, "caller");
-    EXPECT_EQ(invite_in.to.tag, "");
+    EXPECT_EQ(invite_in.scheme, "sip");
+    EXPECT_EQ(invite_in.called_user, "+5512345;npdi");
+    EXPECT_EQ(invite_in.caller_user, "+4477");  // unescaped
     EXPECT_EQ(invite_in.call_id, "call-1");
     EXPECT_EQ(invite_in.max_forwards, 70);
     EXPECT_EQ(invite_in.own_hops, 0);
-    EXPECT_EQ(invite_in.supported, (std::vector<std::string>{"timer", "100rel"}));
     EXPECT_EQ(invite_in.require, std::vector<std::string>{"foo"});
-    EXPECT_EQ(findHeader(invite_in.headers, "p-asserted-identity"), "<sip:1@x>");
     EXPECT_EQ(invite_in.body.type, kSdpType);
     EXPECT_EQ(invite_in.body.text, kSdp);
     return 0;
@@ -75,8 +70,8 @@ TEST_F(IncomingCall, MayAskForATelephoneNumber) {
   invite.uri = "tel:+5512345;phone-context=x";
   peer.send(invite.text(peer), port);
   (void)peer.expect("SIP/2.0 486");
-  EXPECT_EQ(onLoop([&] { return invite_in.request_uri.scheme; }), "tel");
-  EXPECT_EQ(onLoop([&] { return invite_in.request_uri.user; }), "+5512345");
+  EXPECT_EQ(onLoop([&] { return invite_in.scheme; }), "tel");
+  EXPECT_EQ(onLoop([&] { return invite_in.called_user; }), "+5512345");
 }
 
 TEST_F(IncomingCall, IsAnsweredAcknowledgedAndEndedByTheCaller) {
@@ -134,9 +129,26 @@ TEST_F(IncomingCall, FollowsTheRecordedRouteInsideTheDialog) {
   EXPECT_EQ(headerOf(bye, "Route"), "<sip:127.0.0.1:" + std::to_string(proxy.port()) + ";lr>");
 }
 
+TEST_F(IncomingCall, GetsNoHeaderThatBreaksOutOfItsLine) {
+  start();
+  answerWith({reply(200, {}, kSdp)});
+  (void)establish();
+  ASSERT_TRUE(eventually([&] { return events.acks == 1; }));
+  onLoop([&] {
+    const Headers broken = {{"X-A", "b\r\nVia: evil"}};
+    const Headers ours = {{"Via", "SIP/2.0/UDP evil"}};
+    for (const Headers& headers : {broken, ours}) {
+      const auto sent = agent->bye(legs.back(), headers);
+      EXPECT_FALSE(sent);
+      EXPECT_EQ(sent ? base::ErrorCode::kInternal : sent.error().code, base::ErrorCode::kInvalid);
+    }
+    return 0;
+  });
+}
+
 TEST_F(IncomingCall, IsRefusedWithReasonRetryAfterAndNoHandleLeft) {
   start();
-  events.on_invite = [](const RequestIn&, ServerTransaction transaction) {
+  events.on_invite = [](const InviteIn&, ServerTransaction transaction) {
     Reply refusal = reply(503, {{"Reason", "Q.850;cause=42;text=\"draining\""}});
     refusal.retry_after_seconds = 5;
     EXPECT_TRUE(transaction.reply(refusal));
@@ -188,23 +200,23 @@ TEST_F(IncomingCall, KeepsTheAnswerWhenTheCancelCrossesIt) {
 
 TEST_F(IncomingCall, DroppedWithoutReplyGets500) {
   start();
-  events.on_invite = [](const RequestIn&, ServerTransaction) {};
+  events.on_invite = [](const InviteIn&, ServerTransaction) {};
   peer.send(invite.text(peer), port);
   (void)peer.expect("SIP/2.0 500");
 }
 
-TEST_F(IncomingCall, GivesInDialogRequestsWithTheirBody) {
+TEST_F(IncomingCall, GivesInDialogRequestsWithKeyAndMethod) {
   start();
   answerWith({reply(200, {}, kSdp)});
   (void)establish();
-  std::string seen;
-  events.on_request = [&](Key key, const RequestIn& request, ServerTransaction transaction) {
-    seen = request.method_name + " " + std::to_string(key) + " " + std::to_string(request.body.text.size());
+  std::vector<std::pair<Key, Method>> seen;
+  events.on_request = [&](Key key, Method method, ServerTransaction transaction) {
+    seen.emplace_back(key, method);
     EXPECT_TRUE(transaction.reply(reply(488)));
   };
   peer.send(Script{.branch = "z9hG4bK-re", .to_tag = to_tag, .cseq = 2, .body = kSdp}.text(peer), port);
   (void)peer.expect("SIP/2.0 488");
-  EXPECT_EQ(onLoop([&] { return seen; }), "INVITE 8 " + std::to_string(kSdp.size()));
+  EXPECT_EQ(onLoop([&] { return seen; }), (std::vector<std::pair<Key, Method>>{{8, Method::kInvite}}));
   // An INVITE with the same Call-ID but no To tag is a call of its own.
   peer.send(Script{.branch = "z9hG4bK-new", .cseq = 3, .body = kSdp}.text(peer), port);
   EXPECT_TRUE(eventually([&] { return events.invites == 2; }));
@@ -213,12 +225,11 @@ TEST_F(IncomingCall, GivesInDialogRequestsWithTheirBody) {
 class OutgoingCall : public SipTest {
  protected:
   UdpPeer peer;
-  InviteOut out{.called_user = "374#1", .uri_params = "user=phone", .caller_user = "4477", .caller_display = "", .headers = {}, .body = {}};
+  InviteOut out{.called_user = "374#1", .uri_params = "user=phone", .caller_user = "4477", .body = {}};
 };
 
 TEST_F(OutgoingCall, ShowsNothingOfTheOtherSide) {
   start({.listeners = {}, .server_name = "", .hop_marker = "m1"});
-  out.headers = {{"Privacy", "none"}};
   out.body = {std::string(kSdpType), kSdp};
   ASSERT_TRUE(call(peer, out));
   const std::string invite = peer.expect("INVITE");
@@ -229,7 +240,6 @@ TEST_F(OutgoingCall, ShowsNothingOfTheOtherSide) {
   EXPECT_EQ(headerOf(invite, "Contact"), "<sip:" + here + ">");
   EXPECT_EQ(headerOf(invite, "Max-Forwards"), "70");
   EXPECT_EQ(headerOf(invite, "X-Tollgate-Hop"), "m1");
-  EXPECT_EQ(headerOf(invite, "Privacy"), "none");
   EXPECT_EQ(headerOf(invite, "User-Agent"), "");
   EXPECT_EQ(headerOf(invite, "Call-ID").find('@'), std::string::npos);
   EXPECT_TRUE(invite.ends_with(kSdp));
@@ -257,8 +267,7 @@ TEST_F(OutgoingCall, IsAnsweredAcknowledgedAndEndedByTheCalled) {
     EXPECT_EQ(events.responses.size(), 3U);
     EXPECT_EQ(events.responses.at(0).status, 100);
     EXPECT_EQ(events.responses.at(1).body.text, kSdp);
-    EXPECT_EQ(events.responses.at(2).to_tag, "b");
-    EXPECT_EQ(findHeader(events.responses.at(2).headers, "reason"), "Q.850;cause=16");
+    EXPECT_EQ(events.responses.at(2).status, 200);
     EXPECT_EQ(events.responses.at(2).origin, Origin::kNetwork);
     return 0;
   });
@@ -276,7 +285,7 @@ TEST_F(OutgoingCall, IsCancelledOnlyAfterTheFirstProvisional) {
   ASSERT_TRUE(call(peer, out));
   const std::string invite = peer.expect("INVITE");
   onLoop([&] {
-    EXPECT_TRUE(clients.back().cancel({{"Reason", "SIP;cause=487"}}));
+    EXPECT_TRUE(clients.back().cancel());
     EXPECT_FALSE(clients.back().cancel());
     return 0;
   });
@@ -354,11 +363,6 @@ TEST_F(OutgoingCall, RefusesWhatCouldNotBeWrittenSafely) {
     return !sent && sent.error().code == base::ErrorCode::kInvalid;
   };
   InviteOut bad = out;
-  bad.headers = {{"X-A", "b\r\nVia: evil"}};
-  EXPECT_TRUE(refused(bad));
-  bad.headers = {{"Via", "SIP/2.0/UDP evil"}};
-  EXPECT_TRUE(refused(bad));
-  bad = out;
   bad.uri_params = "transport=tcp";
   EXPECT_TRUE(refused(bad));
   bad = out;
@@ -372,22 +376,6 @@ TEST_F(OutgoingCall, RefusesWhatCouldNotBeWrittenSafely) {
   ASSERT_TRUE(call(peer, bad));  // escaped
   EXPECT_TRUE(peer.expect("INVITE").starts_with("INVITE sip:37%3E%0D%0AX%3A%20y@"));
   EXPECT_EQ(onLoop([&] { return agent->stats().legs; }), 1U);
-}
-
-TEST_F(OutgoingCall, PollsAnEndpointWithOptions) {
-  start();
-  onLoop([&] {
-    auto sent =
-        agent->requestOutside({.method = Method::kOptions, .destination = peer.hostPort(), .user = "", .headers = {}, .body = {}}, 9);
-    EXPECT_TRUE(sent);
-    clients.push_back(std::move(*sent));
-    return 0;
-  });
-  const std::string options = peer.expect("OPTIONS");
-  peer.send(respond(options, 404, "x", peer), port);
-  ASSERT_TRUE(eventually([&] { return events.response_count == 1; }));
-  EXPECT_EQ(events.responses[0].method, Method::kOptions);
-  EXPECT_EQ(events.responses[0].status, 404);
 }
 
 TEST_F(OutgoingCall, LeavesByTheListenerAsked) {

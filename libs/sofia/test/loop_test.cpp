@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "libs/sofia/process.hpp"
-#include "libs/sofia/test_support.hpp"
+#include "libs/sofia/test/test_support.hpp"
 
 namespace tollgate::sofia {
 namespace {
@@ -113,13 +113,13 @@ TEST_F(LoopTest, ReturnsTheErrorOfItsSetup) {
   EXPECT_EQ(started.error().message, "taken");
 }
 
-TEST_F(LoopTest, RunsInTheCallersThreadUntilStoppedFromInside) {
-  Loop here(clock);
-  ASSERT_TRUE(here.post([&] { here.stop(); }));
-  bool was_torn_down = false;
-  EXPECT_TRUE(here.runHere(nullptr, [&] { was_torn_down = true; }));
-  EXPECT_TRUE(was_torn_down);
-  const auto late = here.post([] {});
+TEST_F(LoopTest, RunsUntilStoppedFromInside) {
+  Loop stopping(clock);
+  ASSERT_TRUE(stopping.post([&] { stopping.stop(); }));
+  std::promise<void> torn_down;
+  ASSERT_TRUE(stopping.start(nullptr, [&] { torn_down.set_value(); }));
+  ASSERT_EQ(torn_down.get_future().wait_for(kLimit), std::future_status::ready);
+  const auto late = stopping.post([] {});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, base::ErrorCode::kUnavailable);
 }

@@ -106,26 +106,21 @@ inline std::string respond(const std::string& request, int status, const std::st
 // Keeps what came in, or hands it to the function a test sets. Everything but the counters on the loop thread only.
 class Recorder : public SipEvents {
  public:
-  Admission admit(const Source& source, Method method) override { return on_admit ? on_admit(source, method) : Admission::kAccept; }
-  void onInvite(RequestIn invite, ServerTransaction transaction) override {
+  Admission admit(const Source& source) override { return on_admit ? on_admit(source) : Admission::kAccept; }
+  void onInvite(InviteIn invite, ServerTransaction transaction) override {
     ++invites;
     if (on_invite) {
       on_invite(std::move(invite), std::move(transaction));
     }
   }
-  void onOutsideRequest(RequestIn request, ServerTransaction transaction) override {
-    if (on_outside) {
-      on_outside(std::move(request), std::move(transaction));
-    } else {
-      (void)transaction.reply(
-          {.status = request.to.tag.empty() ? 200 : 481, .phrase = {}, .headers = {}, .retry_after_seconds = 0, .body = {}});
-    }
+  void onOutsideRequest(Method /*method*/, bool names_dialog, ServerTransaction transaction) override {
+    (void)transaction.reply({.status = names_dialog ? 481 : 200, .phrase = {}, .headers = {}, .retry_after_seconds = 0, .body = {}});
   }
-  void onRequest(Key leg, RequestIn request, ServerTransaction transaction) override {
+  void onRequest(Key leg, Method method, ServerTransaction transaction) override {
     last_key = leg;
     ++requests;
     if (on_request) {
-      on_request(leg, std::move(request), std::move(transaction));
+      on_request(leg, method, std::move(transaction));
     } else {
       (void)transaction.reply({.status = 200, .phrase = {}, .headers = {}, .retry_after_seconds = 0, .body = {}});
     }
@@ -151,10 +146,9 @@ class Recorder : public SipEvents {
     ++response_count;
   }
 
-  std::function<Admission(const Source&, Method)> on_admit;
-  std::function<void(RequestIn, ServerTransaction)> on_invite;
-  std::function<void(RequestIn, ServerTransaction)> on_outside;
-  std::function<void(Key, RequestIn, ServerTransaction)> on_request;
+  std::function<Admission(const Source&)> on_admit;
+  std::function<void(InviteIn, ServerTransaction)> on_invite;
+  std::function<void(Key, Method, ServerTransaction)> on_request;
   std::function<void(Key, const ResponseIn&)> on_response;
   std::vector<ResponseIn> responses{};
   std::string ack_body{};
@@ -227,7 +221,7 @@ class SipTest : public ::testing::Test {
 
   // Accepts the next INVITE with a dialog and these replies; keeps the handles under key 7 (transaction) and 8 (leg).
   void answerWith(std::vector<Reply> replies) {
-    events.on_invite = [this, replies = std::move(replies)](const RequestIn& invite, ServerTransaction transaction) {
+    events.on_invite = [this, replies = std::move(replies)](const InviteIn& invite, ServerTransaction transaction) {
       invite_in = invite;
       transaction.setKey(7);
       auto leg = agent->acceptDialog(transaction, 8);
@@ -256,7 +250,7 @@ class SipTest : public ::testing::Test {
 
   base::SystemClock clock;
   Recorder events;
-  RequestIn invite_in;
+  InviteIn invite_in;
   std::vector<ServerTransaction> servers{};
   std::vector<ClientTransaction> clients{};
   std::vector<Leg> legs{};

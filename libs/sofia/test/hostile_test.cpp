@@ -1,7 +1,7 @@
-// UnknownSources, overload and malformed messages: answered or dropped, and the next call works.
+// Unknown sources, overload and malformed messages: they are answered or dropped, and the next call works.
 #include <random>
 
-#include "libs/sofia/test_support.hpp"
+#include "libs/sofia/test/test_support.hpp"
 
 namespace tollgate::sofia {
 namespace {
@@ -32,10 +32,9 @@ class Hostile : public SipTest {
 TEST_F(Hostile, UnknownSourcesGet403WithReasonOrSilence) {
   start();
   std::atomic<Admission> admission = Admission::kRefuse;
-  events.on_admit = [&](const Source& source, Method method) {
+  events.on_admit = [&](const Source& source) {
     EXPECT_EQ(source.addressText(), "127.0.0.1");
     EXPECT_EQ(source.port, peer.port());
-    EXPECT_EQ(method, Method::kInvite);
     return admission.load();
   };
   peer.send(invite.text(peer), port);
@@ -47,15 +46,8 @@ TEST_F(Hostile, UnknownSourcesGet403WithReasonOrSilence) {
   admission = Admission::kDrop;
   peer.send(invite.text(peer), port);
   ASSERT_TRUE(eventually([&] { return agent->stats().dropped == 1; }));
-  admission = Admission::kDraining;
-  peer.send(invite.text(peer), port);
-  const std::string draining = peer.expect("SIP/2.0 503");
-  EXPECT_EQ(headerOf(draining, "Retry-After"), "3");
-  EXPECT_EQ(headerOf(draining, "Reason"), "Q.850;cause=42;text=\"draining\"");
   EXPECT_EQ(events.invites, 0);
-  const AgentStats stats = onLoop([&] { return agent->stats(); });
-  EXPECT_EQ(stats.refused, 1U);
-  EXPECT_EQ(stats.stack_incoming, 0U);
+  EXPECT_EQ(onLoop([&] { return agent->stats().stack_incoming; }), 0U);
 }
 
 TEST_F(Hostile, TransactionsBeyondTheLimitGet503Overloaded) {
@@ -68,7 +60,10 @@ TEST_F(Hostile, TransactionsBeyondTheLimitGet503Overloaded) {
   }
   invite.call_id = invite.branch = "z9hG4bK-2";
   peer.send(invite.text(peer), port);
-  EXPECT_EQ(headerOf(peer.expect("SIP/2.0 503"), "Reason"), "Q.850;cause=42;text=\"overloaded\"");
+  const std::string overloaded = peer.expect("SIP/2.0 503");
+  EXPECT_EQ(headerOf(overloaded, "Reason"), "Q.850;cause=42;text=\"overloaded\"");
+  EXPECT_EQ(headerOf(overloaded, "Retry-After"), "3");
+  EXPECT_EQ(onLoop([&] { return agent->stats().overloaded; }), 1U);
   onLoop([&] {
     servers.clear();
     return 0;
@@ -124,7 +119,7 @@ TEST_F(Hostile, AHundredHeadersAndALongUriAreTaken) {
   invite.uri = "sip:" + std::string(2000, '5') + "@127.0.0.1";
   peer.send(invite.text(peer), port);
   (void)peer.expect("SIP/2.0 486");
-  EXPECT_EQ(onLoop([&] { return invite_in.request_uri.user.size(); }), 2000U);
+  EXPECT_EQ(onLoop([&] { return invite_in.called_user.size(); }), 2000U);
   nextCallWorks();
 }
 
@@ -149,7 +144,7 @@ TEST_F(Hostile, NoiseIsDropped) {
 
 TEST_F(Hostile, MutatedInvitesNeverStopTheLoop) {
   start();
-  events.on_invite = [](const RequestIn&, ServerTransaction transaction) { (void)transaction.reply({.status = 486}); };
+  events.on_invite = [](const InviteIn&, ServerTransaction transaction) { (void)transaction.reply({.status = 486}); };
   std::mt19937 random(11);
   invite.body = "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nm=image 4000 udptl (\r\n";
   invite.extra =
@@ -198,7 +193,7 @@ TEST_F(Hostile, StrayMessagesAreHarmless) {
 
 TEST_F(Hostile, AnExceptionInAnEventEndsThere) {
   start();
-  events.on_invite = [](const RequestIn&, ServerTransaction) { throw std::runtime_error("bug"); };
+  events.on_invite = [](const InviteIn&, ServerTransaction) { throw std::runtime_error("bug"); };
   peer.send(invite.text(peer), port);
   (void)peer.expect("SIP/2.0 500");
   nextCallWorks();
