@@ -1,5 +1,6 @@
-// What a call wants done. Actions are small values; what they are about (numbers, candidates, the record) is read from the machine.
-// The owner carries them out in order, before it hands the machine the next event; bodies of SIP messages never enter the machine.
+// What a call wants done. Actions are small plain values; what they are about (numbers, candidates, the record) is read from the machine.
+// The owner carries them out in order, before it gives the machine the next event. Bodies of SIP messages never enter the machine. One
+// thread.
 #pragma once
 
 #include <chrono>
@@ -12,9 +13,9 @@ namespace tollgate::call {
 
 struct AskAuthorize {};
 struct AskRoute {};
-struct AskReserve {};  // with CallMachine::askedCandidates()
-struct AskOccupy {     // likewise
-  base::TrunkId release_trunk;
+struct AskReserve {};           // for CallMachine::askedCandidates()
+struct AskOccupy {              // likewise
+  base::TrunkId release_trunk;  // its slot is given back
 };
 struct AskExtend {
   std::uint32_t confirmed_seconds = 0;
@@ -36,7 +37,7 @@ struct CancelLeg {
 struct ByeLeg {
   LegId leg = 0;
 };
-// Forget the leg: it never ended by itself.
+// Destroy the leg, which did not end in time after its CANCEL.
 struct DropLeg {
   LegId leg = 0;
 };
@@ -55,7 +56,7 @@ struct RejectCaller {
   int q850_cause = 0;
   base::Reason reason = base::Reason::kUnspecified;
 };
-struct ByeCaller {};  // reason and cause: the record's
+struct ByeCaller {};  // with the reason and cause of the record
 
 struct ArmTimer {
   TimerKind timer = TimerKind::kSetup;

@@ -20,7 +20,7 @@ void CallMachine::on(OperatorHangup& event) {
     hangUp(base::Reason::kHangupByOperator, EndedBy::kOperator, true);
   } else if (isSettingUp()) {
     record_.ended_by_user = std::move(event.user);
-    // The reason has no SIP code of its own, being one of a BYE; 480 tells the caller's switch not to hunt on by itself.
+    // The reason is one of a BYE, so it has no SIP code of its own. 480 does not make the caller's switch try another route.
     rejectWith(480, policy_.reject_map.answer(base::Reason::kHangupByOperator).q850_cause, base::Reason::kHangupByOperator,
                EndedBy::kOperator);
   } else {
@@ -47,13 +47,13 @@ void CallMachine::on(TimerFired& event) {
   armed_[index] = false;
   switch (event.timer) {
     case TimerKind::kSetup:
-      giveUp(base::Reason::kSetupTimeout, "setup time over", AttemptEnd::kCancelled);
+      setupTimedOut("no answer within the setup timeout", AttemptEnd::kCancelled);
       break;
     case TimerKind::kTry:
       noResponse();
       break;
     case TimerKind::kRinging:
-      giveUp(base::Reason::kSetupTimeout, "ringing time over", AttemptEnd::kRingingTimeout);
+      setupTimedOut("no answer within the ringing timeout", AttemptEnd::kRingingTimeout);
       break;
     case TimerKind::kPaidEnd:
       paidEnd();
@@ -109,9 +109,9 @@ void CallMachine::finish(base::Reason reason, EndedBy by) {
   releaseLegs();
   finished_ = true;
   phase_ = Phase::kEnding;
-  // A hold or slot that billing is taking right now must be taken before the record gives it back.
-  if (pending_ != Pending::kReserve && pending_ != Pending::kOccupy) {
-    pending_ = Pending::kNothing;
+  // A hold or slot that billing is taking now must be taken before the record gives it back, so the record waits for that answer.
+  if (pending_ != Decision::kReserve && pending_ != Decision::kOccupy) {
+    pending_.reset();
     publishFinal();
   }
 }
@@ -129,10 +129,10 @@ void CallMachine::releaseLegs() {
           push(AckLeg{id});
         }
         push(ByeLeg{id});
-        legs_[i].state = LegState::kGone;
+        legs_[i].state = LegState::kEnded;
         break;
       case LegState::kCancelling:
-      case LegState::kGone:
+      case LegState::kEnded:
         break;
     }
   }
@@ -151,7 +151,7 @@ void CallMachine::settlePhase() {
   if (phase_ != Phase::kEnding || !final_published_) {
     return;
   }
-  const bool waiting = std::any_of(legs_.begin(), legs_.end(), [](const Leg& leg) { return leg.state != LegState::kGone; });
+  const bool waiting = std::any_of(legs_.begin(), legs_.end(), [](const Leg& leg) { return leg.state != LegState::kEnded; });
   if (!waiting) {
     disarm(TimerKind::kLinger);
     phase_ = Phase::kOver;

@@ -1,4 +1,5 @@
-// What can happen to a call. Every event may arrive in every phase; those that make no sense then are counted and change nothing.
+// What can happen to a call. Plain values that own their text; one thread owns a call. Every event may arrive in every phase; those that
+// make no sense then are counted and change nothing.
 #pragma once
 
 #include <optional>
@@ -14,9 +15,9 @@ namespace tollgate::call {
 using LegId = std::uint32_t;
 
 enum class TimerKind : std::uint8_t { kSetup, kTry, kRinging, kPaidEnd, kExtend, kMaxDuration, kLinger };
-inline constexpr std::size_t kTimerKinds = 7;
+inline constexpr std::size_t kTimerKinds = static_cast<std::size_t>(TimerKind::kLinger) + 1;
 
-// The INVITE as received. `refuse` set: the owner found a reason to refuse it before asking anybody (malformed, loop, overload, drain).
+// The INVITE as received. `refuse` set: the owner found a reason to refuse it before any decision (malformed, loop, overload, drain).
 struct Invited {
   std::string sip_call_id;
   std::string caller;
@@ -45,7 +46,7 @@ struct Routed {
   std::vector<TraceStep> trace;
 };
 
-// Stage was found at the candidate with this index into what was asked.
+// A free slot was taken at a candidate; `index` and the skipped ones are positions in CallMachine::askedCandidates().
 struct Occupied {
   std::size_t index = 0;
   std::vector<Skipped> skipped;
@@ -67,19 +68,19 @@ struct Extended {
   bool refused = false;
 };
 
-// A stage's no.
+// A decision was made, and it is no.
 struct Refused {
-  Stage stage = Stage::kAuth;
+  Decision decision = Decision::kAuthorize;
   base::Reason reason = base::Reason::kUnspecified;
   std::string detail;
   std::vector<TraceStep> trace;
   std::vector<Skipped> skipped;          // of occupy
-  std::optional<Identified> identified;  // what auth knew by then
+  std::optional<Identified> identified;  // what auth knew when it refused
 };
 
-// A stage could not decide, or its answer did not come or could not be read.
-struct Undecided {
-  Stage stage = Stage::kAuth;
+// A decision could not be made: no answer in time, the service could not decide, or its answer could not be read.
+struct DecisionFailed {
+  Decision decision = Decision::kAuthorize;
   std::string detail;
 };
 
@@ -123,11 +124,11 @@ struct OperatorHangup {
   std::string user;
 };
 
-// The drain time is over: the process goes, the call with it.
+// The drain time is over: the process ends, and the call with it (REQUIREMENTS 6.9).
 struct Shutdown {};
 
 using Event =
-    std::variant<Invited, Authorized, Routed, Reserved, Occupied, Extended, Refused, Undecided, LegStarted, LegProvisional, LegAnswered,
-                 LegFailed, CallerCancelled, CallerAcked, CallerNoAck, PartyBye, TimerFired, OperatorHangup, Shutdown>;
+    std::variant<Invited, Authorized, Routed, Reserved, Occupied, Extended, Refused, DecisionFailed, LegStarted, LegProvisional,
+                 LegAnswered, LegFailed, CallerCancelled, CallerAcked, CallerNoAck, PartyBye, TimerFired, OperatorHangup, Shutdown>;
 
 }  // namespace tollgate::call

@@ -31,15 +31,15 @@ std::chrono::milliseconds orDefault(std::chrono::milliseconds own, std::chrono::
 }  // namespace
 
 void CallMachine::on(Occupied& event) {
-  if (takeDecision(Pending::kOccupy)) {
-    take(event);
+  if (takeDecision(Decision::kOccupy)) {
+    useCandidate(event);
   }
 }
 
-// Stage was found, by reserve or occupy: what was skipped is recorded, what was not looked at stays for later.
-void CallMachine::take(Occupied& occupied) {
+// Reserve or occupy took a slot: the candidates that billing skipped are recorded, those it did not try stay for later.
+void CallMachine::useCandidate(Occupied& occupied) {
   if (occupied.index >= asked_.size()) {
-    addTrace("billing", "candidate", "an answer about a candidate that was not asked for", false);
+    addTrace("billing", "candidate", "the answer names a candidate that was not asked for", false);
     if (finished_) {
       publishFinal();
     } else {
@@ -102,8 +102,8 @@ void CallMachine::startLeg() {
   arm(TimerKind::kTry, orDefault(target.try_timeout, policy_.try_timeout));
 }
 
-// The current leg is lost: its trunk's next endpoint, else the next candidate with a free slot, else the end (REQUIREMENTS 5.1).
-void CallMachine::goOn() {
+// The current leg has failed: its trunk's next endpoint, else the next candidate with a free slot, else the end (REQUIREMENTS 5.1).
+void CallMachine::tryNext() {
   disarm(TimerKind::kTry);
   disarm(TimerKind::kRinging);
   current_ = 0;
@@ -117,7 +117,7 @@ void CallMachine::goOn() {
     allFailed();
     return;
   }
-  ask(Pending::kOccupy, AskOccupy{candidate().trunk}, Phase::kHunting);
+  ask(Decision::kOccupy, AskOccupy{candidate().trunk}, Phase::kHunting);
 }
 
 void CallMachine::on(LegStarted& event) {
@@ -140,7 +140,7 @@ void CallMachine::on(LegProvisional& event) {
     arm(TimerKind::kRinging, orDefault(candidate().ringing_timeout, policy_.ringing_timeout));
   }
   if (event.code < 180 || event.code > 189) {
-    return;  // 100 is per hop; the caller had its own
+    return;  // 100 is per hop (RFC 3261 16.7); the caller had ours
   }
   early_media_ = early_media_ || event.has_sdp;
   if (phase_ == Phase::kHunting) {
@@ -156,18 +156,18 @@ void CallMachine::on(LegProvisional& event) {
 
 void CallMachine::on(LegAnswered& event) {
   auto* leg = findLeg(event.leg);
-  if (leg == nullptr || leg->state == LegState::kGone || leg->state == LegState::kAnswered) {
+  if (leg == nullptr || leg->state == LegState::kEnded || leg->state == LegState::kAnswered) {
     ignore();
     return;
   }
   if (leg->state == LegState::kCancelling || finished_) {
-    // The 200 crossed our CANCEL (REQUIREMENTS 6.3): the carrier is told at once, nobody pays.
-    leg->state = LegState::kGone;
+    // The 200 crossed our CANCEL (REQUIREMENTS 6.3): the carrier gets ACK and BYE immediately, and nobody pays.
+    leg->state = LegState::kEnded;
     push(AckLeg{event.leg});
     push(ByeLeg{event.leg});
     if (!final_published_) {
       record_.attempts[leg->attempt].final_code = 200;
-      record_.attempts[leg->attempt].detail += " (answered after the CANCEL)";
+      record_.attempts[leg->attempt].detail += " (the carrier answered after the CANCEL)";
     }
     return;
   }
@@ -176,12 +176,12 @@ void CallMachine::on(LegAnswered& event) {
 
 void CallMachine::on(LegFailed& event) {
   auto* leg = findLeg(event.leg);
-  if (leg == nullptr || leg->state == LegState::kGone || leg->state == LegState::kAnswered) {
+  if (leg == nullptr || leg->state == LegState::kEnded || leg->state == LegState::kAnswered) {
     ignore();
     return;
   }
   if (leg->state == LegState::kCancelling) {
-    leg->state = LegState::kGone;
+    leg->state = LegState::kEnded;
     auto& attempt = record_.attempts[leg->attempt];
     if (!final_published_ && event.failure == LegFailure::kResponse && attempt.final_code == 0) {
       attempt.final_code = event.code;
@@ -193,7 +193,7 @@ void CallMachine::on(LegFailed& event) {
 
 void CallMachine::failed(LegId id, const LegFailed& event) {
   auto& leg = *findLeg(id);
-  leg.state = LegState::kGone;
+  leg.state = LegState::kEnded;
   switch (event.failure) {
     case LegFailure::kTimeout:
       saw_timeout_ = true;
@@ -217,26 +217,27 @@ void CallMachine::failed(LegId id, const LegFailed& event) {
     allFailed();
     return;
   }
-  goOn();
+  tryNext();
 }
 
-// The try timeout: not one response (REQUIREMENTS 5.2). A late answer of this leg meets a CANCEL, or an ACK and a BYE.
+// The try timeout: not one response (REQUIREMENTS 5.2). The CANCEL is sent when the first response comes after all; a late 200 is
+// acknowledged and ended with BYE.
 void CallMachine::noResponse() {
   saw_timeout_ = true;
   cancelLeg(current_, AttemptEnd::kNoResponse, "");
-  goOn();
+  tryNext();
 }
 
-// Ringing or setup time over: the hunt ends (REQUIREMENTS 5.3).
-void CallMachine::giveUp(base::Reason reason, std::string_view why, AttemptEnd end) {
+// The ringing or the setup timeout ends the hunt (REQUIREMENTS 5.3).
+void CallMachine::setupTimedOut(std::string_view detail, AttemptEnd end) {
   if (current_ != 0) {
-    cancelLeg(current_, end, std::string(why));
+    cancelLeg(current_, end, std::string(detail));
   }
-  addTrace("ingress", "timeout", std::string(why), false);
-  reject(reason, EndedBy::kTollgate);
+  addTrace("ingress", "timeout", std::string(detail), false);
+  reject(base::Reason::kSetupTimeout, EndedBy::kTollgate);
 }
 
-// REQUIREMENTS 5.4: the last carrier's code, when it is one that may be shown.
+// REQUIREMENTS 5.4: the last carrier's code, when it is one that the caller may see. 401 and 407 ask us for a password, not the caller.
 void CallMachine::allFailed() {
   const int code = last_code_;
   if (code >= 400 && code <= 699 && code != 401 && code != 407) {
@@ -281,7 +282,8 @@ void CallMachine::cancelLeg(LegId id, AttemptEnd end, std::string detail) {
   }
 }
 
-// A cancelled leg that never ended by itself must not keep the call for ever.
+// A carrier need not answer a CANCEL, so a cancelled leg has no sure end of its own. The linger timer, above SIP's 64*T1, drops such legs,
+// so that every call leaves the memory.
 void CallMachine::dropLingering() {
   std::optional<base::MonotonicTime> oldest;
   for (std::size_t i = 0; i < legs_.size(); ++i) {
@@ -290,7 +292,7 @@ void CallMachine::dropLingering() {
       continue;
     }
     if (leg.cancelled + policy_.linger <= now_.monotonic) {
-      leg.state = LegState::kGone;
+      leg.state = LegState::kEnded;
       push(DropLeg{static_cast<LegId>(i + 1)});
     } else if (!oldest || leg.cancelled < *oldest) {
       oldest = leg.cancelled;

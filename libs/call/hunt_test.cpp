@@ -76,7 +76,7 @@ TEST(Hunt, KeepsTheCarriersCodeWhenTheNextCandidatesAreAllBusy) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 480));
-  auto refused = Driver::refused(Stage::kOccupy, Reason::kNoTargetAvailable);
+  auto refused = Driver::refused(Decision::kOccupy, Reason::kNoTargetAvailable);
   refused.skipped.push_back({0, Reason::kCpsLimit, "5 of 5"});
   driver.feed(refused);
   EXPECT_EQ(driver.last<RejectCaller>()[0].code, 480);
@@ -87,7 +87,7 @@ TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingIsAwayInMidHunt) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 480));
-  driver.feed(Undecided{Stage::kOccupy, "timeout"});
+  driver.feed(DecisionFailed{Decision::kOccupy, "timeout"});
   EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
   EXPECT_EQ(driver.published(Published::kEnded), 1);  // it got as far as a carrier
 }

@@ -1,4 +1,4 @@
-// Identifying, routing, reserving: the three questions before a carrier is asked anything.
+// Identifying, routing, reserving: the three decisions before an INVITE goes to a carrier.
 #include "libs/call/machine.hpp"
 
 #include <algorithm>
@@ -40,32 +40,28 @@ void CallMachine::on(Invited& event) {
     return;
   }
   arm(TimerKind::kSetup, policy_.setup_timeout);
-  ask(Pending::kAuth, AskAuthorize{}, Phase::kIdentifying);
+  ask(Decision::kAuthorize, AskAuthorize{}, Phase::kIdentifying);
 }
 
 void CallMachine::on(Authorized& event) {
-  if (!takeDecision(Pending::kAuth)) {
+  if (!takeDecision(Decision::kAuthorize)) {
     return;
   }
   addTrace(event.trace);
-  identified_ = std::move(event.identified);
-  record_.customer = identified_.customer;
-  record_.trunk = identified_.trunk;
-  record_.source_row = identified_.source_row;
-  record_.called_rated = identified_.called;
-  record_.caller = identified_.caller;
+  setIdentified(std::move(event.identified));
   publish(Published::kStarted);
   if (event.offer_refused != base::Reason::kUnspecified) {
     const bool codec = event.offer_refused == base::Reason::kNoCommonCodec;
-    addTrace("ingress", "offer", codec ? "no codec of the source row" : "unreadable SDP", false);
+    addTrace("ingress", "offer", codec ? "the offer has no codec that the source row allows" : "the SDP of the offer cannot be read",
+             false);
     reject(event.offer_refused, EndedBy::kTollgate);
     return;
   }
-  ask(Pending::kRoute, AskRoute{}, Phase::kRouting);
+  ask(Decision::kRoute, AskRoute{}, Phase::kRouting);
 }
 
 void CallMachine::on(Routed& event) {
-  if (!takeDecision(Pending::kRoute)) {
+  if (!takeDecision(Decision::kRoute)) {
     return;
   }
   addTrace(event.trace);
@@ -88,7 +84,7 @@ void CallMachine::on(Routed& event) {
     reject(codec ? base::Reason::kNoCommonCodec : base::Reason::kNoTargetAvailable, EndedBy::kTollgate);
     return;
   }
-  ask(Pending::kReserve, AskReserve{}, Phase::kReserving);
+  ask(Decision::kReserve, AskReserve{}, Phase::kReserving);
 }
 
 void CallMachine::chooseUsable(std::uint32_t by_load) {
@@ -97,7 +93,7 @@ void CallMachine::chooseUsable(std::uint32_t by_load) {
     if (candidate.unusable != base::Reason::kUnspecified) {
       recordSkipped(i, candidate.unusable, "");
     } else if (candidate.endpoints.empty()) {
-      recordSkipped(i, base::Reason::kNoTargetAvailable, "no endpoint");
+      recordSkipped(i, base::Reason::kNoTargetAvailable, "the trunk has no endpoint");
     } else {
       asked_.push_back(i);
       asked_by_load_ += i < by_load ? 1 : 0;
@@ -106,7 +102,7 @@ void CallMachine::chooseUsable(std::uint32_t by_load) {
 }
 
 void CallMachine::on(Reserved& event) {
-  if (!takeDecision(Pending::kReserve)) {
+  if (!takeDecision(Decision::kReserve)) {
     return;
   }
   addTrace(event.trace);
@@ -119,41 +115,17 @@ void CallMachine::on(Reserved& event) {
     last_heartbeat_ = now_.monotonic;
     scheduleExtend(std::chrono::milliseconds(0));
   }
-  take(event.occupied);
+  useCandidate(event.occupied);
 }
 
 void CallMachine::on(Refused& event) {
-  switch (event.stage) {
-    case Stage::kAuth:
-      refusedIn(Pending::kAuth, event);
-      break;
-    case Stage::kRouting:
-      refusedIn(Pending::kRoute, event);
-      break;
-    case Stage::kReserve:
-      refusedIn(Pending::kReserve, event);
-      break;
-    case Stage::kOccupy:
-      refusedIn(Pending::kOccupy, event);
-      break;
-    case Stage::kExtend:
-      ignore();  // a refused extension is Extended::refused
-      break;
-  }
-}
-
-void CallMachine::refusedIn(Pending expected, Refused& event) {
-  if (!takeDecision(expected)) {
+  // A refused extension is Extended::refused, so this one is never pending.
+  if (!takeDecision(event.decision)) {
     return;
   }
   addTrace(event.trace);
   if (event.identified) {
-    identified_ = std::move(*event.identified);
-    record_.customer = identified_.customer;
-    record_.trunk = identified_.trunk;
-    record_.source_row = identified_.source_row;
-    record_.called_rated = identified_.called;
-    record_.caller = identified_.caller;
+    setIdentified(std::move(*event.identified));
   }
   for (auto& skipped : event.skipped) {
     if (skipped.index < asked_.size()) {
@@ -164,7 +136,7 @@ void CallMachine::refusedIn(Pending expected, Refused& event) {
     publishFinal();
     return;
   }
-  if (expected == Pending::kOccupy) {
+  if (event.decision == Decision::kOccupy) {
     asked_.clear();
     allFailed();  // REQUIREMENTS 5.4: a carrier's code, when there is one, says more than "all others are busy"
     return;
@@ -177,18 +149,15 @@ void CallMachine::refusedIn(Pending expected, Refused& event) {
   reject(known ? event.reason : base::Reason::kDecisionUnavailable, EndedBy::kTollgate);
 }
 
-void CallMachine::on(Undecided& event) {
-  static constexpr std::array kPending = {Pending::kAuth, Pending::kRoute, Pending::kReserve, Pending::kOccupy};
-  static constexpr std::array<std::string_view, 4> kStages = {"auth", "routing", "billing", "billing"};
-  if (event.stage == Stage::kExtend) {
-    extendUndecided();
+void CallMachine::on(DecisionFailed& event) {
+  if (event.decision == Decision::kExtend) {
+    extendFailed();
     return;
   }
-  const auto stage = static_cast<std::size_t>(event.stage);
-  if (!takeDecision(kPending[stage])) {
+  if (!takeDecision(event.decision)) {
     return;
   }
-  addTrace(kStages[stage], "answer", std::move(event.detail), false);
+  addTrace(stageOf(event.decision), "answer", std::move(event.detail), false);
   if (finished_) {
     publishFinal();
     return;
@@ -196,18 +165,27 @@ void CallMachine::on(Undecided& event) {
   reject(base::Reason::kDecisionUnavailable, EndedBy::kTollgate);
 }
 
-// True when the answer is the one waited for. After the call's end only reserve and occupy are still waited for (see finish).
-bool CallMachine::takeDecision(Pending expected) {
-  if (pending_ != expected) {
+void CallMachine::setIdentified(Identified&& identified) {
+  identified_ = std::move(identified);
+  record_.customer = identified_.customer;
+  record_.trunk = identified_.trunk;
+  record_.source_row = identified_.source_row;
+  record_.called_rated = identified_.called;
+  record_.caller = identified_.caller;
+}
+
+// True when this is the decision asked for. After the call's end only reserve and occupy are still pending (see finish).
+bool CallMachine::takeDecision(Decision decision) {
+  if (pending_ != decision) {
     ignore();
     return false;
   }
-  pending_ = Pending::kNothing;
+  pending_.reset();
   return true;
 }
 
-void CallMachine::ask(Pending pending, const Action& action, Phase phase) {
-  pending_ = pending;
+void CallMachine::ask(Decision decision, const Action& action, Phase phase) {
+  pending_ = decision;
   phase_ = phase;
   push(action);
 }

@@ -1,5 +1,6 @@
-// The call machine: events in, actions out, no I/O and no clock (ARCHITECTURE "The call"). One thread owns a machine; a table test, the
-// simulator and the SIP adapter drive the same code. It promises, whatever arrives in whatever order (REQUIREMENTS 9.6, 10.1):
+// The call machine: events in, actions out, no I/O and no clock (ARCHITECTURE "The call"). Owns the call's record, candidates and the state
+// of its legs. One thread owns a machine; table tests, random tests and the SIP adapter drive the same code. It promises, whatever arrives
+// in whatever order (REQUIREMENTS 9.6, 10.1):
 //   - exactly one final record (ended or rejected) and at most one final answer to the caller;
 //   - every leg started is answered and ended with BYE, fails, or is cancelled and at the latest dropped by the linger timer;
 //   - an event that makes no sense in the phase changes nothing and is counted.
@@ -7,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "libs/base/ids.hpp"
@@ -18,16 +20,15 @@ namespace tollgate::call {
 
 class CallMachine {
  public:
-  // The policy must outlive the machine.
+  // Requires: the policy outlives the machine.
   CallMachine(base::CallId id, const Policy& policy);
 
-  // Appends what is to be done to `out`. `at` never goes backwards within a call.
+  // Appends what is to be done to `out`. Requires: `at` never goes backwards within a call.
   void handle(Event event, const Moment& at, Actions& out);
 
   [[nodiscard]] const base::CallId& id() const { return id_; }
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool isOver() const { return phase_ == Phase::kOver; }
-  [[nodiscard]] bool isAnswered() const { return answered_; }
   // Its final record was published.
   [[nodiscard]] bool isRecorded() const { return final_published_; }
   [[nodiscard]] bool hasOffer() const { return has_offer_; }
@@ -42,8 +43,7 @@ class CallMachine {
   [[nodiscard]] std::uint32_t ignoredEvents() const { return ignored_; }
 
  private:
-  enum class LegState : std::uint8_t { kTrying, kProceeding, kAnswered, kCancelling, kGone };
-  enum class Pending : std::uint8_t { kNothing, kAuth, kRoute, kReserve, kOccupy };
+  enum class LegState : std::uint8_t { kTrying, kProceeding, kAnswered, kCancelling, kEnded };
   struct Leg {
     LegState state = LegState::kTrying;
     std::size_t attempt = 0;  // index into record_.attempts
@@ -58,12 +58,12 @@ class CallMachine {
   void on(Routed& event);
   void on(Reserved& event);
   void on(Refused& event);
-  void on(Undecided& event);
-  void refusedIn(Pending expected, Refused& event);
-  [[nodiscard]] bool takeDecision(Pending expected);
+  void on(DecisionFailed& event);
+  [[nodiscard]] bool takeDecision(Decision decision);
+  void setIdentified(Identified&& identified);
   void addTrace(std::vector<TraceStep>& steps);
   void addTrace(std::string_view stage, std::string_view check, std::string found, bool passed);
-  void ask(Pending pending, const Action& action, Phase phase);
+  void ask(Decision decision, const Action& action, Phase phase);
   void chooseUsable(std::uint32_t by_load);
 
   // hunt.cpp: hunting, ringing, the carrier's legs
@@ -72,12 +72,12 @@ class CallMachine {
   void on(LegProvisional& event);
   void on(LegAnswered& event);
   void on(LegFailed& event);
-  void take(Occupied& occupied);
+  void useCandidate(Occupied& occupied);
   void startLeg();
-  void goOn();
+  void tryNext();
   void failed(LegId leg, const LegFailed& event);
   void noResponse();
-  void giveUp(base::Reason reason, std::string_view why, AttemptEnd end);
+  void setupTimedOut(std::string_view detail, AttemptEnd end);
   void allFailed();
   void recordSkipped(std::size_t candidate, base::Reason reason, std::string detail);
   void closeAttempt(Leg& leg, AttemptEnd end, int code, std::string detail);
@@ -87,13 +87,13 @@ class CallMachine {
   [[nodiscard]] const Candidate& candidate() const { return candidates_[candidate_]; }
   [[nodiscard]] bool stopsHunt(int code) const;
 
-  // talk.cpp: talking and the money's clock
+  // talk.cpp: talking and the paid time
   void on(CallerAcked& event);
   void on(CallerNoAck& event);
   void on(PartyBye& event);
   void on(Extended& event);
   void answer(LegId leg);
-  void extendUndecided();
+  void extendFailed();
   void armPaidEnd();
   void paidEnd();
   void scheduleExtend(std::chrono::milliseconds not_before);
@@ -135,7 +135,7 @@ class CallMachine {
   std::array<bool, kTimerKinds> armed_{};
   // Derived.
   Phase phase_ = Phase::kNew;
-  Pending pending_ = Pending::kNothing;
+  std::optional<Decision> pending_;  // the one asked for; extensions have extend_in_flight_
   LegId current_ = 0;
   std::size_t candidate_ = 0;
   std::size_t endpoint_ = 0;
@@ -149,7 +149,7 @@ class CallMachine {
   bool has_offer_ = true;
   bool early_media_ = false;
   bool answered_ = false;
-  bool caller_done_ = false;  // has its final answer
+  bool caller_done_ = false;  // the caller has its final answer
   bool finished_ = false;     // the record is closed
   bool final_published_ = false;
   bool can_extend_ = true;

@@ -45,12 +45,12 @@ class Chaos {
 
   Event pick() {
     const auto leg = static_cast<LegId>(below(5));
-    const auto stage = static_cast<Stage>(below(5));
+    const auto asked = static_cast<Decision>(below(kDecisions));
     switch (below(20)) {
       case 0:
-        return Driver::refused(stage, static_cast<base::Reason>(below(50)));
+        return Driver::refused(asked, static_cast<base::Reason>(below(50)));
       case 1:
-        return Undecided{stage, "away"};
+        return DecisionFailed{asked, "no answer"};
       case 2:
         return chance(20) ? Event(CallerCancelled{}) : decision();
       case 3:
@@ -88,13 +88,13 @@ class Chaos {
 
   // After the storm: pending decisions fail, the caller gives up, lingering legs run out of time. Then the call must be over.
   void finishUp() {
-    for (const auto stage : {Stage::kAuth, Stage::kRouting, Stage::kReserve, Stage::kOccupy, Stage::kExtend}) {
-      driver_.feed(Undecided{stage, "end"});
+    for (const auto decision : {Decision::kAuthorize, Decision::kRoute, Decision::kReserve, Decision::kOccupy, Decision::kExtend}) {
+      driver_.feed(DecisionFailed{decision, "end"});
     }
     driver_.feed(CallerCancelled{});
     driver_.feed(PartyBye{Side::kCaller, 0});
-    for (const auto stage : {Stage::kReserve, Stage::kOccupy}) {
-      driver_.feed(Undecided{stage, "end"});
+    for (const auto decision : {Decision::kReserve, Decision::kOccupy}) {
+      driver_.feed(DecisionFailed{decision, "end"});
     }
     driver_.feedAfter(milliseconds(40000), TimerFired{TimerKind::kLinger});
     check();

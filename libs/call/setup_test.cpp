@@ -48,25 +48,26 @@ TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
 // REQUIREMENTS 7: the code and cause of each refusal come from the reject map, also an overridden one.
 TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
   struct Case {
-    Stage stage;
+    Decision decision;
     Reason reason;
     int code;
     int cause;
   };
-  for (const auto& test : {Case{Stage::kAuth, Reason::kTechPrefixMismatch, 403, 21}, Case{Stage::kRouting, Reason::kNoRoute, 480, 20},
-                           Case{Stage::kReserve, Reason::kNoCredit, 402, 21}, Case{Stage::kReserve, Reason::kCpsLimit, 503, 42},
-                           Case{Stage::kReserve, Reason::kUnspecified, 503, 41}, Case{Stage::kReserve, Reason::kNormal, 503, 41}}) {
+  for (const auto& test :
+       {Case{Decision::kAuthorize, Reason::kTechPrefixMismatch, 403, 21}, Case{Decision::kRoute, Reason::kNoRoute, 480, 20},
+        Case{Decision::kReserve, Reason::kNoCredit, 402, 21}, Case{Decision::kReserve, Reason::kCpsLimit, 503, 42},
+        Case{Decision::kReserve, Reason::kUnspecified, 503, 41}, Case{Decision::kReserve, Reason::kNormal, 503, 41}}) {
     Policy policy;
     policy.reject_map = base::RejectMap::parse("no_route=480/20").value();
     Driver driver(policy);
     driver.toIdentifying();
-    if (test.stage != Stage::kAuth) {
+    if (test.decision != Decision::kAuthorize) {
       driver.feed(Driver::authorized());
     }
-    if (test.stage == Stage::kReserve) {
+    if (test.decision == Decision::kReserve) {
       driver.feed(Driver::routed({Driver::candidate(20, 1)}));
     }
-    driver.feed(Driver::refused(test.stage, test.reason));
+    driver.feed(Driver::refused(test.decision, test.reason));
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U);
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, test.code);
     EXPECT_EQ(driver.last<RejectCaller>()[0].q850_cause, test.cause);
@@ -78,7 +79,7 @@ TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
 TEST(CallSetup, NamesCustomerAndTrunkInTheRecordWhenAuthRefusedButKnewThem) {
   Driver driver;
   driver.toIdentifying();
-  auto refused = Driver::refused(Stage::kAuth, Reason::kCustomerBlocked);  // REQUIREMENTS 1.7
+  auto refused = Driver::refused(Decision::kAuthorize, Reason::kCustomerBlocked);  // REQUIREMENTS 1.7
   refused.identified = Driver::authorized().identified;
   driver.feed(refused);
   EXPECT_EQ(driver.machine.record().trunk, base::TrunkId(10));
@@ -88,16 +89,16 @@ TEST(CallSetup, NamesCustomerAndTrunkInTheRecordWhenAuthRefusedButKnewThem) {
 
 // ARCHITECTURE "Failure policy": no answer in time is decision_unavailable, never a free call.
 TEST(CallSetup, RejectsAsDecisionUnavailableWhenARoomDoesNotAnswer) {
-  for (const auto stage : {Stage::kAuth, Stage::kRouting, Stage::kReserve}) {
+  for (const auto decision : {Decision::kAuthorize, Decision::kRoute, Decision::kReserve}) {
     Driver driver;
     driver.toIdentifying();
-    if (stage != Stage::kAuth) {
+    if (decision != Decision::kAuthorize) {
       driver.feed(Driver::authorized());
     }
-    if (stage == Stage::kReserve) {
+    if (decision == Decision::kReserve) {
       driver.feed(Driver::routed({Driver::candidate(20, 1)}));
     }
-    driver.feed(Undecided{stage, "no answer in 500 ms"});
+    driver.feed(DecisionFailed{decision, "no answer in 500 ms"});
     ASSERT_EQ(driver.last<RejectCaller>().size(), 1U);
     EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
     EXPECT_EQ(driver.last<RejectCaller>()[0].code, 503);
@@ -163,7 +164,7 @@ TEST(CallSetup, LeavesTheRecordWhenBillingFailsAfterTheCancel) {
   Driver driver;
   driver.toReserving({Driver::candidate(20, 1)});
   driver.feed(CallerCancelled{});
-  driver.feed(Undecided{Stage::kReserve, "timeout"});
+  driver.feed(DecisionFailed{Decision::kReserve, "timeout"});
   EXPECT_EQ(driver.finals(), 1);
   EXPECT_EQ(driver.all<RejectCaller>().size(), 1U);
 }

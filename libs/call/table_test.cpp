@@ -94,30 +94,30 @@ std::vector<Row> decisions() {
        [] {
          return Extended{120, 1, false};
        }},
-      {"auth refused", ".O.......", [] { return Driver::refused(Stage::kAuth, reason); }},
-      {"routing refused", "..O......", [] { return Driver::refused(Stage::kRouting, reason); }},
-      {"reserve refused", "...O.....", [] { return Driver::refused(Stage::kReserve, reason); }},
-      {"occupy refused", ".........", [] { return Driver::refused(Stage::kOccupy, reason); }},
-      {"extend refused", ".........", [] { return Driver::refused(Stage::kExtend, reason); }},
-      {"auth undecided", ".O.......",
+      {"auth refused", ".O.......", [] { return Driver::refused(Decision::kAuthorize, reason); }},
+      {"routing refused", "..O......", [] { return Driver::refused(Decision::kRoute, reason); }},
+      {"reserve refused", "...O.....", [] { return Driver::refused(Decision::kReserve, reason); }},
+      {"occupy refused", ".........", [] { return Driver::refused(Decision::kOccupy, reason); }},
+      {"extend refused", ".........", [] { return Driver::refused(Decision::kExtend, reason); }},
+      {"auth failed", ".O.......",
        [] {
-         return Undecided{Stage::kAuth, ""};
+         return DecisionFailed{Decision::kAuthorize, ""};
        }},
-      {"routing undecided", "..O......",
+      {"routing failed", "..O......",
        [] {
-         return Undecided{Stage::kRouting, ""};
+         return DecisionFailed{Decision::kRoute, ""};
        }},
-      {"reserve undecided", "...O.....",
+      {"reserve failed", "...O.....",
        [] {
-         return Undecided{Stage::kReserve, ""};
+         return DecisionFailed{Decision::kReserve, ""};
        }},
-      {"occupy undecided", ".........",
+      {"occupy failed", ".........",
        [] {
-         return Undecided{Stage::kOccupy, ""};
+         return DecisionFailed{Decision::kOccupy, ""};
        }},
-      {"extend undecided", ".........",
+      {"extend failed", ".........",
        [] {
-         return Undecided{Stage::kExtend, ""};
+         return DecisionFailed{Decision::kExtend, ""};
        }},
   };
 }

@@ -1,4 +1,4 @@
-// Talking: who acknowledges, who hangs up, and the clock of the money (REQUIREMENTS 6.6, 9.2).
+// Talking: ACK, BYE, and the paid time (REQUIREMENTS 6.6, 9.2).
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +8,7 @@
 namespace tollgate::call {
 namespace {
 
-// A timer is armed for a day at most and looked at again, so that no sum overflows whatever billing says is paid.
+// A timer is armed for a day at most and then armed again, so that no sum overflows whatever paid time billing names.
 constexpr std::chrono::milliseconds kLongestTimer = std::chrono::hours(24);
 constexpr std::chrono::milliseconds kExtendRetry{1000};
 
@@ -85,7 +85,7 @@ void CallMachine::on(PartyBye& event) {
     ignore();
     return;
   }
-  leg->state = LegState::kGone;  // it has said BYE itself
+  leg->state = LegState::kEnded;  // by its own BYE
   hangUp(base::Reason::kNormal, EndedBy::kCarrier, true);
 }
 
@@ -98,7 +98,7 @@ void CallMachine::on(Extended& event) {
   if (event.refused) {
     can_extend_ = false;
   }
-  // What was paid once stays paid: an answer that names less is about a hold that is being rebuilt.
+  // Paid time is never taken back: an answer that names less is about a hold that billing is rebuilding.
   if (event.paid_seconds > record_.paid_seconds) {
     record_.paid_seconds = event.paid_seconds;
     record_.held_micros = event.held_micros;
@@ -109,13 +109,13 @@ void CallMachine::on(Extended& event) {
   scheduleExtend(std::chrono::milliseconds(0));
 }
 
-void CallMachine::extendUndecided() {
+void CallMachine::extendFailed() {
   if (!extend_in_flight_ || finished_) {
     ignore();
     return;
   }
   extend_in_flight_ = false;
-  scheduleExtend(kExtendRetry);  // until the paid end, which is a hard limit: never free
+  scheduleExtend(kExtendRetry);  // asked again until the paid end, which stays the limit: no time is free
 }
 
 base::MonotonicTime CallMachine::paidUntil() const {
@@ -126,7 +126,7 @@ std::uint32_t CallMachine::quantum() const {
   return std::clamp<std::uint32_t>(first_paid_seconds_, 1, std::max(1U, policy_.quantum_seconds));
 }
 
-// How long before the paid end more is asked for: time enough for one lost request and its retry.
+// How long before the paid end more is asked for: enough for one lost request and its retry.
 std::chrono::milliseconds CallMachine::extendMargin() const {
   return std::max<std::chrono::milliseconds>(std::chrono::milliseconds(quantum() * 1000ULL / 3), 2 * policy_.rpc_timeout + kExtendRetry);
 }
@@ -137,7 +137,7 @@ void CallMachine::armPaidEnd() {
 
 void CallMachine::paidEnd() {
   if (now_.monotonic < paidUntil()) {
-    armPaidEnd();  // a timer that came early, or one of the daily looks
+    armPaidEnd();  // the timer was armed for a day only, or more was paid meanwhile
     return;
   }
   hangUp(base::Reason::kCreditExhausted, EndedBy::kTollgate, true);
@@ -167,7 +167,7 @@ void CallMachine::extendNow() {
     }
   }
   if (request.want_paid_seconds == 0 && now_.monotonic < last_heartbeat_ + std::chrono::seconds(heartbeat_seconds_)) {
-    scheduleExtend(std::chrono::milliseconds(0));  // a daily look
+    scheduleExtend(std::chrono::milliseconds(0));  // the timer was armed for a day only
     return;
   }
   last_heartbeat_ = now_.monotonic;

@@ -136,7 +136,7 @@ TEST(Money, RetriesEachSecondWhileBillingIsAwayAndStillEndsAtThePaidEnd) {
   Driver driver;
   driver.toTalking(9);
   driver.feedAfter(seconds(6), TimerFired{TimerKind::kExtend});
-  driver.feed(Undecided{Stage::kExtend, "timeout"});
+  driver.feed(DecisionFailed{Decision::kExtend, "timeout"});
   EXPECT_EQ(armedFor(driver, TimerKind::kExtend), seconds(1));
   driver.feedAfter(seconds(1), TimerFired{TimerKind::kExtend});
   EXPECT_EQ(driver.last<AskExtend>().size(), 1U);

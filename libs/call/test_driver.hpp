@@ -94,9 +94,9 @@ class Driver {
     return event;
   }
   static LegFailed response(LegId leg, int code) { return {leg, LegFailure::kResponse, code}; }
-  static Refused refused(Stage stage, base::Reason reason) {
+  static Refused refused(Decision decision, base::Reason reason) {
     Refused event;
-    event.stage = stage;
+    event.decision = decision;
     event.reason = reason;
     return event;
   }

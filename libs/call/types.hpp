@@ -1,5 +1,5 @@
-// What a call is made of, as plain values: candidates, attempts, the record that becomes the CDR. Nothing here knows SIP, the bus or
-// Protobuf. One thread owns a call and everything in it.
+// What a call consists of, as plain values: candidates, attempts, the record that becomes the CDR. Nothing here knows SIP, the bus or
+// Protobuf. The values own what they hold; one thread owns a call and everything in it.
 #pragma once
 
 #include <chrono>
@@ -29,12 +29,14 @@ enum class Phase : std::uint8_t {
   kHunting,
   kRinging,
   kTalking,
-  kEnding,  // the caller is done with; legs or decisions are still on their way
-  kOver,    // nothing will come any more: the owner may forget the call
+  kEnding,  // the caller's side has ended; legs or decisions are still under way
+  kOver,    // nothing is under way any more: the owner may destroy the call
 };
+inline constexpr std::size_t kPhases = static_cast<std::size_t>(Phase::kOver) + 1;
 
-// The stages an INVITE walks through, as the askers of decisions name them.
-enum class Stage : std::uint8_t { kAuth, kRouting, kReserve, kOccupy, kExtend };
+// What a call asks other services for, named as the RPCs are: authorize of auth, route of routing, the others of billing.
+enum class Decision : std::uint8_t { kAuthorize, kRoute, kReserve, kOccupy, kExtend };
+inline constexpr std::size_t kDecisions = static_cast<std::size_t>(Decision::kExtend) + 1;
 
 enum class Side : std::uint8_t { kCaller, kCarrier };
 
@@ -116,10 +118,15 @@ enum class AttemptEnd : std::uint8_t {
   kCancelled,
   kSkipped,
 };
+inline constexpr std::size_t kAttemptEnds = static_cast<std::size_t>(AttemptEnd::kSkipped) + 1;
 
 // answered, rejected, no_response, transport_error, ringing_timeout, cancelled, skipped; "running" before its end.
 [[nodiscard]] std::string_view attemptEndWord(AttemptEnd end) noexcept;
 [[nodiscard]] std::string_view phaseWord(Phase phase) noexcept;
+// authorize, route, reserve, occupy, extend.
+[[nodiscard]] std::string_view decisionWord(Decision decision) noexcept;
+// The stage of the decision trace (REQUIREMENTS 10.3) that makes the decision: auth, routing, billing.
+[[nodiscard]] std::string_view stageOf(Decision decision) noexcept;
 
 // One line of the hunt (REQUIREMENTS 5.5).
 struct Attempt {
@@ -177,13 +184,14 @@ struct CallRecord {
   std::vector<TraceStep> trace;
 };
 
-// What the deployment decides about every call. Outlives the machines that refer to it.
+// What the deployment decides about every call. The defaults stand here only; the settings of the ingress take them from here.
 struct Policy {
   std::chrono::milliseconds try_timeout{4000};       // REQUIREMENTS 5.2
   std::chrono::milliseconds ringing_timeout{90000};  // REQUIREMENTS 5.3
   std::chrono::milliseconds setup_timeout{180000};   // REQUIREMENTS 5.3
   std::chrono::milliseconds max_duration{0};         // REQUIREMENTS 6.7: 0 = none
-  // How long a cancelled leg may keep the call in memory before it is dropped; above SIP's 64*T1.
+  // How long a cancelled leg may keep its call in memory before it is dropped. Above 64*T1 (32 s), the time in which its final response
+  // must come (RFC 3261 9.1).
   std::chrono::milliseconds linger{36000};
   std::chrono::milliseconds rpc_timeout{500};
   std::uint32_t quantum_seconds = 60;    // largest extension asked for at once

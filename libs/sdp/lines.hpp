@@ -1,4 +1,5 @@
-// The bounded line scanner under sdp.hpp. Private to libs/sdp; pure. Views point into the text given.
+// The bounded line scanner under sdp.hpp. Private to libs/sdp. Pure functions, any thread. They own nothing: views point into the text
+// given, which must outlive them.
 #pragma once
 
 #include <string_view>
@@ -14,8 +15,8 @@ struct Line {
 };
 
 // Lines of the session, and of each media description with its m= line first. Any of CRLF, LF, CR ends a line; empty lines are passed over.
-// kOverLimit beyond limits::kSdpBytesMax or kSdpLinesMax; kInvalid for a line that is not <letter>=, a control character, or text that does
-// not begin with v=0.
+// Errors: kOverLimit beyond limits::kSdpBytesMax or kSdpLinesMax; kInvalid for a line that is not <letter>=, a control character, or text
+// that does not begin with v=0 (RFC 4566 5).
 [[nodiscard]] base::Result<std::vector<Line>> splitLines(std::string_view text);
 
 // Next space-separated word, removed from `rest`; empty at the end.
@@ -27,7 +28,7 @@ struct MediaLine {
   std::string_view protocol;
   std::vector<std::string_view> formats;
 };
-// kInvalid when a word is missing, the port is no number, or there are more than 64 formats.
+// Errors: kInvalid when a word is missing, the port is no number, or there are more than 64 formats.
 [[nodiscard]] base::Result<MediaLine> parseMedia(std::string_view value);
 
 }  // namespace tollgate::sdp

@@ -23,7 +23,7 @@ std::optional<Codec> codecOf(std::string_view name) {
   return std::nullopt;
 }
 
-// Encoding name of a payload type by RFC 3551, for those that need no rtpmap.
+// Encoding name of a static payload type (RFC 3551 6), which needs no rtpmap.
 std::string_view staticName(std::string_view format) {
   if (format == "0") {
     return "PCMU";
@@ -77,7 +77,7 @@ void append(std::string& text, char type, std::string_view value) {
 }
 
 void appendOrigin(std::string& text, std::string_view theirs, const Origin& origin) {
-  // The version is theirs, so that it still tells the peer when something changed; a number, or 1.
+  // The version is theirs, because a changed one tells the peer that something changed (RFC 3264 8). What is not a number becomes 1.
   (void)takeWord(theirs);  // user name
   (void)takeWord(theirs);  // session id
   const std::string_view version = takeWord(theirs);
@@ -96,7 +96,7 @@ void appendSession(std::string& text, Iterator begin, Iterator end, const Origin
     } else if (line->type == 's') {
       append(text, 's', "-");
     } else if (line->type == 'i' || line->type == 'u' || line->type == 'e' || line->type == 'p') {
-      continue;  // say who the other side is
+      continue;  // these say who the other side is
     } else if (line->type == 'a' && line->value.starts_with("tool:")) {
       continue;
     } else {
@@ -121,7 +121,7 @@ void appendRejected(std::string& text, const MediaLine& media) {
 
 struct Kept {
   std::vector<std::string_view> formats;
-  std::vector<Codec> codecs;
+  bool has_codec = false;  // of the allowed ones; events and comfort noise alone are no call
 };
 
 Kept keepAllowed(const MediaLine& media, Iterator begin, Iterator end, CodecSet allowed) {
@@ -130,7 +130,7 @@ Kept keepAllowed(const MediaLine& media, Iterator begin, Iterator end, CodecSet 
     const std::string_view encoding = encodingOf(format, begin, end);
     const auto codec = codecOf(encoding);
     if (codec && allowed.has(*codec)) {
-      kept.codecs.push_back(*codec);
+      kept.has_codec = true;
     } else if (!isCompanion(encoding)) {
       continue;
     }
@@ -179,7 +179,7 @@ std::string_view codecName(Codec codec) noexcept {
   return "";
 }
 
-base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin, OtherMedia other) {
+base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin) {
   TG_TRY_ASSIGN(lines, splitLines(text));
   Filtered result;
   result.text.reserve(text.size() + 64);
@@ -187,29 +187,28 @@ base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, cons
   Iterator begin = nextMedia(lines.cbegin(), end);
   appendSession(result.text, lines.cbegin(), begin, origin);
   bool has_audio = false;
+  bool has_codec = false;
   while (begin != end) {
     const Iterator next = nextMedia(begin + 1, end);
     TG_TRY_ASSIGN(media, parseMedia(begin->value));
     if (media.media == "audio" && !isRejected(media)) {
-      Kept kept = keepAllowed(media, begin, next, allowed);
-      if (!kept.codecs.empty() && (!has_audio || other == OtherMedia::kKeep)) {
+      const Kept kept = keepAllowed(media, begin, next, allowed);
+      if (kept.has_codec) {
         appendFiltered(result.text, media, kept, begin, next);
       } else {
         appendRejected(result.text, media);
       }
       if (!has_audio) {
-        result.codecs = std::move(kept.codecs);
+        has_codec = kept.has_codec;
       }
       has_audio = true;
-    } else if (other == OtherMedia::kReject && !isRejected(media)) {
-      appendRejected(result.text, media);
     } else {
       appendMedia(result.text, begin, next);
     }
     begin = next;
   }
-  if (result.codecs.empty()) {
-    return Filtered{.no_common_codec = true, .text = {}, .codecs = {}};
+  if (!has_codec) {
+    return Filtered{.no_common_codec = true, .text = {}};
   }
   return result;
 }
@@ -222,20 +221,6 @@ base::Result<std::string> hideOrigin(std::string_view text, const Origin& origin
   appendSession(result, lines.cbegin(), media, origin);
   appendMedia(result, media, lines.cend());
   return result;
-}
-
-base::Result<CodecSet> parseCodecs(std::string_view list) {
-  CodecSet set;
-  while (!list.empty()) {
-    const std::string_view word = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(word.size() + 1, list.size()));
-    const auto codec = codecOf(word);
-    if (!codec) {
-      return base::fail(base::ErrorCode::kInvalid, "unknown codec '" + std::string(word.substr(0, 32)) + "': PCMU, PCMA or G729");
-    }
-    set.add(*codec);
-  }
-  return set;
 }
 
 }  // namespace tollgate::sdp

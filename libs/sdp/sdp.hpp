@@ -1,5 +1,6 @@
 // What a B2BUA needs of SDP and no more: filter the codecs of the audio line (REQUIREMENTS 6.4), hide the other side's origin (REQUIREMENTS
-// 6.1). A bounded line scanner of our own, because Sofia's parser must never see network input (libs/sofia/TRAPS.md 1.2). Pure; any thread.
+// 6.1). A bounded line scanner of our own, because Sofia's parser must never see network input (libs/sofia/TRAPS.md 1.2). Pure
+// functions that own nothing; any thread.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,6 @@ class CodecSet {
   }
   constexpr void add(Codec codec) { bits_ = static_cast<std::uint8_t>(bits_ | bit(codec)); }
   [[nodiscard]] constexpr bool has(Codec codec) const { return (bits_ & bit(codec)) != 0; }
-  [[nodiscard]] constexpr bool isEmpty() const { return bits_ == 0; }
   [[nodiscard]] static constexpr CodecSet all() { return {Codec::kPcmu, Codec::kPcma, Codec::kG729}; }
   friend constexpr bool operator==(CodecSet, CodecSet) = default;
 
@@ -40,29 +40,19 @@ struct Origin {
   std::string address = "127.0.0.1";  // IP literal of ours
 };
 
-enum class OtherMedia : std::uint8_t {
-  kKeep,    // lines other than the first usable audio line pass as they are
-  kReject,  // their port becomes 0 (REQUIREMENTS 2.16)
-};
-
 struct Filtered {
   bool no_common_codec = false;  // -> 488; text is empty then
   std::string text;
-  std::vector<Codec> codecs;  // of the audio line, in the order of the offer
 };
 
 // Keeps, on each audio line with a port, the formats whose codec is allowed, in their order; telephone-event and comfort noise stay
 // beside them but do not count. rtpmap, fmtp and rtcp-fb lines of what was removed go too. A later audio line left without a codec gets
-// port 0; the first one decides no_common_codec. SDP without an audio line (T.38, say) has no common codec. o= and s= are
-// replaced, i= u= e= p= and a=tool of the session dropped; c= stays: media flows directly. kInvalid: not SDP; kOverLimit: beyond
-// limits::kSdpBytesMax or kSdpLinesMax.
-[[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin,
-                                                 OtherMedia other = OtherMedia::kKeep);
+// port 0; the first one decides no_common_codec. SDP without an audio line (T.38, say) has no common codec. o= and s= are replaced, i= u=
+// e= p= and a=tool of the session dropped; c= stays, because media flows directly. Lines of other media stay as they are.
+// Errors: kInvalid for what is not SDP (RFC 4566); kOverLimit beyond limits::kSdpBytesMax or kSdpLinesMax.
+[[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin);
 
-// The same without touching media: for answers.
+// The same without touching media: for answers. Errors: as filterAudio().
 [[nodiscard]] base::Result<std::string> hideOrigin(std::string_view text, const Origin& origin);
-
-// "PCMU,G729" as trunks store it; kInvalid for unknown words.
-[[nodiscard]] base::Result<CodecSet> parseCodecs(std::string_view list);
 
 }  // namespace tollgate::sdp

@@ -19,14 +19,14 @@ enum class IpFamily { kNone, kIpv4, kIpv6 };
 // 192.0.2.1 -> 192.0.2.1, 2001:db8::1 -> [2001:db8::1]
 [[nodiscard]] std::string uriHost(std::string_view address);
 
-// sip:192.0.2.1:5060;transport=udp. Errors: kInvalid for a host name or port 0, because nta must never resolve (TRAPS.md 1.5).
+// sip:192.0.2.1:5060;transport=udp. Errors: kInvalid for a host name or port 0, because nta must never resolve (libs/sofia/TRAPS.md 1.5).
 [[nodiscard]] base::Result<std::string> routeUri(const HostPort& hop);
 
 // User part of a SIP URI: percent-escapes whatever RFC 3261 25.1 does not allow there.
 [[nodiscard]] std::string escapeUser(std::string_view user);
 
-// user=phone;x=y (RFC 3261 19.1.1). Errors: kInvalid for what is not made of tokens, and for `transport`, `maddr`, `method`, `ttl` and `lr`,
-// which would steer the request.
+// user=phone;x=y (RFC 3261 19.1.1). Errors: kInvalid for what is not made of tokens, and for `transport`, `maddr`, `method`, `ttl` and
+// `lr`, which would steer the request.
 [[nodiscard]] base::Result<void> checkUriParams(std::string_view params);
 
 // Header lines "Name: value\r\n". Errors: kInvalid for names that are no tokens or that the stack writes itself, for values with control

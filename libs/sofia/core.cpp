@@ -57,8 +57,8 @@ base::Result<void> AgentCore::open() {
   }
   agent = nta_agent_create(
       root, reinterpret_cast<url_string_t*>(-1), onStateless, this, NTATAG_UA(1), NTATAG_MERGE_482(1),
-      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (TRAPS.md 1.4)
-      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (TRAPS.md 1.6)
+      NTATAG_PROGRESS(UINT_MAX),  // its list of ringing calls is sorted by insertion: cost grows with every call (libs/sofia/TRAPS.md 1.4)
+      NTATAG_UDP_MTU(65535),      // a large INVITE must not wait for TCP first (libs/sofia/TRAPS.md 1.6)
       NTATAG_MAXSIZE(base::limits::kSipMessageBytesMax), NTATAG_MAX_PROCEEDING(static_cast<usize_t>(options.incoming_max)),
       NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_TIMEOUT_408(1), NTATAG_CANCEL_487(1), NTATAG_PRELOAD(1500),
       NTATAG_SIP_T1(options.t1_milliseconds), NTATAG_SIP_T1X64(64 * options.t1_milliseconds), TAG_END());
@@ -132,8 +132,8 @@ base::Result<std::string> AgentCore::dialogRoute(const LegState& leg) const {
   if (auto uri = route(hop, leg.listener)) {
     return uri;
   }
-  // A Contact with a name, or of another address family: nta would try to resolve it (TRAPS.md 1.5). Where the dialog began is the best
-  // address known.
+  // A Contact with a name, or of another address family: nta would try to resolve it (libs/sofia/TRAPS.md 1.5). Where the dialog began is
+  // the best address known.
   return route(leg.peer, leg.listener);
 }
 
@@ -177,8 +177,8 @@ base::Result<ClientTransaction> AgentCore::send(nta_leg_t* leg, const std::strin
   const char* name = method == Method::kInvite ? "INVITE" : "BYE";
   // PASS_100: a 100 shows that the carrier is there, which ends the try timeout (REQUIREMENTS 5.2).
   nta_outgoing_t* orq = nta_outgoing_tcreate(
-      leg, onResponse, transaction.state_.get(), route_url, number, name, uri, TPTAG_IDENT(ident(listener).c_str()),
-      NTATAG_PASS_100(1), SIPTAG_HEADER_STR(header_lines.c_str()), TAG_IF(!body.text.empty(), SIPTAG_CONTENT_TYPE_STR(body.type.c_str())),
+      leg, onResponse, transaction.state_.get(), route_url, number, name, uri, TPTAG_IDENT(ident(listener).c_str()), NTATAG_PASS_100(1),
+      SIPTAG_HEADER_STR(header_lines.c_str()), TAG_IF(!body.text.empty(), SIPTAG_CONTENT_TYPE_STR(body.type.c_str())),
       TAG_IF(!body.text.empty(), SIPTAG_PAYLOAD_STR(body.text.c_str())), TAG_END());
   if (orq == nullptr) {
     return base::fail(base::ErrorCode::kInvalid, std::string("the SIP stack refused to build the ") + name);

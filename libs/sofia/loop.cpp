@@ -22,7 +22,8 @@ constexpr std::size_t kWheelSlots = 4096;
 // A step of Sofia handles about one packet. A turn takes several, so that what they ask of the bus leaves as one message; but not more than
 // these, because tasks and timers wait meanwhile.
 constexpr int kStepsPerTurn = 16;
-// How long a turn waits for a packet when no timer is armed. A posted task wakes the loop, so this only bounds how late a stop could be seen.
+// How long a turn waits for a packet when no timer is armed. A posted task wakes the loop, so this only bounds how late a stop could be
+// seen.
 constexpr su_duration_t kIdleMilliseconds = 200;
 
 // A task or handler that throws must not end the thread that carries all other calls.

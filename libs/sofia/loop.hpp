@@ -46,7 +46,7 @@ class Loop {
   // Starts a thread of its own, runs `setup` on it (create the Agent there) and returns its outcome; after an Error the thread has ended.
   // `teardown` runs on the same thread when the loop stops (destroy the Agent and every handle there). Once per Loop.
   // Errors: those of `setup`; kInternal when the event loop cannot be made, or when the process does not override su_root_yield
-  // (TRAPS.md 1.3).
+  // (libs/sofia/TRAPS.md 1.3).
   [[nodiscard]] base::Result<void> start(Setup setup, Task teardown);
   // Ends the loop after the turn in progress; tasks not yet run are dropped. Joins the thread unless called on it. Idempotent.
   void stop();

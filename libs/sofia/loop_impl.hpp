@@ -1,4 +1,5 @@
-// Inside of Loop, for Agent. Private to libs/sofia. Inbox: any thread where it says so; Loop::Impl: the loop thread, but start() and stop().
+// Inside of Loop, for Agent. Private to libs/sofia. Inbox: any thread where it says so; Loop::Impl: the loop thread, but start() and
+// stop().
 #pragma once
 
 #include <atomic>
@@ -12,7 +13,7 @@
 namespace tollgate::sofia {
 
 // Bounded queue into the loop: one mutex, one eventfd that is written only when the queue was empty. Sofia's own su_msg costs ten times as
-// much and has no bound (TRAPS.md 1.8).
+// much and has no bound (libs/sofia/TRAPS.md 1.8).
 class Inbox {
  public:
   explicit Inbox(std::size_t tasks_max);

@@ -23,20 +23,20 @@ extern "C" void (*_su_time)(su_time_t*);
 extern "C" {
 
 // nta yields from inside its timer after every fifth retransmission; packets handled there reset the clock the timer is using, and server
-// transactions of live calls expire early (TRAPS.md 1.3). It also makes callbacks re-entrant. So it does nothing here.
+// transactions of live calls expire early (libs/sofia/TRAPS.md 1.3). It also makes callbacks re-entrant. So it does nothing here.
 __attribute__((used, visibility("default"))) int su_root_yield(su_root_t* /*root*/) {
   return 0;
 }
 
-// nta must never resolve a name (it aborts on odd DNS answers, TRAPS.md 1.5). Our API takes IP literals only, but nta itself sends ACK and
-// BYE to the Contact of a forked 2xx. Without a resolver such a request fails inside nta.
+// nta must never resolve a name (it aborts on odd DNS answers, libs/sofia/TRAPS.md 1.5). Our API takes IP literals only, but nta itself
+// sends ACK and BYE to the Contact of a forked 2xx. Without a resolver such a request fails inside nta.
 __attribute__((used, visibility("default"))) sres_resolver_s* sres_resolver_create(su_root_t* /*root*/, const char* /*conf*/,
                                                                                    tag_type_t /*tag*/, tag_value_t /*value*/, ...) {
   return nullptr;
 }
 
 // The tport layer answers STUN from anybody on the SIP port, and prints a line to stderr for each packet. Nobody needs that, so
-// it does nothing here (TRAPS.md 1.13).
+// it does nothing here (libs/sofia/TRAPS.md 1.13).
 __attribute__((used, visibility("default"))) void stun_mini_request(stun_mini_s* /*mini*/, su_socket_t /*socket*/, void* /*message*/,
                                                                     ssize_t /*size*/, void* /*from*/, socklen_t /*from_size*/) {}
 
@@ -77,8 +77,9 @@ base::Result<void> proveOverride(const char* name, const void* ours) {
   return {};
 }
 
-// Sofia's clock in steps of 10 ms (TRAPS.md 1.17). Sofia waits for a timer in whole milliseconds, rounded down, so with a finer clock it
-// polls without waiting for the last part of a millisecond before each timer: with ten timers per call that was half of the loop's time.
+// Sofia's clock in steps of 10 ms (libs/sofia/TRAPS.md 1.17). Sofia waits for a timer in whole milliseconds, rounded down, so with a finer
+// clock it polls without waiting for the last part of a millisecond before each timer: with ten timers per call that was half of the loop's
+// time.
 void roundDown(su_time_t* time) noexcept {
   constexpr unsigned long kStepMicros = 10'000;
   time->tv_usec -= time->tv_usec % kStepMicros;

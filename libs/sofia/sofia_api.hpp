@@ -1,5 +1,5 @@
 // The one place that includes Sofia-SIP; private to libs/sofia. Its headers take the types of callback contexts from macros, which must be
-// the same in every file, so they are defined here before the first include (TRAPS.md 1.1).
+// the same in every file, so they are defined here before the first include (libs/sofia/TRAPS.md 1.1).
 #pragma once
 
 namespace tollgate::sofia {

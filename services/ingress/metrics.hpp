@@ -1,4 +1,5 @@
-// The ingress's metrics, made once at start-up: tollgate_ingress_*. Using them: any thread, but phaseChanged() (loop thread).
+// The ingress's metrics, made once at start-up: tollgate_ingress_* (tests/golden/metrics.txt lists them). Any thread; phaseChanged() and
+// report() the loop thread. Owns nothing but references into telemetry::Metrics, which must outlive it.
 #pragma once
 
 #include <array>
@@ -7,6 +8,8 @@
 
 #include "libs/base/reason.hpp"
 #include "libs/call/types.hpp"
+#include "libs/sofia/agent.hpp"
+#include "libs/sofia/loop.hpp"
 #include "libs/telemetry/metrics.hpp"
 
 namespace tollgate::ingress {
@@ -17,29 +20,49 @@ class IngressMetrics {
 
   void phaseChanged(call::Phase from, call::Phase to);
   void callEnded(base::Reason reason);
-  void decided(call::Stage stage, std::chrono::nanoseconds time, bool answered);
+  // `answered`: false when the decision failed, for want of an answer in time or at all.
+  void decided(call::Decision decision, std::chrono::nanoseconds time, bool answered);
   void attempted(call::AttemptEnd end);
+  // What libs/sofia has counted up to now; called once a second.
+  void report(const sofia::AgentStats& agent);
+  void report(const sofia::LoopStats& loop);
 
   telemetry::Histogram& setup;  // INVITE in to first INVITE out
   telemetry::Counter& unknown_sources;
   telemetry::Counter& refused_without_record;
-  telemetry::Counter& stale_events;    // for calls that are gone
+  telemetry::Counter& stale_events;    // for calls that exist no more
   telemetry::Counter& ignored_events;  // that made no sense in the call's phase
   telemetry::Counter& events_lost;     // not published: the bus was away
-  telemetry::Counter& inbox_refused;   // decisions that did not fit into the loop's inbox
   telemetry::Gauge& calls;
+  telemetry::Gauge& unstored_calls;  // ended, but the stream has not stored the last record
   telemetry::Gauge& draining;
-  telemetry::Gauge& loop_longest_turn;
-  telemetry::Gauge& sip_transactions;
-  telemetry::Counter& sip_retransmissions;
 
  private:
+  // A total that libs/sofia counts, shown as a counter.
+  struct Total {
+    telemetry::Counter& counter;
+    std::uint64_t seen = 0;
+    void show(std::uint64_t total);
+  };
+  struct SipMetrics {
+    explicit SipMetrics(telemetry::Metrics& metrics);
+    Total received, bad, retransmitted, received_again, dropped, overloaded;
+    telemetry::Gauge &transactions, &dialogs, &server_handles, &client_handles, &dialog_handles;
+  };
+  struct LoopMetrics {
+    explicit LoopMetrics(telemetry::Metrics& metrics);
+    Total turns, tasks, tasks_refused, timers_stale;
+    telemetry::Gauge &timers_armed, &longest_turn;
+  };
+
   static constexpr std::size_t kReasons = 46;  // highest number of a Reason and one
+  SipMetrics sip_;
+  LoopMetrics loop_;
   std::array<telemetry::Counter*, kReasons> ended_{};
-  std::array<telemetry::Gauge*, 9> phases_{};
-  std::array<telemetry::Histogram*, 5> decisions_{};
-  std::array<telemetry::Counter*, 5> undecided_{};
-  std::array<telemetry::Counter*, 8> attempts_{};
+  std::array<telemetry::Gauge*, call::kPhases> phases_{};
+  std::array<telemetry::Histogram*, call::kDecisions> decisions_{};
+  std::array<telemetry::Counter*, call::kDecisions> failures_{};
+  std::array<telemetry::Counter*, call::kAttemptEnds> attempts_{};
 };
 
 }  // namespace tollgate::ingress

@@ -33,7 +33,8 @@ sofia::AgentOptions agentOptions(const Settings& settings, const std::string& ho
     options.listeners.push_back({listen.address, listen.port, same_family ? settings.advertised_address : std::string()});
   }
   options.server_name = settings.server_name;
-  options.incoming_max = 2 * settings.max_calls + 1000;  // room to refuse with a record before the stack refuses without
+  // Above max_calls, so that calls beyond it are refused with a record before the stack refuses them without one.
+  options.incoming_max = 2 * settings.max_calls + 1000;
   options.retry_after_seconds = settings.retry_after_seconds;
   options.reject_map = settings.policy.reject_map;
   options.hop_marker = hop_marker;
@@ -55,12 +56,12 @@ struct IngressService::Parts {
   IngressMetrics metrics;
   SpoolMetrics spool_metrics;
   const std::string instance;
-  // The bus, from which everything below takes.
+  // The bus, which everything below uses.
   std::unique_ptr<bus::Connection> requests;
   std::unique_ptr<bus::Connection> events;
   std::unique_ptr<bus::RecordPublisher> record_publisher;
   std::mutex stored_mutex;
-  std::vector<std::string> stored_ids;  // under stored_mutex; told to the report by the housekeeping
+  std::vector<std::string> stored_ids;  // under stored_mutex; the housekeeping passes them to the report
   std::unique_ptr<spool::RecordSpool> spool;
   // The loop's.
   Guard guard;
@@ -70,7 +71,6 @@ struct IngressService::Parts {
   std::unique_ptr<CallReport> report;
   std::unique_ptr<Decisions> decisions;
   std::unique_ptr<sofia::Agent> agent;
-  std::uint64_t retransmitted = 0;
   base::MonotonicTime next_summary;
   // Beside the loop.
   std::unique_ptr<NetworkWatch> watch;
@@ -124,14 +124,15 @@ base::Result<void> IngressService::openSpool() {
   return {};
 }
 
-// Loop thread, before its first turn.
+// Loop thread, before its first turn. The publisher needs the report, the report the calls, the calls the agent, and the agent the calls:
+// so the agent comes last, and connect() closes the circle.
 base::Result<void> IngressService::setUpLoop() {
   auto& parts = *parts_;
   parts.publisher = std::make_unique<EventPublisher>(
       *parts.events,
       [&parts](std::string subject, std::string id, std::string data) {
         if (const auto kept = parts.spool->append(subject, id, std::move(data)); !kept) {
-          telemetry::error("record not kept", {{"id", id}, {"error", kept.error().message}});
+          telemetry::error("the record could not be kept", {{"id", id}, {"error", kept.error().message}});
         }
       },
       [&parts](const call::CallMachine& machine, const std::string& id) { parts.report->over(machine, id); }, parts.instance,
@@ -142,9 +143,7 @@ base::Result<void> IngressService::setUpLoop() {
   parts.decisions = std::make_unique<Decisions>(
       *parts.requests,
       [&parts](std::function<void()> task) {
-        if (!parts.loop.post(std::move(task))) {
-          parts.metrics.inbox_refused.add();
-        }
+        (void)parts.loop.post(std::move(task));  // a full inbox is counted by the loop; the setup timer ends the call
       },
       Decisions::Timeouts{settings_.auth_timeout, settings_.routing_timeout, settings_.billing_timeout}, parts.instance, parts.metrics,
       [&parts](CallRef ref, call::Event event) { parts.calls->onDecision(ref, std::move(event)); });
@@ -170,7 +169,7 @@ base::Result<void> IngressService::setUpLoop() {
   return {};
 }
 
-// Loop thread, after its last turn.
+// Loop thread, after its last turn. The calls hold handles of the agent, so they are destroyed before it.
 void IngressService::tearDownLoop() {
   auto& parts = *parts_;
   if (parts.calls) {
@@ -189,13 +188,11 @@ void IngressService::everySecond() {
     stored.swap(parts.stored_ids);
   }
   parts.report->forgetStored(stored);
+  parts.metrics.unstored_calls.set(static_cast<double>(parts.report->waiting()));
   parts.metrics.calls.set(static_cast<double>(parts.calls->table().size()));
   parts.spool_metrics.update(parts.spool->stats());
-  const auto sip = parts.agent->stats();
-  parts.metrics.sip_transactions.set(static_cast<double>(sip.stack_incoming + sip.stack_outgoing));
-  parts.metrics.sip_retransmissions.add(static_cast<double>(sip.retransmitted - parts.retransmitted));
-  parts.retransmitted = sip.retransmitted;
-  parts.metrics.loop_longest_turn.set(static_cast<double>(parts.loop.stats().longest_turn_micros) / 1e6);
+  parts.metrics.report(parts.agent->stats());
+  parts.metrics.report(parts.loop.stats());
   if (parts.loop.now() >= parts.next_summary) {
     parts.next_summary = parts.loop.now() + settings_.unknown_source_summary;
     if (const auto unknown_sources = parts.guard.takeSummary(); !unknown_sources.empty()) {
@@ -209,7 +206,7 @@ service::Readiness IngressService::ready() const {
     return {false, "not listening"};
   }
   if (!parts_->requests->isConnected() || !parts_->events->isConnected()) {
-    return {false, "the bus is away"};
+    return {false, "the bus is not connected"};
   }
   if (!parts_->networks_known) {
     return {false, "the authorised networks are not known yet"};
@@ -237,7 +234,7 @@ void IngressService::stop() {
   if (parts.watch) {
     parts.watch->stop();
   }
-  const auto done = std::make_shared<std::promise<void>>();  // shared with the task, which may run after we gave up waiting
+  const auto done = std::make_shared<std::promise<void>>();  // shared with the task, which may run after the wait has ended
   if (parts.loop.post([&parts, done] {
         parts.calls->shutDown();
         done->set_value();
@@ -255,7 +252,7 @@ std::uint16_t IngressService::sipPort() const {
 
 service::Definition definition() {
   return {
-      "ingress", "takes calls from customers' switches and places them with carriers",
+      "ingress", "receives calls from customers' switches and places them with carriers",
       [](config::Loader& loader) -> std::unique_ptr<service::Service> { return std::make_unique<IngressService>(readSettings(loader)); }};
 }
 

@@ -1,4 +1,5 @@
-// The ingress as a service: makes the parts, joins them, drains and stops them (REQUIREMENTS 6.9). Main thread; ready() any thread.
+// The ingress as a service: makes the parts, joins them, drains and stops them (REQUIREMENTS 6.9). Owns all of them. Main thread; ready()
+// and drained() any thread after start().
 #pragma once
 
 #include <memory>
@@ -19,7 +20,7 @@ class IngressService final : public service::Service {
   [[nodiscard]] bool drained() const override;
   void stop() override;
 
-  // Port really bound by the first listener; after start().
+  // Port really bound by the first listener. Requires: after start().
   [[nodiscard]] std::uint16_t sipPort() const;
 
  private:

@@ -1,4 +1,5 @@
-// The ingress's settings, declared once. Start-up thread only.
+// The ingress's settings. A default stands here, or in the struct of the library that the setting is for, and nowhere else: the loader is
+// given what the struct holds. Start-up thread only; plain values.
 #pragma once
 
 #include <chrono>
@@ -18,12 +19,12 @@ struct ListenAddress {
   std::uint16_t port = 5060;
 };
 
-// "udp:127.0.0.1:5060", "udp:[::1]:5060". kInvalid names what is wrong.
+// "udp:127.0.0.1:5060", "udp:[::1]:5060". Errors: kInvalid, which names what is wrong.
 [[nodiscard]] base::Result<ListenAddress> parseListen(const std::string& text);
 
 struct Settings {
   bus::ConnectionSettings bus;
-  std::vector<ListenAddress> listen;
+  std::vector<ListenAddress> listen{{"127.0.0.1", 5060}};
   std::string advertised_address;  // "" = as bound
   std::string server_name;         // "" = no Server or User-Agent header (REQUIREMENTS 6.1)
   std::string hop_marker;          // "" = one made at start
@@ -37,11 +38,12 @@ struct Settings {
   std::chrono::milliseconds unknown_source_summary{10'000};
   std::size_t max_calls = 20'000;
   int retry_after_seconds = 3;
-  std::string spool_dir;
+  std::string spool_dir = "var/ingress-spool";
   std::chrono::milliseconds record_ack_timeout{2000};
-  std::int64_t spool_bytes_max = 0;
+  std::int64_t spool_bytes_max = 4'000'000'000;
 };
 
+// Declares and reads all settings. What is wrong is reported by loader.finish() (REQUIREMENTS 12.1).
 [[nodiscard]] Settings readSettings(config::Loader& loader);
 
 }  // namespace tollgate::ingress

@@ -87,9 +87,9 @@ call::Candidate takeCandidate(routing::v1::Candidate& from) {
 }
 
 template <class Reply>
-call::Refused takeRefused(call::Stage stage, Reply& reply) {
+call::Refused takeRefused(call::Decision decision, Reply& reply) {
   call::Refused refused;
-  refused.stage = stage;
+  refused.decision = decision;
   refused.reason = base::reasonFromNumber(reply.refusal().reason());
   refused.detail = std::move(*reply.mutable_refusal()->mutable_detail());
   return refused;
@@ -131,7 +131,7 @@ void fillRate(common::v1::Rate& to, const call::Rate& rate) {
 
 call::Event toEvent(auth::v1::AuthorizeReply& reply) {
   if (reply.has_refusal()) {
-    auto refused = takeRefused(call::Stage::kAuth, reply);
+    auto refused = takeRefused(call::Decision::kAuthorize, reply);
     refused.trace = takeTrace(*reply.mutable_trace());
     if (reply.has_identified()) {
       refused.identified = takeIdentified(*reply.mutable_identified());
@@ -139,7 +139,7 @@ call::Event toEvent(auth::v1::AuthorizeReply& reply) {
     return refused;
   }
   if (!reply.has_identified()) {
-    return call::Undecided{call::Stage::kAuth, "empty answer"};
+    return call::DecisionFailed{call::Decision::kAuthorize, "the answer holds neither a result nor a refusal"};
   }
   call::Authorized authorized;
   authorized.identified = takeIdentified(*reply.mutable_identified());
@@ -149,12 +149,12 @@ call::Event toEvent(auth::v1::AuthorizeReply& reply) {
 
 call::Event toEvent(routing::v1::RouteReply& reply) {
   if (reply.has_refusal()) {
-    auto refused = takeRefused(call::Stage::kRouting, reply);
+    auto refused = takeRefused(call::Decision::kRoute, reply);
     refused.trace = takeTrace(*reply.mutable_trace());
     return refused;
   }
   if (!reply.has_routed()) {
-    return call::Undecided{call::Stage::kRouting, "empty answer"};
+    return call::DecisionFailed{call::Decision::kRoute, "the answer holds neither a result nor a refusal"};
   }
   auto& from = *reply.mutable_routed();
   call::Routed routed;
@@ -172,12 +172,12 @@ call::Event toEvent(routing::v1::RouteReply& reply) {
 
 call::Event toEvent(billing::v1::ReserveReply& reply) {
   if (reply.has_refusal()) {
-    auto refused = takeRefused(call::Stage::kReserve, reply);
+    auto refused = takeRefused(call::Decision::kReserve, reply);
     refused.trace = takeTrace(*reply.mutable_trace());
     return refused;
   }
   if (!reply.has_reserved() || !reply.reserved().has_occupied()) {
-    return call::Undecided{call::Stage::kReserve, "empty answer"};
+    return call::DecisionFailed{call::Decision::kReserve, "the answer holds neither a result nor a refusal"};
   }
   auto& from = *reply.mutable_reserved();
   call::Reserved reserved;
@@ -192,12 +192,12 @@ call::Event toEvent(billing::v1::ReserveReply& reply) {
 
 call::Event toEvent(billing::v1::OccupyReply& reply) {
   if (reply.has_refusal()) {
-    auto refused = takeRefused(call::Stage::kOccupy, reply);
+    auto refused = takeRefused(call::Decision::kOccupy, reply);
     refused.skipped = takeSkipped(*reply.mutable_skipped());
     return refused;
   }
   if (!reply.has_occupied()) {
-    return call::Undecided{call::Stage::kOccupy, "empty answer"};
+    return call::DecisionFailed{call::Decision::kOccupy, "the answer holds neither a result nor a refusal"};
   }
   return takeOccupied(*reply.mutable_occupied());
 }

@@ -1,4 +1,5 @@
-// Between the bus's messages and libs/call's plain values. Pure functions, any thread.
+// Between the bus's messages and libs/call's plain values (STYLE 28). Owns nothing. Pure functions, any thread. Replies are taken apart:
+// their strings are moved out.
 #pragma once
 
 #include "libs/call/events.hpp"
@@ -15,7 +16,7 @@ void setTime(google::protobuf::Timestamp& to, base::WallTime time);
 void fillTrace(google::protobuf::RepeatedPtrField<common::v1::TraceStep>& to, const std::vector<call::TraceStep>& trace);
 void fillRate(common::v1::Rate& to, const call::Rate& rate);
 
-// Replies to events. A reply that holds neither a result nor a refusal is Undecided.
+// Replies to events. A reply that holds neither a result nor a refusal is DecisionFailed.
 [[nodiscard]] call::Event toEvent(auth::v1::AuthorizeReply& reply);
 [[nodiscard]] call::Event toEvent(routing::v1::RouteReply& reply);
 [[nodiscard]] call::Event toEvent(billing::v1::ReserveReply& reply);

@@ -45,7 +45,7 @@ TEST(Convert, TakesAnEmptyReplyForNoDecision) {
   nothing_occupied.mutable_reserved()->set_paid_seconds(60);
   billing::v1::OccupyReply occupy;
   for (const auto& event : {toEvent(authorize), toEvent(route), toEvent(reserve), toEvent(nothing_occupied), toEvent(occupy)}) {
-    EXPECT_TRUE(std::holds_alternative<call::Undecided>(event));
+    EXPECT_TRUE(std::holds_alternative<call::DecisionFailed>(event));
   }
 }
 
@@ -127,7 +127,7 @@ TEST(FillRecord, CarriesTheWholeCall) {
 TEST(FillRecord, LeavesUnsetWhatNeverHappened) {
   call::Driver driver;
   driver.toIdentifying();
-  driver.feed(call::Driver::refused(call::Stage::kAuth, base::Reason::kTechPrefixMismatch));
+  driver.feed(call::Driver::refused(call::Decision::kAuthorize, base::Reason::kTechPrefixMismatch));
   call::v1::CallRecord record;
   fillRecord(record, driver.machine.record());
   EXPECT_FALSE(record.has_answered_at());

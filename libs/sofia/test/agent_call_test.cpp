@@ -292,7 +292,6 @@ TEST_F(OutgoingCall, IsCancelledOnlyAfterTheFirstProvisional) {
   roundTrip(peer);  // no CANCEL overtook it
   peer.send(respond(invite, 180, "b", peer), port);
   const std::string cancel = peer.expect("CANCEL");
-  EXPECT_EQ(headerOf(cancel, "Reason"), "SIP;cause=487");
   EXPECT_EQ(headerOf(cancel, "Via"), headerOf(invite, "Via"));
   peer.send(respond(cancel, 200, "b", peer), port);
   peer.send(respond(invite, 487, "b", peer), port);

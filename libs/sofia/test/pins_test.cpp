@@ -31,8 +31,9 @@ class Pins : public SipTest {
   Script invite{.body = kSdp};
 };
 
-// libs/sofia/TRAPS.md 1.3: with >= 5 client retransmissions due in one tick while packets arrive, libsofia's own su_root_yield lets server transactions expire
-// early when its millisecond counter is in the upper half. Ours must not: timer H (64*T1 = 3.2 s here) stays where it is.
+// libs/sofia/TRAPS.md 1.3: with >= 5 client retransmissions due in one tick while packets arrive, libsofia's own su_root_yield lets server
+// transactions expire early when its millisecond counter is in the upper half. Ours must not: timer H (64*T1 = 3.2 s here) stays where it
+// is.
 TEST_F(Pins, TimerHDoesNotFireEarlyWhileClientRetransmissionsAreDue) {
   const ShiftedClock clock_in_bad_half(ShiftedClock::toUpperHalf());
   start({.t1_milliseconds = 50});
@@ -83,8 +84,8 @@ TEST(PinnedParameters, AreInForce) {
   su_root_destroy(root);
 }
 
-// libs/sofia/TRAPS.md 1.4: ringing calls sit in no timer list, so that none of them costs a later one anything: after 61 s of Sofia's time no provisional is
-// repeated, though 2,500 are open, and new calls are handled.
+// libs/sofia/TRAPS.md 1.4: ringing calls sit in no timer list, so that none of them costs a later one anything: after 61 s of Sofia's time
+// no provisional is repeated, though 2,500 are open, and new calls are handled.
 TEST_F(Pins, RingingCallsAreInNoRefreshList) {
   const ShiftedClock shifted;
   start({.incoming_max = 5000});
@@ -116,7 +117,8 @@ TEST_F(Pins, LargeInviteLeavesByUdp) {
   EXPECT_TRUE(peer.expect("INVITE").ends_with(large));
 }
 
-// libs/sofia/TRAPS.md 1.5: an ACK that matches no INVITE aborts the process inside nta. Ours cannot be built without the INVITE, and does not look it up.
+// libs/sofia/TRAPS.md 1.5: an ACK that matches no INVITE aborts the process inside nta. Ours cannot be built without the INVITE, and does
+// not look it up.
 TEST_F(Pins, AckNeverAborts) {
   const ShiftedClock shifted;
   start();
@@ -232,8 +234,8 @@ TEST_F(Pins, NothingStaysOfEndedCalls) {
   }));
 }
 
-// libs/sofia/TRAPS.md 1.5, 1.14: nta must never resolve. Names are refused before it; a Contact with a name falls back to where the dialog began; a forked 2xx with
-// one, which nta would answer by itself, harms nothing.
+// libs/sofia/TRAPS.md 1.5, 1.14: nta must never resolve. Names are refused before it; a Contact with a name falls back to where the dialog
+// began; a forked 2xx with one, which nta would answer by itself, harms nothing.
 TEST_F(Pins, NamesNeverReachTheResolver) {
   start();
   const auto refused = call(peer, {.destination = {"carrier.example", 5060}, .called_user = "1"});

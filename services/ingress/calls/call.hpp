@@ -1,5 +1,5 @@
-// One call as the ingress holds it: the machine, the SIP handles of both sides, its timers. Loop thread only. The handles go with the call:
-// what the stack has still to carry to its end (BYE, late answers) it does without them.
+// One call as the ingress holds it: owns the machine, the SIP handles of both sides, its timers. Loop thread only. The handles are
+// destroyed with the call: the stack finishes what is still under way (BYE, late answers) without them.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ struct Call {
   sofia::ServerTransaction invite;
   sofia::Leg dialog;
   sofia::Body offer;        // as received, until a carrier has answered
-  std::string unsupported;  // option tags the caller required and we have not: the refusal is 420
+  std::string unsupported;  // option tags that the caller requires and we do not support: the refusal is 420 (RFC 3261 8.2.2.3)
   std::size_t listener = 0;
   int max_forwards = 70;
   bool ack_expected = false;       // a 2xx is out

@@ -29,7 +29,7 @@ void Calls::shutDown() {
   }
 }
 
-// Walks all calls: an operator is slower than that, and the path of every call stays free of one more table.
+// Walks over all calls. Operators ask rarely, and an index by call id would cost every call.
 bool Calls::hangUp(std::string_view call_id, std::string user) {
   for (std::size_t i = 0; i < table_.slots(); ++i) {
     const auto* call = table_.at(i);
@@ -61,7 +61,7 @@ void Calls::checkOffer(Call& call, call::Authorized& event) {
   call.row_offer = std::move(offer.text);
 }
 
-// Carrier trunks that take none of the offered codecs are passed over before stage is asked for.
+// Carrier trunks that allow none of the offered codecs are passed over before billing is asked for a slot.
 void Calls::checkCandidates(Call& call, call::Routed& event) {
   if (!call.machine.hasOffer()) {
     return;
@@ -87,7 +87,8 @@ void Calls::onTimer(sofia::Key key) {
   feed(ref, call::TimerFired{static_cast<call::TimerKind>(kind)});
 }
 
-// A machine is fed one event at a time: what its actions bring about at once waits until they are all carried out.
+// A machine handles one event at a time. Carrying out its actions may cause further events (an INVITE that cannot be sent); those wait
+// until all actions are carried out.
 void Calls::feed(CallRef ref, call::Event event, sofia::Body body) {
   if (busy_) {
     pending_.push_back({ref, std::move(event), std::move(body)});

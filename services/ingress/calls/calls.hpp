@@ -26,8 +26,8 @@ class Calls final : public sofia::SipEvents {
  public:
   struct Options {
     call::Policy policy;
-    std::size_t max_calls = 20'000;
-    int retry_after_seconds = 3;
+    std::size_t max_calls = 0;
+    int retry_after_seconds = 0;
   };
   // What the calls work with. Requires: all outlive the Calls.
   struct Parts {

@@ -1,4 +1,4 @@
-// What a machine wants done, carried out on the SIP stack, the wheel, the bus and the records.
+// The actions of a machine, carried out on the SIP stack, the timers, the bus and the records.
 #include <algorithm>
 #include <utility>
 
@@ -31,7 +31,8 @@ void Calls::perform(CallRef ref, Call& call, const call::StartLeg& action) {
   }
   auto started = agent_->invite(inviteFor(call, action), PackedKey::pack(ref, static_cast<std::uint8_t>(action.leg)));
   if (!started) {
-    telemetry::warn("no INVITE to the carrier", {{"call_id", call.machine.id().text()}, {"error", started.error().message}});
+    telemetry::warn("the INVITE to the carrier could not be sent",
+                    {{"call_id", call.machine.id().text()}, {"error", started.error().message}});
     feed(ref, call::LegFailed{action.leg, call::LegFailure::kTransportError, 0});
     return;
   }
@@ -85,7 +86,7 @@ std::size_t Calls::listenerFor(const std::string& address, std::size_t preferred
 void Calls::perform(CallRef, Call& call, const call::AckLeg& action) {
   auto& carrier = call.legs[action.leg - 1];
   if (const auto done = agent_->ack(carrier.leg, std::move(carrier.invite), call.ack_body); !done) {
-    telemetry::warn("no ACK to the carrier", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
+    telemetry::warn("the ACK to the carrier could not be sent", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
   }
 }
 
@@ -99,7 +100,7 @@ void Calls::perform(CallRef, Call& call, const call::CancelLeg& action) {
 void Calls::perform(CallRef, Call& call, const call::ByeLeg& action) {
   auto& carrier = call.legs[action.leg - 1];
   if (const auto done = agent_->bye(carrier.leg, byeHeaders(call)); !done) {
-    telemetry::warn("no BYE to the carrier", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
+    telemetry::warn("the BYE to the carrier could not be sent", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
   }
   carrier = {};
 }
@@ -114,7 +115,8 @@ bool Calls::ensureDialog(CallRef ref, Call& call) {
   }
   auto dialog = agent_->acceptDialog(call.invite, PackedKey::pack(ref, kCallerRole));
   if (!dialog) {
-    telemetry::error("no dialog with the caller", {{"call_id", call.machine.id().text()}, {"error", dialog.error().message}});
+    telemetry::error("the dialog with the caller could not be created",
+                     {{"call_id", call.machine.id().text()}, {"error", dialog.error().message}});
     return false;
   }
   call.dialog = std::move(*dialog);
@@ -138,7 +140,7 @@ void Calls::perform(CallRef ref, Call& call, const call::AnswerCaller&) {
   reply.status = 200;
   reply.body = *body_;
   if (!call.invite || !ensureDialog(ref, call) || !call.invite.reply(reply)) {
-    feed(ref, call::CallerNoAck{});  // the caller cannot be reached: end it in order
+    feed(ref, call::CallerNoAck{});  // the caller cannot be reached, so the carrier gets ACK and BYE
     return;
   }
   call.ack_expected = true;
@@ -183,7 +185,7 @@ void Calls::byeCaller(Call& call) {
     return;
   }
   if (const auto done = agent_->bye(call.dialog, byeHeaders(call)); !done) {
-    telemetry::warn("no BYE to the caller", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
+    telemetry::warn("the BYE to the caller could not be sent", {{"call_id", call.machine.id().text()}, {"error", done.error().message}});
   }
   call.dialog.reset();
 }

@@ -30,15 +30,15 @@ Decisions::Decisions(bus::Connection& connection, bus::Executor executor, Timeou
       client_(connection, std::move(executor), {.gather = true}) {}
 
 template <bus::RpcDefinition Def>
-void Decisions::ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Stage stage,
+void Decisions::ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Decision decision,
                     std::chrono::milliseconds timeout) {
   const auto asked = std::chrono::steady_clock::now();
-  client_.call<Def>(machine.id().text(), request, timeout, [this, ref, stage, asked](base::Result<typename Def::Reply> reply) {
-    metrics_.decided(stage, std::chrono::steady_clock::now() - asked, reply.has_value());
+  client_.call<Def>(machine.id().text(), request, timeout, [this, ref, decision, asked](base::Result<typename Def::Reply> reply) {
+    metrics_.decided(decision, std::chrono::steady_clock::now() - asked, reply.has_value());
     if (reply) {
       deliver_(ref, toEvent(*reply));
     } else {
-      deliver_(ref, call::Undecided{stage, std::string(base::errorCodeName(reply.error().code)) + ": " + reply.error().message});
+      deliver_(ref, call::DecisionFailed{decision, std::string(base::errorCodeName(reply.error().code)) + ": " + reply.error().message});
     }
   });
 }
@@ -51,7 +51,7 @@ void Decisions::authorize(CallRef ref, const call::CallMachine& machine) {
   request.set_transport(static_cast<common::v1::Transport>(record.transport));
   request.set_called(record.called_in);
   request.set_caller(record.caller_in);
-  ask<bus::Authorize>(ref, machine, request, call::Stage::kAuth, timeouts_.auth);
+  ask<bus::Authorize>(ref, machine, request, call::Decision::kAuthorize, timeouts_.auth);
 }
 
 void Decisions::route(CallRef ref, const call::CallMachine& machine) {
@@ -62,7 +62,7 @@ void Decisions::route(CallRef ref, const call::CallMachine& machine) {
   request.set_called(machine.identified().called);
   request.set_caller(machine.identified().caller);
   setTime(*request.mutable_at(), record.setup_at);
-  ask<bus::Route>(ref, machine, request, call::Stage::kRouting, timeouts_.routing);
+  ask<bus::Route>(ref, machine, request, call::Decision::kRoute, timeouts_.routing);
 }
 
 void Decisions::reserve(CallRef ref, const call::CallMachine& machine) {
@@ -76,7 +76,7 @@ void Decisions::reserve(CallRef ref, const call::CallMachine& machine) {
   addCandidates(*request.mutable_candidates(), machine);
   request.set_by_load(machine.askedByLoad());
   request.set_instance(instance_);
-  ask<bus::Reserve>(ref, machine, request, call::Stage::kReserve, timeouts_.billing);
+  ask<bus::Reserve>(ref, machine, request, call::Decision::kReserve, timeouts_.billing);
 }
 
 void Decisions::occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& question) {
@@ -87,7 +87,7 @@ void Decisions::occupy(CallRef ref, const call::CallMachine& machine, const call
   request.set_release_trunk_id(question.release_trunk.value());
   addCandidates(*request.mutable_candidates(), machine);
   request.set_by_load(machine.askedByLoad());
-  ask<bus::Occupy>(ref, machine, request, call::Stage::kOccupy, timeouts_.billing);
+  ask<bus::Occupy>(ref, machine, request, call::Decision::kOccupy, timeouts_.billing);
 }
 
 void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& question) {
@@ -99,7 +99,7 @@ void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call
   fillRate(*request.mutable_rate(), record.rate);
   request.set_confirmed_seconds(question.confirmed_seconds);
   request.set_want_paid_seconds(question.want_paid_seconds);
-  ask<bus::Extend>(ref, machine, request, call::Stage::kExtend, timeouts_.billing);
+  ask<bus::Extend>(ref, machine, request, call::Decision::kExtend, timeouts_.billing);
 }
 
 }  // namespace tollgate::ingress

@@ -1,6 +1,6 @@
-// Asks auth, routing and billing on behalf of calls and brings the answers back as events of libs/call. Requests that fall due in one turn
-// of the loop travel together: flush() at the turn's end. Every question is answered exactly once: reply, or Undecided after its timeout or
-// at once when the bus is away. Loop thread only; answers come through the loop.
+// Asks auth, routing and billing on behalf of calls and turns the answers into events of libs/call. Requests that fall due in one turn of
+// the loop travel together: flush() at the turn's end. Every request gets exactly one event: its answer, or DecisionFailed after its
+// timeout or immediately when the bus is unavailable. Owns the requests under way. Loop thread only; answers come through the loop.
 #pragma once
 
 #include <chrono>
@@ -37,7 +37,7 @@ class Decisions {
 
  private:
   template <bus::RpcDefinition Def>
-  void ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Stage stage,
+  void ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Decision decision,
            std::chrono::milliseconds timeout);
 
   // Passed in.

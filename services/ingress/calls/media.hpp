@@ -1,5 +1,5 @@
-// SDP on its way through: codecs of the source row and of the carrier trunk (REQUIREMENTS 6.4), origin hidden (REQUIREMENTS 6.1). Pure
-// functions, any thread.
+// SDP between the two sides of a call: codecs of the source row and of the carrier trunk (REQUIREMENTS 6.4), origin hidden
+// (REQUIREMENTS 6.1). Owns nothing. Pure functions, any thread.
 #pragma once
 
 #include <optional>
@@ -18,14 +18,15 @@ struct PreparedOffer {
   std::string text;                                   // empty without an offer
 };
 
-// The offer as a side may see it. No allowed codec named = all three.
+// The offer as the other side gets it. An empty `allowed` stands for all three codecs. RFC 3264 5.
 [[nodiscard]] PreparedOffer prepareOffer(const sofia::Body& offer, const std::vector<call::Codec>& allowed, const sdp::Origin& origin);
 
-// The codecs in both; an empty list stands for all. Nothing when they share none.
+// The codecs in both lists; an empty list stands for all. Nothing when they share none.
 [[nodiscard]] std::optional<std::vector<call::Codec>> commonCodecs(const std::vector<call::Codec>& row,
                                                                    const std::vector<call::Codec>& trunk);
 
-// An answer, or early media: origin hidden, codecs as the other side chose them. Error: not SDP.
+// An answer, or early media: origin hidden, codecs as the other side chose them. A body of another type is left out.
+// Errors: kInvalid, kOverLimit for what is not SDP.
 [[nodiscard]] base::Result<sofia::Body> prepareAnswer(const sofia::Body& answer, const sdp::Origin& origin);
 
 }  // namespace tollgate::ingress

@@ -1,6 +1,6 @@
-// Who may send SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood from
-// unknown sources ends here: all that reaches bus and disk is one summary per period (REQUIREMENTS 10.1). Owns the counts of the period.
-// Loop thread only.
+// Who may send SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood
+// from unknown sources ends here: all that reaches bus and disk is one summary per period (REQUIREMENTS 10.1). Owns the counts of the
+// period. Loop thread only.
 #pragma once
 
 #include <array>
@@ -34,8 +34,8 @@ class Guard {
  public:
   struct Options {
     bool drop = false;
-    std::uint32_t answers_per_second = 100;  // to unknown sources; beyond: no answer
-    std::size_t addresses_max = 1024;        // counted one by one in a period; the others share one count
+    std::uint32_t answers_per_second = 0;  // to unknown sources; beyond: no answer
+    std::size_t addresses_max = 1024;      // counted one by one in a period; the others share one count
   };
 
   explicit Guard(Options options) : options_(options) {}

@@ -30,7 +30,7 @@ class GuardTest : public ::testing::Test {
 };
 
 TEST_F(GuardTest, DecidesNothingBeforeTheFirstList) {
-  EXPECT_EQ(check(from(192, 0, 2, 1)), Verdict::kNotDecided);
+  EXPECT_EQ(check(from(192, 0, 2, 1)), Verdict::kNoNetworksYet);
 }
 
 // REQUIREMENTS 2.4: an address on no row is rejected.
@@ -96,7 +96,6 @@ TEST_F(GuardTest, SummarisesUnknownSourcesWithinItsBound) {
     }
   }
   EXPECT_EQ(total, 5U);
-  EXPECT_EQ(guard.unknownSources(), 5U);
   EXPECT_TRUE(guard.takeSummary().empty());
 }
 

@@ -26,7 +26,8 @@ struct IntakeState {
 [[nodiscard]] int nextMaxForwards(int received);
 
 // The replies to requests that neither set a call up nor end it: in a dialog (re-INVITE and UPDATE 488, INFO and OPTIONS 200, REFER 603,
-// others 405), and outside of one (OPTIONS 200, or 503 while not serving; a dialog that is not here 481; others 405) (REQUIREMENTS 6.3, 6.9).
+// others 405), and outside of one (OPTIONS 200, or 503 while not serving; a dialog that is not here 481; others 405)
+// (REQUIREMENTS 6.3, 6.9).
 [[nodiscard]] sofia::Reply inDialogReply(sofia::Method method);
 [[nodiscard]] sofia::Reply outsideReply(sofia::Method method, bool names_dialog, bool serving, int retry_after_seconds);
 

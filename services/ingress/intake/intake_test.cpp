@@ -99,7 +99,7 @@ TEST(Intake, AnswersOtherRequestsByTheirMethod) {
   EXPECT_EQ(inDialogReply(sofia::Method::kUpdate).status, 488);
   EXPECT_EQ(inDialogReply(sofia::Method::kInfo).status, 200);
   EXPECT_EQ(inDialogReply(sofia::Method::kRefer).status, 603);
-  EXPECT_EQ(inDialogReply(sofia::Method::kUnknown).status, 405);
+  EXPECT_EQ(inDialogReply(sofia::Method::kOther).status, 405);
   EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, true, 3).status, 200);
   EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, false, 3).status, 503);
   EXPECT_EQ(outsideReply(sofia::Method::kOptions, false, false, 3).retry_after_seconds, 3);

@@ -57,7 +57,7 @@ void NetworkWatch::run() {
   auto eager_until = std::chrono::steady_clock::now();
   for (;;) {
     ask();
-    // auth needs a moment to read the change itself, so one early look would come too soon.
+    // auth needs a moment to read the change, so one early request would come too soon.
     const bool eager = !has_list_ || std::chrono::steady_clock::now() < eager_until;
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, eager ? std::min(kEagerPoll, poll_) : poll_, [&] { return stopping_ || nudged_; });

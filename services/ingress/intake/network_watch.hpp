@@ -1,6 +1,6 @@
-// Keeps the list of authorised networks current: asks auth with the version last seen every `poll`, faster for a second after a
-// configuration event. Reading and building the list happens on its own thread, never on the loop. While auth or the bus is away the last
-// list stays. start() and stop(): main thread.
+// Keeps the list of authorised networks current (REQUIREMENTS 2.4, 3.8): asks auth with the version last seen every `poll`, faster for a
+// second after a configuration event. Owns a thread, on which the list is read and built, so the loop never does. While auth or the bus is
+// unavailable, the last list stays. start() and stop(): main thread.
 #pragma once
 
 #include <chrono>

@@ -47,7 +47,7 @@ bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::L
 
 void CallReport::over(const call::CallMachine& machine, const std::string& message_id) {
   if (machine.candidates().empty()) {
-    return;  // billing was never asked, so nothing is held; and while the bus is away there are many of these
+    return;  // billing was never asked, so nothing is held; and while the bus is unavailable there are many of these
   }
   auto& kept = over_[message_id];
   fillCall(kept, machine);
@@ -75,7 +75,7 @@ CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& requ
   for (std::size_t i = first; i < end; ++i) {
     const auto* call = table_.at(i);
     if (call == nullptr || call->machine.isRecorded()) {
-      continue;  // then it is in over_, or stored
+      continue;  // when recorded, it is in over_, or its record is stored
     }
     control::v1::LiveCall live;
     fillCall(live, call->machine);

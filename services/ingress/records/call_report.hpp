@@ -1,5 +1,6 @@
-// What this instance carries, for tg.ctl.ingress.v1.report_calls: live calls, and calls that are over whose last record the stream has not
-// stored yet (billing rebuilds lost accounts from this, so a call must be in one of the two, never in neither). Loop thread only.
+// What this instance carries, for tg.ctl.ingress.v1.report_calls: live calls, and calls that have ended whose last record the stream has
+// not stored yet. Billing rebuilds lost accounts from this, so every call is in one of the two until its record is stored. Owns the list of
+// the latter. Loop thread only.
 #pragma once
 
 #include <string>
@@ -21,10 +22,11 @@ class CallReport {
  public:
   explicit CallReport(const CallTable<Call>& table, std::string instance) : table_(table), instance_(std::move(instance)) {}
 
-  // A call whose last record is now in the spool under this id. Only calls that may hold something are kept.
+  // A call has ended, and its last record is in the spool under this id. Only calls that may hold money or a slot are kept.
   void over(const call::CallMachine& machine, const std::string& message_id);
   // The stream has these records.
   void forgetStored(const std::vector<std::string>& message_ids);
+  // Ended calls that are kept: the metric tollgate_ingress_unstored_calls.
   [[nodiscard]] std::size_t waiting() const { return over_.size(); }
 
   // One piece of the answer: calls of the slots [first, first + kSlotsPerPiece); with the last piece also those that are over. `next` is
