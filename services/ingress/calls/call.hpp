@@ -34,7 +34,7 @@ struct Call {
   bool bye_waits_for_ack = false;  // RFC 3261 15: no BYE to the caller before its ACK
   // The carriers' side; LegId - 1 is the index.
   std::vector<CarrierLeg> legs;
-  std::string row_offer;  // for carriers without a codec list of their own
+  std::string row_offer;  // the offer with the source row's codecs, for carriers that allow all of them
   sofia::Body ack_body;   // the caller's answer to a delayed offer
   sdp::Origin origin_to_carrier;
   sdp::Origin origin_to_caller;

@@ -67,10 +67,11 @@ void Calls::checkCandidates(Call& call, call::Routed& event) {
     return;
   }
   for (auto& candidate : event.candidates) {
-    if (candidate.codecs.empty()) {
-      continue;
+    const auto& row = call.machine.identified().codecs;
+    if (allowsAllOf(candidate.codecs, row)) {
+      continue;  // the offer was accepted with the row's codecs
     }
-    const auto common = commonCodecs(call.machine.identified().codecs, candidate.codecs);
+    const auto common = commonCodecs(row, candidate.codecs);
     candidate.unusable = common ? prepareOffer(call.offer, *common, call.origin_to_carrier).refused : base::Reason::kNoCommonCodec;
   }
 }

@@ -62,9 +62,10 @@ sofia::InviteOut Calls::inviteFor(const Call& call, const call::StartLeg& action
   }
   auto origin = call.origin_to_carrier;
   origin.address = agent_->listeners()[invite.listener].advertised;
-  if (candidate.codecs.empty() && origin.address == call.origin_to_carrier.address) {
+  const auto& row = call.machine.identified().codecs;
+  if (allowsAllOf(candidate.codecs, row) && origin.address == call.origin_to_carrier.address) {
     invite.body = {std::string(sofia::kSdpType), call.row_offer};
-  } else if (const auto common = commonCodecs(call.machine.identified().codecs, candidate.codecs)) {
+  } else if (const auto common = commonCodecs(row, candidate.codecs)) {
     invite.body = {std::string(sofia::kSdpType), prepareOffer(call.offer, *common, origin).text};
   }
   return invite;

@@ -57,6 +57,12 @@ std::optional<std::vector<call::Codec>> commonCodecs(const std::vector<call::Cod
   return common.empty() ? std::nullopt : std::optional(std::move(common));
 }
 
+bool allowsAllOf(const std::vector<call::Codec>& trunk, const std::vector<call::Codec>& row) {
+  return trunk.empty() || (!row.empty() && std::all_of(row.begin(), row.end(), [&](call::Codec codec) {
+           return std::find(trunk.begin(), trunk.end(), codec) != trunk.end();
+         }));
+}
+
 base::Result<sofia::Body> prepareAnswer(const sofia::Body& answer, const sdp::Origin& origin) {
   if (answer.text.empty() || answer.type != sofia::kSdpType) {
     return sofia::Body{};

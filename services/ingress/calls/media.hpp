@@ -25,6 +25,9 @@ struct PreparedOffer {
 [[nodiscard]] std::optional<std::vector<call::Codec>> commonCodecs(const std::vector<call::Codec>& row,
                                                                    const std::vector<call::Codec>& trunk);
 
+// The trunk allows all that the source row allows, so an offer filtered for the row needs no second filter. An empty list stands for all.
+[[nodiscard]] bool allowsAllOf(const std::vector<call::Codec>& trunk, const std::vector<call::Codec>& row);
+
 // An answer, or early media: origin hidden, codecs as the other side chose them. A body of another type is left out.
 // Errors: kInvalid, kOverLimit for what is not SDP.
 [[nodiscard]] base::Result<sofia::Body> prepareAnswer(const sofia::Body& answer, const sdp::Origin& origin);

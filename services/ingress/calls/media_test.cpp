@@ -49,5 +49,14 @@ TEST(PrepareAnswer, HidesTheCarriersOrigin) {
   EXPECT_TRUE(prepareAnswer({}, kOurs)->text.empty());
 }
 
+TEST(Media, KnowsWhenATrunkAllowsAllOfARow) {
+  using call::Codec;
+  EXPECT_TRUE(allowsAllOf({}, {}));
+  EXPECT_TRUE(allowsAllOf({}, {Codec::kPcmu}));
+  EXPECT_TRUE(allowsAllOf({Codec::kPcma, Codec::kPcmu}, {Codec::kPcmu}));
+  EXPECT_FALSE(allowsAllOf({Codec::kPcma}, {Codec::kPcma, Codec::kPcmu}));
+  EXPECT_FALSE(allowsAllOf({Codec::kPcma}, {}));
+}
+
 }  // namespace
 }  // namespace tollgate::ingress
