@@ -43,7 +43,7 @@ class SnapshotService : public service::Service {
       refused.add(static_cast<double>(tables_.rowsRefused()) - refused.value());
       onPublish(snapshot);
     });
-    pool_ = std::make_unique<sql::Pool>(settings_.sql);
+    pool_ = std::make_unique<sql::Pool>(settings_.sql, sql::PoolMetrics(runtime.metrics, name_));
     TG_TRY_ASSIGN(connection, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
     connection_ = std::move(connection);
     feed_ = std::make_unique<Feed>(*pool_, *connection_, tables_, settings_.poll, FeedMetrics(runtime.metrics, name_));

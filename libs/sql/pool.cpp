@@ -23,20 +23,28 @@ struct Idle {
 }  // namespace
 
 struct Pool::State {
-  explicit State(PoolSettings pool_settings) : settings(std::move(pool_settings)) {}
+  State(PoolSettings pool_settings, std::optional<PoolMetrics> pool_metrics) : settings(std::move(pool_settings)), metrics(pool_metrics) {}
 
   const PoolSettings settings;
+  const std::optional<PoolMetrics> metrics;
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<Idle> idle;
   std::size_t out = 0;       // connections that are lent or being opened
   std::uint64_t losses = 0;  // connections found broken; idle ones from before may be broken too
 
+  void countLoss() const {
+    if (metrics) {
+      metrics->connections_lost.add();
+    }
+  }
+
   void giveBack(std::unique_ptr<Connection> connection) {
     const std::lock_guard lock(mutex);
     --out;
     if (connection && connection->isBroken()) {
       ++losses;
+      countLoss();
     } else if (connection) {
       idle.push_back({std::move(connection), std::chrono::steady_clock::now(), losses});
     }
@@ -44,7 +52,13 @@ struct Pool::State {
   }
 };
 
-Pool::Pool(PoolSettings settings) : state_(std::make_shared<State>(std::move(settings))) {}
+PoolMetrics::PoolMetrics(telemetry::Metrics& metrics, std::string_view service)
+    : connections_lost(
+          metrics.counter("tollgate_" + std::string(service) + "_mysql_connections_lost_total", "connections to MySQL that broke")),
+      waits_timed_out(metrics.counter("tollgate_" + std::string(service) + "_mysql_waits_timed_out_total",
+                                      "times that no connection to MySQL became free in time")) {}
+
+Pool::Pool(PoolSettings settings, std::optional<PoolMetrics> metrics) : state_(std::make_shared<State>(std::move(settings), metrics)) {}
 
 Pool::~Pool() = default;
 
@@ -57,6 +71,9 @@ base::Result<Pool::Lease> Pool::borrow() {
     {
       std::unique_lock lock(state.mutex);
       if (!state.freed.wait_until(lock, give_up, [&] { return state.out < state.settings.connections_max; })) {
+        if (state.metrics) {
+          state.metrics->waits_timed_out.add();
+        }
         return base::fail(base::ErrorCode::kOverLimit, "all MySQL connections are in use");
       }
       ++state.out;
@@ -84,6 +101,7 @@ base::Result<Pool::Lease> Pool::borrow() {
       break;
     }
     candidate.connection.reset();
+    state.countLoss();
     state.giveBack(nullptr);
   }
   return Lease(connection.release(),

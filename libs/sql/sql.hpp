@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,6 +17,7 @@
 
 #include "libs/base/clock.hpp"
 #include "libs/base/result.hpp"
+#include "libs/telemetry/metrics.hpp"
 
 namespace tollgate::sql {
 
@@ -79,9 +81,16 @@ class Session {
   [[nodiscard]] virtual base::Result<std::int64_t> lastInsertId() = 0;
 };
 
+// The metrics of a pool, registered under the name of its service: tollgate_<service>_mysql_*.
+struct PoolMetrics {
+  PoolMetrics(telemetry::Metrics& metrics, std::string_view service);
+  telemetry::Counter& connections_lost;
+  telemetry::Counter& waits_timed_out;  // no connection became free in time
+};
+
 class Pool {
  public:
-  explicit Pool(PoolSettings settings);
+  explicit Pool(PoolSettings settings, std::optional<PoolMetrics> metrics = std::nullopt);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

@@ -306,10 +306,13 @@ TEST_F(Sql, KilledServerIsUnavailableAndThenServesAgain) {
 }
 
 TEST_F(Sql, TransactionGoesOnWithAnotherConnectionAfterARestart) {
-  Pool pool(settings(1));
+  telemetry::Metrics registry;
+  const PoolMetrics metrics(registry, "probe");
+  Pool pool(settings(1), metrics);
   ASSERT_TRUE(pool.ping());
   server_->restart();
   EXPECT_TRUE(pool.transaction<Rows>([](Session& session) { return session.query("SELECT 1", {}); }));
+  EXPECT_EQ(metrics.connections_lost.value(), 1);
 }
 
 TEST_F(Sql, HungServerEndsAtTheTimeout) {
@@ -332,9 +335,12 @@ TEST_F(Sql, LockWaitEndsBeforeTheConnectionDoes) {
 }
 
 TEST_F(Sql, PoolIsBounded) {
-  Pool pool(settings(1, 1s));
+  telemetry::Metrics registry;
+  const PoolMetrics metrics(registry, "probe");
+  Pool pool(settings(1, 1s), metrics);
   const auto outcome = pool.use<Rows>([&](Session&) { return query(pool, "SELECT 1"); });
   EXPECT_EQ(outcome.error().code, ErrorCode::kOverLimit);
+  EXPECT_EQ(metrics.waits_timed_out.value(), 1);
   EXPECT_TRUE(pool.ping());
 }
 

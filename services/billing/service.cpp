@@ -31,7 +31,7 @@ struct BillingService::Components {
       : metrics(registry),
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
-        pool(settings.sql),
+        pool(settings.sql, sql::PoolMetrics(registry, "billing")),
         redis(std::make_unique<redis::Client>(settings.redis, scripts.all(), redis::ClientMetrics(registry, "billing"))),
         store(*redis, scripts, {settings.lease, settings.ended_mark}),
         settler(store, metrics),
