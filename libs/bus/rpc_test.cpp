@@ -105,7 +105,7 @@ TEST_F(RpcTest, SendsFewerMessagesWhenRequestsComeFast) {
   const auto spy = theirs_->subscribe("tg.rpc.auth.v1.authorize", "", [&](const Delivery&) { ++messages; });
   ASSERT_TRUE(theirs_->flush(2s));
   std::atomic<int> good{0};
-  RpcClient client(*ours_, kInPlace, {.gather = true, .spacing = 20ms, .spacing_from_per_second = 100});
+  RpcClient client(*ours_, kInPlace, {.gather = true, .spacing = 300ms, .spacing_from_per_second = 1});
   const auto ask = [&] {
     client.call<Authorize>("CALL", requestFor("1"), 5s, [&](const AuthorizeResult& result) { good += result ? 1 : 0; });
     client.flush();
@@ -113,16 +113,15 @@ TEST_F(RpcTest, SendsFewerMessagesWhenRequestsComeFast) {
   ask();  // alone: at once, however long the spacing
   ASSERT_TRUE(waitUntil([&] { return good == 1 && messages == 1; }));
   int asked = 1;
-  const auto end = std::chrono::steady_clock::now() + 400ms;
-  while (std::chrono::steady_clock::now() < end) {
+  for (; asked < 400; ++asked) {
     ask();
-    ++asked;
     const auto next = std::chrono::steady_clock::now() + 1ms;
     ASSERT_TRUE(waitUntil([&] { return std::chrono::steady_clock::now() >= next; }));
   }
-  // The first 100 ms measure the rate; after them a message leaves every 20 ms.
+  // The first 100 ms measure the rate, with at most a message for each of their milliseconds; from then on one leaves every 300 ms. A slow
+  // machine sends more of the latter and fewer of the former.
   EXPECT_TRUE(waitUntil([&] { return good == asked; }));
-  EXPECT_LT(messages, asked / 2 + 10);
+  EXPECT_LT(messages, asked / 2);
 }
 
 TEST_F(RpcTest, BatchReplyWaitsForTheLastResponderAndBringsErrorsPerItem) {
@@ -165,9 +164,9 @@ TEST_F(RpcTest, IsUnavailableAtOnceWhenNobodyServes) {
 }
 
 TEST_F(RpcTest, TimesOutWhenTheServiceIsSilentAndIgnoresTheLateReply) {
-  RpcServer service(*theirs_, "auth");
   std::mutex mutex;
-  std::vector<Responder<auth::v1::AuthorizeReply>> held;
+  std::vector<Responder<auth::v1::AuthorizeReply>> held;  // outlives the service, whose handler fills it
+  RpcServer service(*theirs_, "auth");
   ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
     const std::lock_guard lock(mutex);
     held.push_back(std::move(responder));
@@ -252,9 +251,9 @@ TEST_F(RpcTest, RefusesBeyondThePendingBound) {
 }
 
 TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientGoes) {
-  RpcServer service(*theirs_, "auth");
   std::mutex mutex;
-  std::vector<Responder<auth::v1::AuthorizeReply>> held;
+  std::vector<Responder<auth::v1::AuthorizeReply>> held;  // outlives the service, whose handler fills it
+  RpcServer service(*theirs_, "auth");
   ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
     const std::lock_guard lock(mutex);
     held.push_back(std::move(responder));
