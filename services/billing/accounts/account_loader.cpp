@@ -41,18 +41,11 @@ std::string recordOf(const std::string& instance, const control::v1::LiveCall& c
 }  // namespace
 
 void AccountLoader::start() {
-  thread_ = std::thread([this] { run(); });
+  worker_.start("account_loader", [this] { run(); });
 }
 
 void AccountLoader::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) {
-    thread_.join();
-  }
+  worker_.stop();
 }
 
 void AccountLoader::onMissing(base::CustomerId) {
@@ -61,7 +54,7 @@ void AccountLoader::onMissing(base::CustomerId) {
     const std::lock_guard lock(mutex_);
     check_all_ = true;
   }
-  changed_.notify_all();
+  worker_.wake();
 }
 
 void AccountLoader::onCreated(const std::vector<base::CustomerId>& customers) {
@@ -73,19 +66,15 @@ void AccountLoader::onCreated(const std::vector<base::CustomerId>& customers) {
       check_all_ = true;  // before the first load is complete any customer may have calls
     }
   }
-  changed_.notify_all();
+  worker_.wake();
 }
 
 void AccountLoader::run() {
-  for (;;) {
+  while (worker_.waitFor(kPoll)) {
     bool all = false;
     std::set<base::CustomerId> created;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kPoll, [this] { return stopping_ || check_all_ || !created_.empty(); });
-      if (stopping_) {
-        return;
-      }
+      const std::lock_guard lock(mutex_);
       all = std::exchange(check_all_, false);
       created.swap(created_);
     }
@@ -99,10 +88,13 @@ void AccountLoader::run() {
     }
     if (!outcome) {
       telemetry::warn("accounts not loaded, it will be tried again", {{"error", outcome.error().message}});
-      std::unique_lock lock(mutex_);
-      check_all_ = check_all_ || all;
-      created_.insert(created.begin(), created.end());
-      changed_.wait_for(lock, kRetry, [this] { return stopping_; });
+      {
+        const std::lock_guard lock(mutex_);
+        check_all_ = check_all_ || all;
+        created_.insert(created.begin(), created.end());
+      }
+      static_cast<void>(worker_.pauseFor(kRetry));
+      worker_.wake();  // for what was put back
     }
   }
 }
@@ -111,8 +103,11 @@ void AccountLoader::run() {
 void AccountLoader::watchRedis() {
   const bool connected = deps_.redis.isConnected();
   if (connected && !redis_was_connected_) {
-    const std::lock_guard lock(mutex_);
-    check_all_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      check_all_ = true;
+    }
+    worker_.wake();
   }
   redis_was_connected_ = connected;
 }

@@ -9,13 +9,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/redis/client.hpp"
 #include "libs/sql/sql.hpp"
@@ -74,16 +73,13 @@ class AccountLoader {
 
   // Passed in.
   const Dependencies deps_;
-  // Owned.
-  std::thread thread_;
   // Derived.
   std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
   bool check_all_ = false;
   std::set<base::CustomerId> created_;
   bool redis_was_connected_ = false;
   std::atomic<bool> loaded_{false};
+  base::Worker worker_;  // last: its thread uses the rest
 };
 
 }  // namespace tollgate::billing

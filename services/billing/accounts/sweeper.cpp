@@ -60,29 +60,16 @@ struct Sweeper::Audit {
 
 void Sweeper::start() {
   quiet_until_ = std::chrono::steady_clock::now() + deps_.settings.lease;
-  thread_ = std::thread([this] { run(); });
+  worker_.start("sweeper", [this] { run(); });
 }
 
 void Sweeper::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) {
-    thread_.join();
-  }
+  worker_.stop();
 }
 
 void Sweeper::run() {
   const auto every = std::clamp(deps_.settings.lease / 10, std::chrono::milliseconds(100), std::chrono::milliseconds(2000));
-  for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      if (changed_.wait_for(lock, every, [this] { return stopping_; })) {
-        return;
-      }
-    }
+  while (worker_.waitFor(every)) {
     for (int round = 0; round < kSweepsPerTurn && mayClose(); ++round) {
       const auto swept = sweep();
       if (!swept) {

@@ -10,13 +10,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/redis/client.hpp"
 #include "services/billing/accounts/credit_store.hpp"
@@ -69,14 +67,10 @@ class Sweeper {
 
   // Passed in.
   const Dependencies deps_;
-  // Owned.
-  std::thread thread_;
   // Derived.
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
   std::chrono::steady_clock::time_point quiet_until_{};  // no call is closed before
   std::shared_ptr<Audit> audit_;                         // shared with the replies that are still to come
+  base::Worker worker_;                                  // last: its thread uses the rest
 };
 
 }  // namespace tollgate::billing

@@ -49,28 +49,23 @@ std::optional<cdr::FinishedCall> readFinished(const bus::Record& record) {
 }  // namespace
 
 void Committer::start() {
-  thread_ = std::thread([this] { run(); });
+  worker_.start("committer", [this] { run(); });
 }
 
 void Committer::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (!thread_.joinable()) {
+  if (worker_.isStopping()) {
     return;
   }
-  thread_.join();
+  worker_.stop();
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kSettleOnStop, [this] { return unacknowledged_.empty(); });
+  all_acknowledged_.wait_for(lock, kSettleOnStop, [this] { return unacknowledged_.empty(); });
 }
 
 void Committer::accept(bus::Record record) {
   {
     // The stream has delivered it again while the first delivery is still being processed: ignore the second.
     const std::lock_guard lock(mutex_);
-    if (stopping_ || unacknowledged_.contains(record.streamSequence())) {
+    if (worker_.isStopping() || unacknowledged_.contains(record.streamSequence())) {
       return;
     }
   }
@@ -139,6 +134,7 @@ void Committer::freeSlots(const cdr::FinishedCall& call) {
 }
 
 void Committer::push(Item item) {
+  bool is_wake_due = false;  // the first starts a batch, the last of a full one ends the wait for others
   {
     const std::lock_guard lock(mutex_);
     if (item.record) {
@@ -146,32 +142,48 @@ void Committer::push(Item item) {
       deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
     }
     queue_.push_back(std::move(item));
+    is_wake_due = queue_.size() == 1 || queue_.size() == static_cast<std::size_t>(deps_.settings.batch_max);
   }
-  changed_.notify_all();
+  if (is_wake_due) {
+    worker_.wake();
+  }
 }
 
 void Committer::run() {
-  for (;;) {
+  bool goes_on = true;
+  while (goes_on) {
+    goes_on = waitForBatch();
     Items items = gather();
     if (!items.empty()) {
       commit(std::move(items));
     }
     deps_.settler.tick();
-    const std::lock_guard lock(mutex_);
-    if (stopping_) {
-      // One batch was tried. What is left of the queue is not acknowledged, so it will be delivered again.
-      return;
+  }
+  // One batch was tried after the stop. What is left of the queue is not acknowledged, so it will be delivered again.
+}
+
+std::size_t Committer::queued() {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+bool Committer::waitForBatch() {
+  const auto batch_max = static_cast<std::size_t>(deps_.settings.batch_max);
+  if (queued() == 0 && !worker_.waitFor(kIdle)) {
+    return false;
+  }
+  const auto full_at = std::chrono::steady_clock::now() + deps_.settings.batch_wait;
+  for (std::size_t count = queued(); count > 0 && count < batch_max && std::chrono::steady_clock::now() < full_at; count = queued()) {
+    if (!worker_.waitUntil(full_at)) {
+      return false;
     }
   }
+  return !worker_.isStopping();
 }
 
 Committer::Items Committer::gather() {
   const auto batch_max = static_cast<std::size_t>(deps_.settings.batch_max);
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kIdle, [this] { return stopping_ || !queue_.empty(); });
-  if (!queue_.empty()) {
-    changed_.wait_for(lock, deps_.settings.batch_wait, [&] { return stopping_ || queue_.size() >= batch_max; });
-  }
+  const std::lock_guard lock(mutex_);
   Items items;
   while (!queue_.empty() && items.size() < batch_max) {
     items.push_back(std::move(queue_.front()));
@@ -270,8 +282,7 @@ bool Committer::pauseBeforeRetry(int attempt) {
   const auto pause = std::min(kRetryMax, std::chrono::milliseconds(50LL << std::min(attempt, 6)));
   // Settlements of earlier batches are repeated meanwhile.
   deps_.settler.tick();
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_for(lock, pause, [this] { return stopping_; });
+  return worker_.pauseFor(pause);
 }
 
 void Committer::settle(Items items, const WriteOutcome& outcome) {
@@ -312,7 +323,7 @@ void Committer::acknowledge(const Items& items) {
     }
   }
   deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
-  changed_.notify_all();
+  all_acknowledged_.notify_all();
 }
 
 }  // namespace tollgate::billing

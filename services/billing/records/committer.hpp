@@ -14,10 +14,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unordered_set>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/records.hpp"
 #include "libs/sql/sql.hpp"
 #include "services/billing/accounts/credit_store.hpp"
@@ -66,6 +66,8 @@ class Committer {
   void freeSlots(const cdr::FinishedCall& call);
   void push(Item item);
   void run();
+  [[nodiscard]] std::size_t queued();
+  [[nodiscard]] bool waitForBatch();  // false = stopping
   [[nodiscard]] Items gather();
   void commit(Items items);
   // False: stopping, or the batch was split and each part is done.
@@ -77,14 +79,12 @@ class Committer {
 
   // Passed in.
   const Dependencies deps_;
-  // Owned.
-  std::thread thread_;
   // Derived.
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable all_acknowledged_;
   std::deque<Item> queue_;
   std::unordered_set<std::uint64_t> unacknowledged_;  // stream sequences of accepted records
-  bool stopping_ = false;
+  base::Worker worker_;                               // last: its thread uses the rest
 };
 
 }  // namespace tollgate::billing

@@ -16,18 +16,11 @@ Intake::Intake(bus::Connection& connection, bus::StreamSettings settings, std::f
     : connection_(connection), settings_(settings), accept_(std::move(accept)) {}
 
 void Intake::start() {
-  thread_ = std::thread([this] { run(); });
+  worker_.start("intake", [this] { run(); });
 }
 
 void Intake::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) {
-    thread_.join();
-  }
+  worker_.stop();
   std::shared_ptr<bus::RecordConsumer> consumer;
   {
     const std::lock_guard lock(mutex_);
@@ -58,12 +51,7 @@ void Intake::run() {
     consumer_ = std::move(*consumer);
     telemetry::info("subscribed to the record stream");
     return;
-  } while (pause(kRetry));
-}
-
-bool Intake::pause(std::chrono::milliseconds time) {
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+  } while (worker_.pauseFor(kRetry));
 }
 
 base::Result<bus::ConsumerProgress> Intake::progress() {
@@ -87,7 +75,7 @@ base::Result<void> Intake::waitCaughtUp(std::chrono::milliseconds limit) {
     if (std::chrono::steady_clock::now() >= end) {
       return base::fail(base::ErrorCode::kTimeout, std::to_string(now.pending) + " records are not acknowledged yet");
     }
-    if (!pause(kPoll)) {
+    if (!worker_.pauseFor(kPoll)) {
       return base::fail(base::ErrorCode::kUnavailable, "stopping");
     }
     TG_TRY_ASSIGN(next, progress());

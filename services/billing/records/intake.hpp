@@ -4,12 +4,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/records.hpp"
 
@@ -33,19 +32,15 @@ class Intake {
  private:
   void run();
   [[nodiscard]] base::Result<bus::ConsumerProgress> progress();
-  [[nodiscard]] bool pause(std::chrono::milliseconds time);  // false = stopping
 
   // Passed in.
   bus::Connection& connection_;
   const bus::StreamSettings settings_;
   std::function<void(bus::Record)> accept_;
-  // Owned.
-  std::thread thread_;
   // Derived.
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
   std::shared_ptr<bus::RecordConsumer> consumer_;  // shared with the calls of progress() that are running
-  bool stopping_ = false;
+  base::Worker worker_;                            // last: its thread uses the rest
 };
 
 }  // namespace tollgate::billing
