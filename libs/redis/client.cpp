@@ -68,15 +68,14 @@ struct Client::State {
   Session session{settings, scripts, metrics, epoll.get()};
   std::mutex mutex;
   std::vector<Command> queue;                                                   // guarded by mutex
-  bool stopping = false;                                                        // guarded by mutex
   std::unordered_map<std::string, std::shared_ptr<const std::string>> sources;  // by SHA-1; guarded by mutex
-  std::thread thread;
+  std::jthread thread;
 
   State(ClientSettings the_settings, std::vector<Script> the_scripts, std::optional<ClientMetrics> the_metrics)
       : settings(std::move(the_settings)), scripts(std::move(the_scripts)), metrics(the_metrics) {}
 
   void enqueue(std::vector<Command> commands);
-  void loop();
+  void loop(const std::stop_token& stop_token);
   void stop();
   void kick() const;
   [[nodiscard]] std::shared_ptr<const std::string> sourceOf(const Script& script);
@@ -107,14 +106,14 @@ void Client::State::enqueue(std::vector<Command> commands) {
   }
 }
 
-void Client::State::loop() {
+void Client::State::loop(const std::stop_token& stop_token) {
   std::vector<Command> taken;
   for (bool run = true; run;) {
     taken.clear();
     {
       const std::lock_guard lock(mutex);
       taken.swap(queue);
-      run = !stopping;
+      run = !stop_token.stop_requested();
     }
     for (auto& command : taken) {
       if (command.words.empty()) {
@@ -148,10 +147,7 @@ void Client::State::loop() {
 }
 
 void Client::State::stop() {
-  {
-    const std::lock_guard lock(mutex);
-    stopping = true;
-  }
+  thread.request_stop();
   kick();
   thread.join();
   // No thread may call the client any more. Commands that completions queued meanwhile are completed here.
@@ -175,7 +171,7 @@ Client::Client(ClientSettings settings, std::vector<Script> scripts, std::option
   event.events = EPOLLIN;
   event.data.fd = state_->wake.get();
   TG_ASSERT(epoll_ctl(state_->epoll.get(), EPOLL_CTL_ADD, state_->wake.get(), &event) == 0);
-  state_->thread = std::thread([state = state_.get()] { state->loop(); });
+  state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop_token) { state->loop(stop_token); });
 }
 
 Client::~Client() {
