@@ -1,16 +1,11 @@
 #include "libs/feed/feed.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <set>
-#include <stop_token>
-#include <thread>
 #include <utility>
 
-#include <pthread.h>
-
+#include "libs/base/worker.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
 
@@ -73,32 +68,19 @@ struct Feed::State {
   const std::chrono::milliseconds poll;
   const FeedMetrics metrics;
   // Owned.
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  bool was_notified = false;  // under mutex: config.changed came since the last round
   std::optional<bus::Subscription> subscription;
   // The feed's thread only.
   std::uint64_t version = 0;
   bool must_load = true;
-  std::jthread thread;  // the last member: it ends before what it uses
+  base::Worker worker;  // last: its thread uses the rest
 
-  void notify();
-  void loop(const std::stop_token& stop);
+  void loop();
   [[nodiscard]] base::Result<void> round();
   [[nodiscard]] base::Result<void> roundWithoutExceptions();
   [[nodiscard]] base::Result<void> loadEverything();
   [[nodiscard]] base::Result<void> catchUp();
   void publish(std::uint64_t new_version);
-  void wait(const std::stop_token& stop, bool succeeded, std::chrono::milliseconds backoff);
 };
-
-void Feed::State::notify() {
-  {
-    const std::lock_guard lock(mutex);
-    was_notified = true;
-  }
-  wake.notify_one();
-}
 
 void Feed::State::publish(std::uint64_t new_version) {
   tables.publish(new_version);
@@ -166,21 +148,9 @@ base::Result<void> Feed::State::roundWithoutExceptions() {
   }
 }
 
-void Feed::State::wait(const std::stop_token& stop, bool succeeded, std::chrono::milliseconds backoff) {
-  std::unique_lock lock(mutex);
-  if (succeeded) {
-    wake.wait_for(lock, stop, poll, [this] { return was_notified; });
-  } else {
-    // Events do not shorten the backoff: MySQL has a problem, and many changes would only add load.
-    wake.wait_for(lock, stop, backoff, [] { return false; });
-  }
-  was_notified = false;
-}
-
-void Feed::State::loop(const std::stop_token& stop) {
-  ::pthread_setname_np(::pthread_self(), "feed");
+void Feed::State::loop() {
   auto backoff = kBackoffFirst;
-  while (!stop.stop_requested()) {
+  for (bool goes_on = true; goes_on;) {
     const auto outcome = roundWithoutExceptions();
     if (outcome) {
       metrics.last_success.set(std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
@@ -188,7 +158,8 @@ void Feed::State::loop(const std::stop_token& stop) {
       metrics.failures.add();
       telemetry::warn("the configuration feed failed and will retry", {{"error", outcome.error().message}});
     }
-    wait(stop, outcome.has_value(), backoff);
+    // Events do not shorten the backoff: MySQL has a problem, and many changes would only add load.
+    goes_on = outcome ? worker.waitFor(poll) : worker.pauseFor(backoff);
     backoff = outcome ? kBackoffFirst : std::min(backoff * 2, kBackoffMost);
   }
 }
@@ -198,10 +169,7 @@ Feed::Feed(sql::Pool& pool, bus::Connection& connection, Tables& tables, std::ch
 
 // The thread ends here and not with the state, which a bus callback may hold for a moment longer than the tables live.
 Feed::~Feed() {
-  if (state_->thread.joinable()) {
-    state_->thread.request_stop();
-    state_->thread.join();
-  }
+  state_->worker.stop();
   state_->subscription.reset();
 }
 
@@ -209,11 +177,11 @@ base::Result<void> Feed::start() {
   TG_TRY_ASSIGN(subscription,
                 connection_.subscribe(bus::subjects::kAllConfigChanges, "", [weak = std::weak_ptr(state_)](const bus::Delivery&) {
                   if (const auto state = weak.lock()) {
-                    state->notify();
+                    state->worker.wake();
                   }
                 }));
   state_->subscription = std::move(subscription);
-  state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop) { state->loop(stop); });
+  state_->worker.start("feed", [state = state_.get()] { state->loop(); });
   return {};
 }
 
