@@ -1,5 +1,6 @@
 #include "services/ingress/intake/network_watch.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -27,47 +28,31 @@ NetworkWatch::~NetworkWatch() {
 }
 
 base::Result<void> NetworkWatch::start() {
-  TG_TRY_ASSIGN(subscription, connection_.subscribe(bus::subjects::kAllConfigChanges, "", [this](const bus::Delivery&) { nudge(); }));
+  TG_TRY_ASSIGN(subscription, connection_.subscribe(bus::subjects::kAllConfigChanges, "", [this](const bus::Delivery&) {
+    config_changed_ = true;
+    worker_.wake();
+  }));
   config_changes_.emplace(std::move(subscription));
-  thread_ = std::thread([this] { run(); });
+  worker_.start("network_watch", [this] { run(); });
   return {};
 }
 
 void NetworkWatch::stop() {
   config_changes_.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) {
-    thread_.join();
-  }
-}
-
-void NetworkWatch::nudge() {
-  {
-    const std::lock_guard lock(mutex_);
-    nudged_ = true;
-  }
-  wake_.notify_all();
+  worker_.stop();
 }
 
 void NetworkWatch::run() {
   auto eager_until = std::chrono::steady_clock::now();
-  for (;;) {
-    ask();
-    // auth needs a moment to read the change, so one early request would come too soon.
-    const bool eager = !has_list_ || std::chrono::steady_clock::now() < eager_until;
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, eager ? std::min(kEagerPoll, poll_) : poll_, [&] { return stopping_ || nudged_; });
-    if (stopping_) {
-      return;
-    }
-    if (std::exchange(nudged_, false)) {
+  bool eager = false;
+  do {
+    if (config_changed_.exchange(false)) {
       eager_until = std::chrono::steady_clock::now() + kEagerFor;
     }
-  }
+    ask();
+    // auth needs a moment to read the change, so one early request would come too soon.
+    eager = !has_list_ || std::chrono::steady_clock::now() < eager_until;
+  } while (worker_.waitFor(eager ? std::min(kEagerPoll, poll_) : poll_));
 }
 
 void NetworkWatch::ask() {

@@ -3,16 +3,15 @@
 // unavailable, the last list stays. start() and stop(): main thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "libs/base/result.hpp"
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
 #include "libs/digits/network_map.hpp"
@@ -28,13 +27,13 @@ class NetworkWatch {
   NetworkWatch(const NetworkWatch&) = delete;
   NetworkWatch& operator=(const NetworkWatch&) = delete;
 
+  // Errors: those of bus::Connection::subscribe().
   [[nodiscard]] base::Result<void> start();
   void stop();
 
  private:
   void run();
   void ask();
-  void nudge();
 
   // Passed in.
   bus::Connection& connection_;
@@ -43,15 +42,13 @@ class NetworkWatch {
   Changed changed_;
   // Owned.
   bus::RpcClient client_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  bool nudged_ = false;
-  std::thread thread_;
+  std::atomic<bool> config_changed_ = false;  // set on a bus thread
   std::optional<bus::Subscription> config_changes_;
   // Derived; the watch's thread only.
   bool has_list_ = false;
   std::uint64_t version_ = 0;
+  // Owned; last, because its thread uses the others.
+  base::Worker worker_;
 };
 
 }  // namespace tollgate::ingress
