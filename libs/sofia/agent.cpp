@@ -122,7 +122,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   TG_TRY(checkBody(body));
   LegState& state = *leg.state_;
   nta_outgoing_t* orq = invite.state_->orq;
-  // nta_leg_client_route() would keep the route of an early dialog for ever; the 2xx decides it anew (RFC 3261 13.2.2.4).
+  // The routes and the target of the 2xx replace those of an early dialog (RFC 3261 13.2.2.4).
   if (msg_t* message = nta_outgoing_getresponse(orq); message != nullptr) {
     const sip_t* sip = sip_object(message);
     nta_leg_rtag(state.leg, sip->sip_to->a_tag);
@@ -133,7 +133,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   const std::string cseq = std::to_string(invite.state_->cseq) + " ACK";
   TG_TRY_ASSIGN(route, core_->dialogRoute(state));
   const std::string lines = core_->nameLine("User-Agent");
-  // With the branch nta does not look the INVITE up, and cannot abort when it is not there (libs/sofia/TRAPS.md 1.5).
+  // Given the branch, nta does not search for the INVITE, and so cannot abort when it finds none (libs/sofia/TRAPS.md 1.5).
   nta_outgoing_t* ack = nta_outgoing_tcreate(
       state.leg, nullptr, nullptr, reinterpret_cast<const url_string_t*>(route.c_str()), SIP_METHOD_ACK, nullptr,
       SIPTAG_CSEQ_STR(cseq.c_str()), NTATAG_ACK_BRANCH(nta_outgoing_branch(orq)), TPTAG_IDENT(core_->ident(state.listener).c_str()),

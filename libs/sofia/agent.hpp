@@ -95,7 +95,7 @@ class Agent {
   // Errors: kConflict a port is taken (names address and port); kInvalid a listener is not an IP literal, or there are none or too many;
   // kUnavailable the socket cannot be bound; kInternal.
   [[nodiscard]] static base::Result<std::unique_ptr<Agent>> create(Loop& loop, AgentOptions options, SipEvents& events);
-  ~Agent();  // Requires: every handle is gone.
+  ~Agent();  // Requires: every handle is destroyed.
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 

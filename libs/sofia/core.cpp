@@ -44,7 +44,7 @@ AgentCore::AgentCore(su_root_t* root_in, AgentOptions options_in, SipEvents& eve
     : root(root_in), options(std::move(options_in)), events(events_in) {}
 
 AgentCore::~AgentCore() {
-  // A handle that outlived the agent would give nta memory back that is gone.
+  // A handle that outlived the agent would call into a destroyed nta agent.
   TG_ASSERT(counts.server_transactions == 0 && counts.client_transactions == 0 && counts.legs == 0);
   if (agent != nullptr) {
     nta_agent_destroy(agent);
@@ -211,7 +211,7 @@ void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   }
   const Source source = sourceOf(msg_addr(message), listenerOf(message));
   Admission admission = Admission::kDrop;
-  if (source.port != 0) {  // nobody could be answered there
+  if (source.port != 0) {  // no answer could be sent there
     guarded("admit", [&] { admission = events.admit(source); });
   }
   if (admission == Admission::kDrop) {
@@ -276,7 +276,7 @@ int AgentCore::onLegRequest(LegState* leg, nta_leg_t* /*nta_leg*/, nta_incoming_
           {.status = 503, .phrase = {}, .headers = {}, .retry_after_seconds = core.options.retry_after_seconds, .body = {}});
       return;
     }
-    if (key == kNoKey) {  // a leg that nobody wants to hear of
+    if (key == kNoKey) {  // the leg has no owner
       (void)transaction.reply({.status = 481, .phrase = {}, .headers = {}, .retry_after_seconds = 0, .body = {}});
       return;
     }

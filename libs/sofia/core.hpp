@@ -15,7 +15,7 @@
 namespace tollgate::sofia {
 
 // The state behind each handle of handles.hpp. nta gets a pointer to it, and keeps it exactly as long as the handle lives: the deleters
-// take it back. The owner of calls is named by `key`, never by a pointer, because it may be gone when the stack calls.
+// take it back. The owner of calls is named by `key`, never by a pointer, because it may no longer exist when the stack calls.
 struct ServerState {
   AgentCore& core;
   nta_incoming_t* irq;

@@ -32,7 +32,7 @@ class IngressMetrics {
   telemetry::Counter& refused_without_record;
   telemetry::Counter& stale_events;    // for calls that exist no more
   telemetry::Counter& ignored_events;  // that made no sense in the call's phase
-  telemetry::Counter& events_lost;     // not published: the bus was away
+  telemetry::Counter& events_lost;     // not published: the bus was not connected
   telemetry::Gauge& calls;
   telemetry::Gauge& unstored_calls;  // ended, but the stream has not stored the last record
   telemetry::Gauge& draining;
