@@ -10,7 +10,8 @@
 namespace tollgate::sofia {
 namespace {
 
-// A dialog of nta with its local tag there from the beginning: one added later would also match requests without a To tag.
+// A dialog of nta that has its local tag from the beginning: with a tag added later it would also match requests without a To tag
+// (libs/sofia/TRAPS.md 1.16).
 nta_leg_t* createLeg(AgentCore& core, LegState* state, const std::string& local, const std::string& remote) {
   return nta_leg_tcreate(core.agent, AgentCore::onLegRequest, state, SIPTAG_FROM_STR(local.c_str()), SIPTAG_TO_STR(remote.c_str()),
                          TAG_END());

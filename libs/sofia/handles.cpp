@@ -28,6 +28,7 @@ std::string ownLines(const ServerState& state, const Reply& reply) {
 
 }  // namespace
 
+// Destroyed before a final reply, nta answers 500 for us.
 void ServerStateDeleter::operator()(ServerState* state) const noexcept {
   --state->core.counts.server_transactions;
   nta_incoming_destroy(state->irq);
@@ -46,7 +47,7 @@ void ClientStateDeleter::operator()(ClientState* state) const noexcept {
   --state->core.counts.client_transactions;
   if (state->orq != nullptr) {
     if (state->method == Method::kInvite && state->status < 200 && !state->is_cancelled) {
-      // An INVITE just dropped would be forgotten by nta, and a late 2xx would stay without ACK; a cancelled one is carried to its end.
+      // nta would forget an INVITE that is only destroyed, and a late 2xx would get no ACK; a cancelled one nta carries to its end.
       nta_outgoing_tcancel(state->orq, nullptr, nullptr, TAG_END());
     }
     nta_outgoing_destroy(state->orq);
@@ -57,7 +58,7 @@ void ClientStateDeleter::operator()(ClientState* state) const noexcept {
 void ServerTransaction::setKey(Key key) {
   TG_ASSERT(state_);
   state_->key = key;
-  if (state_->method == Method::kInvite) {
+  if (state_->method == Method::kInvite) {  // only an INVITE has an ACK and can be cancelled
     nta_incoming_bind(state_->irq, AgentCore::onAckOrCancel, state_.get());
   }
 }
@@ -80,7 +81,7 @@ base::Result<void> ServerTransaction::reply(const Reply& reply) {
                                        TAG_IF(has_body, SIPTAG_CONTENT_TYPE_STR(reply.body.type.c_str())),
                                        TAG_IF(has_body, SIPTAG_PAYLOAD_STR(reply.body.text.c_str())), TAG_END());
   state_->status = std::max(state_->status, reply.status);
-  // nta returns 0 though the socket refused the packet; only its own status tells.
+  // nta returns 0 although the socket refused the packet; only the status of its transaction tells (libs/sofia/TRAPS.md 1.15).
   if (sent < 0 || (reply.status >= 200 && nta_incoming_status(state_->irq) < 200)) {
     return base::fail(base::ErrorCode::kUnavailable, "the reply could not be sent");
   }
