@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "libs/http/handle.hpp"
+#include "libs/base/handle.hpp"
 
 namespace tollgate::http {
 
@@ -21,7 +21,7 @@ namespace {
 using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::size_t kAnswerBytesMax = 64U << 20U;
 
-base::Result<void> waitFor(const Handle& socket, short events, Deadline deadline) {
+base::Result<void> waitFor(const base::Handle& socket, short events, Deadline deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
   pollfd entry = {socket.value(), events, 0};
   const int ready = left > 0 ? ::poll(&entry, 1, static_cast<int>(left)) : 0;
@@ -35,7 +35,7 @@ tl::unexpected<base::Error> failed(std::string_view what) {
   return base::fail(base::ErrorCode::kUnavailable, std::string(what) + ": " + std::generic_category().message(errno));
 }
 
-base::Result<void> connectTo(const Handle& socket, const std::string& host, std::uint16_t port, Deadline deadline) {
+base::Result<void> connectTo(const base::Handle& socket, const std::string& host, std::uint16_t port, Deadline deadline) {
   sockaddr_in name = {};
   name.sin_family = AF_INET;
   name.sin_port = htons(port);
@@ -57,7 +57,7 @@ base::Result<void> connectTo(const Handle& socket, const std::string& host, std:
 }
 
 // A server that refuses early may close while we still send: then its answer counts, not the failure to send.
-base::Result<void> sendAll(const Handle& socket, std::string_view bytes, Deadline deadline) {
+base::Result<void> sendAll(const base::Handle& socket, std::string_view bytes, Deadline deadline) {
   while (!bytes.empty()) {
     TG_TRY(waitFor(socket, POLLOUT, deadline));
     const auto sent = ::send(socket.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -154,7 +154,7 @@ std::optional<ClientResponse> parseWhole(std::string_view bytes, bool has_no_bod
   return response;
 }
 
-base::Result<ClientResponse> receive(const Handle& socket, bool has_no_body, Deadline deadline) {
+base::Result<ClientResponse> receive(const base::Handle& socket, bool has_no_body, Deadline deadline) {
   std::string bytes;
   char buffer[16384];
   while (bytes.size() < kAnswerBytesMax) {
@@ -180,7 +180,7 @@ base::Result<ClientResponse> receive(const Handle& socket, bool has_no_body, Dea
 base::Result<ClientResponse> exchange(const std::string& host, std::uint16_t port, std::string_view bytes, bool has_no_body,
                                       std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
-  const Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const base::Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.isOpen()) {
     return failed("socket");
   }

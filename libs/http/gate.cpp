@@ -119,9 +119,9 @@ class Gate::Loop {
   GateSettings settings_;
   std::function<void(std::string_view, int)> refused_;
   // Owned.
-  Handle listener_;
-  Handle poll_;
-  Handle wake_;
+  base::Handle listener_;
+  base::Handle poll_;
+  base::Handle wake_;
   std::thread thread_;
   std::unordered_map<std::uint64_t, std::unique_ptr<GateClient>> clients_;
   // Derived.
@@ -144,7 +144,7 @@ base::Result<void> Gate::Loop::listen() {
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> address(found, &::freeaddrinfo);
   const int on = 1;
-  listener_ = Handle(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  listener_ = base::Handle(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   ::setsockopt(listener_.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(listener_.value(), address->ai_addr, address->ai_addrlen) != 0 || ::listen(listener_.value(), kBacklog) != 0) {
     const int error = errno;
@@ -161,8 +161,8 @@ base::Result<void> Gate::Loop::listen() {
 
 base::Result<void> Gate::Loop::start() {
   TG_TRY(listen());
-  poll_ = Handle(::epoll_create1(EPOLL_CLOEXEC));
-  wake_ = Handle(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  poll_ = base::Handle(::epoll_create1(EPOLL_CLOEXEC));
+  wake_ = base::Handle(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!poll_.isOpen() || !wake_.isOpen()) {
     return base::fail(base::ErrorCode::kUnavailable, "cannot serve HTTP: " + std::generic_category().message(errno));
   }
@@ -229,7 +229,7 @@ void Gate::Loop::handle(const epoll_event& event) {
 void Gate::Loop::accept() {
   sockaddr_storage name = {};
   socklen_t length = sizeof name;
-  Handle handle(::accept4(listener_.value(), reinterpret_cast<sockaddr*>(&name), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  base::Handle handle(::accept4(listener_.value(), reinterpret_cast<sockaddr*>(&name), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!handle.isOpen() && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
     return watch(listener_.value(), kListenTag, 0, listener_interest_);  // until the next sweep, so as not to spin
   }
@@ -313,7 +313,7 @@ void Gate::Loop::handOn(GateClient& c) {
   }
   c.to_inner = writeHead(c.head, ours) + c.in.substr(0, c.head.body_bytes);
   c.in.erase(0, c.head.body_bytes);
-  c.inner = Handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  c.inner = base::Handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   setNoDelay(c.inner.value());
   sockaddr_in name = {};
   name.sin_family = AF_INET;

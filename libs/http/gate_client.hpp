@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "libs/http/handle.hpp"
+#include "libs/base/handle.hpp"
 #include "libs/http/head.hpp"
 
 namespace tollgate::http {
@@ -23,8 +23,8 @@ struct GateClient {
   static constexpr std::uint32_t kNotWatched = ~0U;
 
   // Owned.
-  Handle client;
-  Handle inner;
+  base::Handle client;
+  base::Handle inner;
   // Derived.
   std::uint64_t id = 0;
   Phase phase = Phase::kHead;

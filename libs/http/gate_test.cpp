@@ -10,8 +10,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "libs/base/handle.hpp"
 #include "libs/http/client.hpp"
-#include "libs/http/handle.hpp"
 #include "libs/http/head.hpp"
 #include "libs/http/server.hpp"
 
@@ -131,7 +131,7 @@ class Wire {
   [[nodiscard]] bool isClosed() const { return is_closed_; }
 
  private:
-  Handle handle_;
+  base::Handle handle_;
   bool is_connected_ = false;
   bool is_closed_ = false;
   std::string got_;

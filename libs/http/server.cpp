@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 
 #include "libs/base/assert.hpp"
+#include "libs/base/handle.hpp"
 #include "libs/base/random.hpp"
 #include "libs/http/gate.hpp"
-#include "libs/http/handle.hpp"
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
 #include "libs/http/worker_pool.hpp"
@@ -42,7 +42,7 @@ void startIoThreads() {
 
 // A loopback port nobody listens on; 0 when there is none. cpprest cannot tell which port the kernel gave it.
 std::uint16_t pickFreePort() {
-  const Handle handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const base::Handle handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name = {};
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

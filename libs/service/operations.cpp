@@ -9,46 +9,38 @@
 
 namespace tollgate::service {
 
-namespace {
-constexpr std::size_t kThreads = 2;
-constexpr std::size_t kQueueMax = 32;
-constexpr std::size_t kBodyBytesMax = 4096;
-}  // namespace
-
 Operations::Operations(OperationsSettings settings, std::string_view service_name, telemetry::Metrics& metrics)
     : settings_(std::move(settings)),
       metrics_(metrics),
       process_stats_(metrics),
       ready_(metrics.gauge("tollgate_" + std::string(service_name) + "_ready", "1 while the service takes work.")),
       dropped_lines_(metrics.counter("tollgate_" + std::string(service_name) + "_log_lines_dropped_total",
-                                     "Log lines lost because the writer could not keep up.")) {}
+                                     "Log lines lost because the writer could not keep up.")),
+      dropped_connections_(metrics.counter("tollgate_" + std::string(service_name) + "_ops_connections_dropped_total",
+                                           "Connections to the operations port closed to make room for newer ones.")) {}
 
 base::Result<void> Operations::start() {
   if (settings_.port == 0) {
     return {};
   }
-  http::ServerSettings server;
-  server.address = settings_.address;
-  server.port = settings_.port;
-  server.threads = kThreads;
-  server.queue_max = kQueueMax;
-  server.body_bytes_max = kBodyBytesMax;
-  server_ = std::make_unique<http::Server>(server);
-  server_->route("GET", "/healthz", [](const http::Request&) { return http::Response{200, "application/json", R"({"alive":true})", {}}; });
-  server_->route("GET", "/readyz", [this](const http::Request&) { return readiness(); });
-  server_->route("GET", "/metrics", [this](const http::Request&) { return render(); });
+  server_ = std::make_unique<OpsServer>(settings_.address, settings_.port, [this] { dropped_connections_.add(); });
+  server_->route("/healthz", [] { return OpsResponse{200, "application/json", R"({"alive":true})"}; });
+  server_->route("/readyz", [this] { return readiness(); });
+  server_->route("/metrics", [this] { return render(); });
   return server_->start();
 }
 
 void Operations::serviceStarted(const Service& service) {
-  const std::unique_lock lock(mutex_);
+  const Readiness first = service.ready();
+  const std::unique_lock lock(service_mutex_);
   service_ = &service;
+  last_ = first;
 }
 
 void Operations::serviceEnding(std::string why) {
-  const std::unique_lock lock(mutex_);
+  const std::unique_lock lock(service_mutex_);
   service_ = nullptr;
-  why_ = std::move(why);
+  last_ = {false, std::move(why)};
 }
 
 void Operations::stop() {
@@ -57,24 +49,31 @@ void Operations::stop() {
   }
 }
 
-http::Response Operations::readiness() const {
-  const std::shared_lock lock(mutex_);
-  const Readiness state = service_ != nullptr ? service_->ready() : Readiness{false, why_};
-  nlohmann::ordered_json document = {{"ready", state.ready}, {"why", state.ready ? "" : state.why}};
-  http::Response response;
-  response.status = state.ready ? 200 : 503;
-  response.body = document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  return response;
+// The service may wait for a store before it answers. Only one thread asks at a time and the others take the answer before, so that
+// waiting requests cannot occupy every thread of the server.
+Readiness Operations::currentReadiness() {
+  const std::shared_lock lock(service_mutex_);
+  const std::unique_lock asking(asking_mutex_, std::try_to_lock);
+  if (service_ != nullptr && asking.owns_lock()) {
+    const Readiness fresh = service_->ready();
+    const std::lock_guard last_lock(last_mutex_);
+    last_ = fresh;
+  }
+  const std::lock_guard last_lock(last_mutex_);
+  return last_;
 }
 
-http::Response Operations::render() {
+OpsResponse Operations::readiness() {
+  const Readiness state = currentReadiness();
+  const nlohmann::ordered_json document = {{"ready", state.ready}, {"why", state.ready ? "" : state.why}};
+  return {state.ready ? 200 : 503, "application/json", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
+}
+
+OpsResponse Operations::render() {
   process_stats_.update();
   dropped_lines_.add(static_cast<double>(telemetry::droppedLines()) - dropped_lines_.value());
-  {
-    const std::shared_lock lock(mutex_);
-    ready_.set(service_ != nullptr && service_->ready().ready ? 1 : 0);
-  }
-  return http::Response{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.render(), {}};
+  ready_.set(currentReadiness().ready ? 1 : 0);
+  return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.render()};
 }
 
 }  // namespace tollgate::service

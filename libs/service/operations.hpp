@@ -1,14 +1,15 @@
-// The operations endpoints: /healthz (200 while the process answers), /readyz (200 or 503, JSON with why), /metrics.
-// Handlers run on the HTTP server's worker threads.
+// The operations endpoints: /healthz (200 while the process answers), /readyz (200, or 503 with the reason), /metrics.
+// start(), serviceStarted(), serviceEnding(), stop(): main thread. The endpoints are answered on the server's own threads. Owns the server.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 
 #include "libs/base/result.hpp"
-#include "libs/http/server.hpp"
+#include "libs/service/ops_server.hpp"
 #include "libs/service/process_stats.hpp"
 #include "libs/service/service.hpp"
 
@@ -24,15 +25,16 @@ class Operations {
   Operations(OperationsSettings settings, std::string_view service_name, telemetry::Metrics& metrics);
 
   [[nodiscard]] base::Result<void> start();
-  // From now on readiness is asked of `service`; before, it is "starting".
+  // Readiness comes from `service` from now on; before, it is "starting".
   void serviceStarted(const Service& service);
-  // From now on the service is not asked any more. Returns when nobody is asking it.
+  // Not ready from now on, for the reason `why`. Returns when no endpoint is using the service any more.
   void serviceEnding(std::string why);
   void stop();
 
  private:
-  [[nodiscard]] http::Response readiness() const;
-  [[nodiscard]] http::Response render();
+  [[nodiscard]] Readiness currentReadiness();
+  [[nodiscard]] OpsResponse readiness();
+  [[nodiscard]] OpsResponse render();
 
   // Passed in.
   OperationsSettings settings_;
@@ -41,11 +43,14 @@ class Operations {
   ProcessStats process_stats_;
   telemetry::Gauge& ready_;
   telemetry::Counter& dropped_lines_;
-  std::unique_ptr<http::Server> server_;
+  telemetry::Counter& dropped_connections_;
+  std::unique_ptr<OpsServer> server_;
   // Derived.
-  mutable std::shared_mutex mutex_;
+  std::shared_mutex service_mutex_;  // held while `service_` is in use
   const Service* service_ = nullptr;
-  std::string why_ = "starting";
+  std::mutex asking_mutex_;  // held by the one thread that asks the service
+  std::mutex last_mutex_;
+  Readiness last_{false, "starting"};  // the newest answer, or the reason why there is no service to ask
 };
 
 }  // namespace tollgate::service

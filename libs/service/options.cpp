@@ -20,7 +20,7 @@ base::Result<Options> parseOptions(const std::vector<std::string_view>& argument
     } else if (word == "--config" && i + 1 < arguments.size()) {
       options.config_file = arguments[++i];
     } else {
-      return base::fail(base::ErrorCode::kInvalid, "option not understood: " + std::string(word) + " (see --help)");
+      return base::fail(base::ErrorCode::kInvalid, "unknown option: " + std::string(word) + " (see --help)");
     }
   }
   return options;

@@ -17,6 +17,7 @@ struct Options {
   bool is_version = false;
 };
 
+// Errors: kInvalid, naming the option that is unknown.
 [[nodiscard]] base::Result<Options> parseOptions(const std::vector<std::string_view>& arguments);
 [[nodiscard]] std::string helpText(std::string_view service, std::string_view summary, const std::vector<config::SettingHelp>& settings);
 [[nodiscard]] std::string_view version();

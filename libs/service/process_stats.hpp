@@ -1,4 +1,5 @@
-// What the kernel knows of this process, under the names every Prometheus client uses. update() before each render; any thread.
+// CPU time, memory, open files and threads of this process as metrics, under the names that every Prometheus client uses. update() is
+// called before each render; any thread.
 #pragma once
 
 #include "libs/telemetry/metrics.hpp"

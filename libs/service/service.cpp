@@ -66,7 +66,7 @@ CommonSettings readCommon(config::Loader& loader) {
   common.operations.address = loader.text("ops_address", "127.0.0.1", "address of /healthz, /readyz and /metrics");
   common.operations.port = loader.port("ops_port", 0, "port of /healthz, /readyz and /metrics; 0 = none");
   common.drain_timeout = loader.duration("drain_timeout", std::chrono::seconds{30}, milliseconds{0}, std::chrono::hours{24},
-                                         "longest wait for work in progress when told to stop");
+                                         "longest wait for work in progress before stopping");
   return common;
 }
 
@@ -92,11 +92,11 @@ int drain(Service& service, Signals& signals, milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (!service.drained()) {
     if (signals.wait(2, kDrainCheckInterval)) {
-      telemetry::warn("stopping at once with work left");
+      telemetry::warn("stopping with work left after a second signal");
       return kExitWorkLeft;
     }
     if (std::chrono::steady_clock::now() >= end) {
-      telemetry::warn("stopping with work left, drain_timeout is over");
+      telemetry::warn("stopping with work left: drain_timeout is over");
       return kExitWorkLeft;
     }
   }

@@ -2,11 +2,11 @@
 // A service's main declares a Definition and calls run(); it stays under 60 lines.
 //
 //   --config FILE      settings file (see --help for the settings; the environment wins)
-//   --check-config     load and check the configuration, say what is wrong, exit 0 or 2
+//   --check-config     check the configuration, print what is wrong, exit 0 or 2
 //   --help, --version
 //
-// SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal stops at once,
-// a third, or one during start(), ends the process. Signals are blocked in every thread and taken by one of run()'s own.
+// SIGTERM / SIGINT: drain(), then wait until drained() or the setting drain_timeout is over, then stop(). A second signal skips the wait,
+// a third, or one during start(), ends the process. Signals are blocked in every thread but one of run()'s own, which receives them.
 // Exit codes: 0 stopped after draining; 1 could not start; 2 wrong options or configuration; 3 stopped with work left.
 #pragma once
 
@@ -21,7 +21,7 @@
 
 namespace tollgate::service {
 
-// What every service is given.
+// What run() gives to every service. Lives as long as the service.
 struct Runtime {
   std::string instance;  // unique id of this process: setting `instance`, default <service>-<pid>-<random>
   telemetry::Metrics& metrics;
@@ -32,11 +32,11 @@ struct Readiness {
   std::string why;  // what is missing, in one line
 };
 
-// All members are called on the main thread but ready(), which any thread may call between the end of start() and drain().
+// All members are called on the main thread, except ready(): that may be called by any thread between the end of start() and drain().
 class Service {
  public:
   virtual ~Service() = default;
-  // Starts threads and clients. An Error ends the process with exit code 1 and its message.
+  // Starts threads and clients. Errors: any; it ends the process with exit code 1 and the message in the log.
   [[nodiscard]] virtual base::Result<void> start(Runtime& runtime) = 0;
   [[nodiscard]] virtual Readiness ready() const = 0;
   virtual void drain() {}
@@ -47,10 +47,11 @@ class Service {
 struct Definition {
   std::string_view name;  // admin_api
   std::string_view summary;
-  // Declares and reads the service's settings; must not touch anything outside. Never nullptr.
+  // Declares and reads the service's settings and returns the service, never nullptr. Must not touch anything outside.
   std::function<std::unique_ptr<Service>(config::Loader&)> make;
 };
 
+// Runs the service until it is stopped; returns the exit code. Called once, by main().
 // The settings of every service: instance, log_level, ops_address, ops_port (0 = none), drain_timeout.
 [[nodiscard]] int run(int argc, char** argv, const Definition& definition);
 

@@ -1,4 +1,4 @@
-// A service that does nothing but what its settings say, for service_test.
+// A service for service_test: its settings decide how it starts, whether it is ready, and when it is drained.
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -13,7 +13,7 @@ using namespace tollgate;
 struct Settings {
   std::string start;         // ok, fail, hang
   std::string missing;       // not ready while this is not empty
-  std::string drained_when;  // file that must exist; empty = at once
+  std::string drained_when;  // file that must exist; empty = drained immediately
 };
 
 class Probe final : public service::Service {

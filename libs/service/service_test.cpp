@@ -11,12 +11,14 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <nlohmann/json.hpp>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "libs/http/client.hpp"
-#include "libs/http/server.hpp"
+#include "libs/testkit/http.hpp"
+#include "libs/testkit/ports.hpp"
 #include "libs/testkit/wait.hpp"
 
 namespace tollgate::service {
@@ -28,14 +30,9 @@ bool eventually(const std::function<bool()>& condition) {
   return testkit::waitUntil(condition, seconds(20));
 }
 
-std::uint16_t freePort() {
-  http::Server server({});
-  return server.start() ? server.port() : 0;
-}
-
 class ServiceTest : public testing::Test {
  protected:
-  ServiceTest() : port_(freePort()) {
+  ServiceTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "tollgate_service_XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
   }
@@ -103,12 +100,13 @@ class ServiceTest : public testing::Test {
   }
 
   int status(std::string_view target) const {
-    const auto answer = http::get(port_, target);
+    const auto answer = testkit::httpGet(port_, target);
     return answer ? answer->status : 0;
   }
 
   std::filesystem::path folder_;
-  std::uint16_t port_;
+  testkit::PortLease lease_;
+  const std::uint16_t port_ = lease_.port();
   pid_t pid_ = 0;
 };
 
@@ -160,7 +158,7 @@ TEST_F(ServiceTest, ServesHealthReadinessAndMetrics) {
   EXPECT_EQ(status("/healthz"), 200);
   EXPECT_EQ(status("/readyz"), 200);
   EXPECT_EQ(status("/other"), 404);
-  const auto metrics = http::get(port_, "/metrics");
+  const auto metrics = testkit::httpGet(port_, "/metrics");
   ASSERT_TRUE(metrics) << metrics.error().message;
   EXPECT_EQ(metrics->headers.at("content-type").rfind("text/plain", 0), 0U);
   for (const char* line : {"tollgate_probe_starts_total 1\n", "tollgate_probe_ready 1\n", "process_resident_memory_bytes ",
@@ -172,7 +170,7 @@ TEST_F(ServiceTest, ServesHealthReadinessAndMetrics) {
 TEST_F(ServiceTest, IsAliveButNotReadyAndSaysWhy) {
   startAndWait({"TOLLGATE_MISSING=no connection to the bus"});
   EXPECT_EQ(status("/healthz"), 200);
-  const auto answer = http::get(port_, "/readyz");
+  const auto answer = testkit::httpGet(port_, "/readyz");
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->status, 503);
   const auto document = nlohmann::json::parse(answer->body);
@@ -194,7 +192,7 @@ TEST_F(ServiceTest, DrainsUntilTheWorkIsDoneAndIsNotReadyMeanwhile) {
   startAndWait({"TOLLGATE_DRAINED_WHEN=" + done});
   ::kill(pid_, SIGTERM);
   ASSERT_TRUE(eventually([this] { return status("/readyz") == 503; }));
-  EXPECT_EQ(nlohmann::json::parse(http::get(port_, "/readyz")->body)["why"], "draining");
+  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["why"], "draining");
   EXPECT_EQ(status("/healthz"), 200);
   EXPECT_FALSE(isLogged("stopped"));
   std::ofstream(done) << "1";
@@ -205,10 +203,10 @@ TEST_F(ServiceTest, StopsWithWorkLeftWhenTheDrainTimeIsOver) {
   startAndWait({"TOLLGATE_DRAINED_WHEN=/nonexistent", "TOLLGATE_DRAIN_TIMEOUT=50ms"});
   ::kill(pid_, SIGTERM);
   EXPECT_EQ(waitForExit(), 3) << text("err");
-  EXPECT_TRUE(isLogged("stopping with work left, drain_timeout is over"));
+  EXPECT_TRUE(isLogged("stopping with work left: drain_timeout is over"));
 }
 
-TEST_F(ServiceTest, SecondSignalStopsAtOnce) {
+TEST_F(ServiceTest, SecondSignalStopsWithoutDraining) {
   startAndWait({"TOLLGATE_DRAINED_WHEN=/nonexistent", "TOLLGATE_DRAIN_TIMEOUT=1h"});
   ::kill(pid_, SIGTERM);
   ASSERT_TRUE(eventually([this] { return isLogged("draining"); }));
@@ -219,7 +217,7 @@ TEST_F(ServiceTest, SecondSignalStopsAtOnce) {
 TEST_F(ServiceTest, SignalDuringStartEndsTheProcess) {
   start({}, {"TOLLGATE_START=hang"});
   ASSERT_TRUE(eventually([this] { return status("/healthz") == 200; })) << "alive while starting";
-  EXPECT_EQ(nlohmann::json::parse(http::get(port_, "/readyz")->body)["why"], "starting");
+  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["why"], "starting");
   ::kill(pid_, SIGTERM);
   EXPECT_EQ(waitForExit(), 128 + SIGTERM);
 }
@@ -231,13 +229,17 @@ TEST_F(ServiceTest, ExitsOneWithTheReasonWhenItCannotStart) {
 }
 
 TEST_F(ServiceTest, ExitsOneWhenTheOperationsPortIsTaken) {
-  http::ServerSettings settings;
-  settings.port = port_;
-  http::Server other(settings);
-  ASSERT_TRUE(other.start());
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name = {};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port_);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(other, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  ASSERT_EQ(::listen(other, 1), 0);
   start({});
   EXPECT_EQ(waitForExit(), 1);
   EXPECT_NE(text("err").find("cannot listen for HTTP on 127.0.0.1:" + std::to_string(port_)), std::string::npos) << text("err");
+  ::close(other);
 }
 
 TEST_F(ServiceTest, IgnoresSigpipeAndSighup) {

@@ -1,5 +1,5 @@
-// SIGTERM and SIGINT as a count that the main thread can wait on. Made on the main thread before any other thread, so that all of them
-// inherit the blocked signals. SIGPIPE and SIGHUP are ignored.
+// SIGTERM and SIGINT as a count that the main thread can wait on; SIGPIPE and SIGHUP are ignored. Constructed on the main thread before any
+// other thread exists, so that all threads inherit the blocked signals. Owns the thread that receives them.
 #pragma once
 
 #include <chrono>
@@ -16,9 +16,9 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Until then the first signal ends the process: there is nothing to drain yet.
+  // Before this call the first signal ends the process, because there is nothing to drain yet.
   void startingIsOver();
-  // Waits until `count` signals have come, or the time is over.
+  // Waits until `count` signals have arrived since the start, at most `time`. True when they have.
   bool wait(int count, std::chrono::milliseconds time);
 
  private:

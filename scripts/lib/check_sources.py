@@ -18,6 +18,8 @@ FENCES = {
     r"sqlite3": "libs/spool/",
     r"(cpprest/|pplx/)": "libs/http/",
     r"(prometheus/|spdlog/|fmt/)": "libs/telemetry/",
+    r"[Cc]ivet": "libs/service/",
+    r"[Cc]ivet": "libs/service/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 

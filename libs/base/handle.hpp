@@ -1,11 +1,11 @@
-// A file descriptor and its only close(). One thread at a time.
+// Owns one file descriptor and makes its only close() call. One thread at a time.
 #pragma once
 
 #include <utility>
 
 #include <unistd.h>
 
-namespace tollgate::http {
+namespace tollgate::base {
 
 class Handle {
  public:
@@ -31,4 +31,4 @@ class Handle {
   int value_ = -1;
 };
 
-}  // namespace tollgate::http
+}  // namespace tollgate::base

@@ -1,0 +1,49 @@
+// HTTP for probes and scrapers: answers GET and HEAD of a few fixed paths and serves nothing else. It wraps civetweb, which prometheus-cpp
+// brings along; only this folder includes it. start() and stop(): owner's thread. Handlers run on the server's own threads, several at a
+// time. Owns the listening port, the threads and the connections.
+//
+// A client that opens connections and sends nothing, or does not read its answer, cannot keep a probe waiting: when more than
+// kWaitingMax connections wait for their client, those that have been silent longest are shut down.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "libs/base/result.hpp"
+
+namespace tollgate::service {
+
+struct OpsResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+class OpsServer {
+ public:
+  using Handler = std::function<OpsResponse()>;
+
+  static constexpr std::size_t kWaitingMax = 8;
+
+  // `connection_dropped` is called once for every connection that is shut down to make room; any thread.
+  OpsServer(std::string address, std::uint16_t port, std::function<void()> connection_dropped);
+  ~OpsServer();  // stops
+  OpsServer(const OpsServer&) = delete;
+  OpsServer& operator=(const OpsServer&) = delete;
+
+  // Requires: before start(). The handler must not throw.
+  void route(std::string path, Handler handler);
+  // Errors: kUnavailable, naming address and port, when it cannot listen there.
+  [[nodiscard]] base::Result<void> start();
+  // Returns when no handler runs any more.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::service
