@@ -17,6 +17,7 @@ constexpr std::size_t kEndpointsPerTrunkMax = 16;
 constexpr std::size_t kAttemptsMax = 64;  // recorded per call
 constexpr std::size_t kHttpBodyBytesMax = 1U << 20U;
 constexpr std::size_t kJsonDepthMax = 16;
+constexpr std::size_t kJsonValuesMax = 10'000;  // of one request body: objects, lists and what is in them
 constexpr std::size_t kPageRowsMax = 500;
 constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // 1e9 units; sums beyond are refused at the edge
 constexpr std::int64_t kRatePerMinuteMicrosMax = 1'000'000'000;  // 1,000 units a minute

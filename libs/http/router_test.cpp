@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/http/body.hpp"
 #include "libs/http/uri.hpp"
 
 namespace tollgate::http {
@@ -68,41 +67,6 @@ TEST(Router, DoesNotMatchAnEmptyParameter) {
   Router router;
   router.add("GET", "/v1/trunks/{id}", nothing());
   EXPECT_EQ(find(router, "GET", "/v1/trunks/").route, nullptr);
-}
-
-struct BodyCase {
-  const char* name;
-  BodyHeaders headers;
-  int status;  // 0 = may be read
-};
-
-TEST(Body, IsCheckedByItsHeaders) {
-  const BodyCase cases[] = {
-      {"none", {std::nullopt, std::nullopt}, 0},  {"at limit", {"100", std::nullopt}, 0},
-      {"over limit", {"101", std::nullopt}, 413}, {"beyond 64 bits", {"99999999999999999999999", std::nullopt}, 413},
-      {"negative", {"-5", std::nullopt}, 400},    {"list", {"5, 5", std::nullopt}, 400},
-      {"empty", {"", std::nullopt}, 400},         {"chunked", {std::nullopt, "chunked"}, 411},
-      {"smuggling", {"5", "chunked"}, 400},
-  };
-  for (const BodyCase& one : cases) {
-    const auto refusal = checkBody(one.headers, 100);
-    EXPECT_EQ(refusal ? refusal->status : 0, one.status) << one.name;
-  }
-}
-
-TEST(Json, ContentTypeIsAskedFor) {
-  const auto checked = [](const char* type) {
-    Request request;
-    request.headers["content-type"] = type;
-    const auto refusal = requireJson(request);
-    return refusal ? refusal->status : 0;
-  };
-  EXPECT_EQ(checked("application/json"), 0);
-  EXPECT_EQ(checked("Application/JSON; charset=utf-8"), 0);
-  EXPECT_EQ(checked("application/merge-patch+json"), 0);
-  EXPECT_EQ(checked("text/plain"), 415);
-  EXPECT_EQ(checked("application/jsonx"), 415);
-  EXPECT_EQ(requireJson(Request{})->status, 415);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -15,8 +16,6 @@
 
 #include "libs/base/assert.hpp"
 #include "libs/base/handle.hpp"
-#include "libs/base/random.hpp"
-#include "libs/http/gate.hpp"
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
 #include "libs/http/worker_pool.hpp"
@@ -27,20 +26,18 @@ namespace tollgate::http {
 namespace {
 
 using web::http::experimental::listener::http_listener;
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr int kIoThreads = 4;
 constexpr int kPortTriesMax = 8;
 constexpr std::chrono::seconds kStopWait{30};
-constexpr std::size_t kSecretBytes = 16;
 
-// cpprest's own threads only move bytes, so a few are enough for every server of the process.
+// cpprest's own threads only move bytes, so a few are enough.
 void startIoThreads() {
   static std::once_flag once;
   std::call_once(once, [] { crossplat::threadpool::initialize_with_threads(kIoThreads); });
 }
 
-// A loopback port nobody listens on; 0 when there is none. cpprest cannot tell which port the kernel gave it.
+// A loopback port on which nobody listens; 0 when there is none. cpprest cannot tell which port the kernel chose for it.
 std::uint16_t pickFreePort() {
   const base::Handle handle(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name = {};
@@ -76,10 +73,9 @@ struct InFlight {
 // One request and its only answer. Shared by the continuation of its body and the worker that answers.
 class Exchange {
  public:
-  explicit Exchange(const web::http::http_request& request) : message_(request), arrived_(std::chrono::steady_clock::now()) {}
+  explicit Exchange(const web::http::http_request& request) : message_(request) {}
 
   [[nodiscard]] web::http::http_request& message() { return message_; }
-  [[nodiscard]] SteadyTime arrived() const { return arrived_; }
   void setPattern(std::string pattern) { pattern_ = std::move(pattern); }
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
 
@@ -98,10 +94,7 @@ class Exchange {
     for (const auto& [name, value] : response.headers) {
       reply.headers().add(name, value);
     }
-    if (message_.headers().has(std::string(kGateLastHeader))) {
-      reply.headers().add("Connection", "close");
-    }
-    // A client that went away shows as an exception of this task; it must be looked at, else the process ends.
+    // A peer that has gone shows as an exception of this task. It must be caught, else the process ends.
     message_.reply(reply).then([done](const pplx::task<void>& written) {
       try {
         written.get();
@@ -116,7 +109,6 @@ class Exchange {
   // Passed in.
   web::http::http_request message_;
   // Derived.
-  SteadyTime arrived_;
   std::string pattern_;
   std::atomic<bool> is_answered_{false};
 };
@@ -128,16 +120,19 @@ std::map<std::string, std::string> lowerHeaders(const web::http::http_headers& h
   for (const auto& [name, value] : headers) {
     std::string key = name;
     std::transform(key.begin(), key.end(), key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    if (!key.starts_with("tollgate-gate-")) {
-      lower[std::move(key)] = value;
-    }
+    lower[std::move(key)] = value;
   }
   return lower;
 }
 
-std::string headerOr(const web::http::http_headers& headers, std::string_view name, std::string fallback) {
-  const auto found = headers.find(std::string(name));
-  return found == headers.end() ? fallback : found->second;
+bool isLongerThan(const web::http::http_headers& headers, std::size_t bytes_max) {
+  const auto found = headers.find("Content-Length");
+  std::uint64_t length = 0;
+  if (found == headers.end()) {
+    return false;
+  }
+  const char* end = found->second.data() + found->second.size();
+  return std::from_chars(found->second.data(), end, length).ec != std::errc() || length > bytes_max;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -149,7 +144,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 Response overloaded() {
-  Response response = problem(503, "Service Unavailable", "too many requests are waiting; try again");
+  Response response = problem(503, "Service Unavailable", "too many requests are waiting; try again later");
   response.headers["Retry-After"] = "1";
   return response;
 }
@@ -173,8 +168,7 @@ struct Server::State {
               const pplx::task<std::vector<unsigned char>>& body);
   void work(const ExchangePtr& exchange, Request& request, const Handler& handler);
   void answer(const ExchangePtr& exchange, const Response& response);
-  [[nodiscard]] base::Result<void> startInner();
-  [[nodiscard]] base::Result<void> startGate();
+  [[nodiscard]] base::Result<void> listen();
   void stop();
 
   // Passed in.
@@ -184,21 +178,17 @@ struct Server::State {
   std::function<void(const Observation&)> observer;
   // Owned.
   std::unique_ptr<http_listener> listener;
-  std::unique_ptr<Gate> gate;
   std::unique_ptr<WorkerPool> workers;
   std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
   // Derived.
-  std::string secret;
-  std::uint16_t inner_port = 0;
+  std::uint16_t port = 0;
   bool is_started = false;
 };
 
 void Server::State::answer(const ExchangePtr& exchange, const Response& response) {
   const bool is_first = exchange->answer(response, [in_flight = in_flight] { in_flight->remove(); });
   if (is_first && observer) {
-    const auto took = std::chrono::steady_clock::now() - exchange->arrived();
-    observer(
-        {exchange->message().method(), exchange->pattern(), response.status, std::chrono::duration_cast<std::chrono::microseconds>(took)});
+    observer({exchange->message().method(), exchange->pattern(), response.status});
   }
 }
 
@@ -206,8 +196,9 @@ void Server::State::answer(const ExchangePtr& exchange, const Response& response
 void Server::State::onRequest(const web::http::http_request& message) {
   const auto exchange = std::make_shared<Exchange>(message);
   in_flight->add();
-  if (headerOr(message.headers(), kGateSecretHeader, "") != secret) {
-    return answer(exchange, problem(403, "Forbidden", "this port is not for you"));
+  if (isLongerThan(message.headers(), settings.body_bytes_max)) {
+    return answer(exchange,
+                  problem(413, "Content Too Large", "the body may have at most " + std::to_string(settings.body_bytes_max) + " bytes"));
   }
   const auto segments = splitPath(message.request_uri().path());
   auto query = parseQuery(message.request_uri().query());
@@ -229,7 +220,8 @@ void Server::State::onRequest(const web::http::http_request& message) {
   request->query = std::move(*query);
   request->parameters = std::move(match.parameters);
   request->headers = lowerHeaders(message.headers());
-  request->remote_address = headerOr(message.headers(), kGateRemoteHeader, "");
+  const auto named = request->headers.find("x-real-ip");
+  request->remote_address = named == request->headers.end() ? message.remote_address() : named->second;
   exchange->message().extract_vector().then(
       [this, exchange, request, match](const pplx::task<std::vector<unsigned char>>& body) { onBody(exchange, request, match, body); });
 }
@@ -263,13 +255,13 @@ void Server::State::work(const ExchangePtr& exchange, Request& request, const Ha
   }
 }
 
-base::Result<void> Server::State::startInner() {
+base::Result<void> Server::State::listen() {
   startIoThreads();
-  std::string why = "no free port";
-  for (int i = 0; i < kPortTriesMax; ++i) {
+  std::string failure = "no free port";
+  for (int i = 0; i < (settings.port == 0 ? kPortTriesMax : 1); ++i) {
+    port = settings.port == 0 ? pickFreePort() : settings.port;
     try {
-      inner_port = pickFreePort();
-      auto fresh = std::make_unique<http_listener>(web::uri("http://127.0.0.1:" + std::to_string(inner_port) + "/"));
+      auto fresh = std::make_unique<http_listener>(web::uri("http://127.0.0.1:" + std::to_string(port) + "/"));
       const auto take = [this](const web::http::http_request& message) { onRequest(message); };
       fresh->support(take);
       fresh->support(web::http::methods::OPTIONS, take);  // else cpprest answers these two itself
@@ -278,35 +270,13 @@ base::Result<void> Server::State::startInner() {
       listener = std::move(fresh);
       return {};
     } catch (const std::exception& error) {
-      why = error.what();  // another process took the port in between
+      failure = error.what();
     }
   }
-  return base::fail(base::ErrorCode::kUnavailable, "cannot listen for HTTP on loopback: " + why);
-}
-
-base::Result<void> Server::State::startGate() {
-  GateSettings wanted;
-  wanted.address = settings.address;
-  wanted.port = settings.port;
-  wanted.inner_port = inner_port;
-  wanted.secret = secret;
-  wanted.connections_max = settings.connections_max;
-  wanted.body_bytes_max = settings.body_bytes_max;
-  wanted.head_timeout = settings.head_timeout;
-  wanted.body_timeout = settings.body_timeout;
-  wanted.idle_timeout = settings.idle_timeout;
-  gate = std::make_unique<Gate>(wanted, [this](std::string_view method, int status) {
-    if (observer) {
-      observer({method, "", status, {}});
-    }
-  });
-  return gate->start();
+  return base::fail(base::ErrorCode::kUnavailable, "cannot listen for HTTP on 127.0.0.1:" + std::to_string(port) + ": " + failure);
 }
 
 void Server::State::stop() {
-  if (gate) {
-    gate->stop(kStopWait);
-  }
   in_flight->waitNone(kStopWait);
   try {
     if (listener) {
@@ -346,13 +316,8 @@ std::vector<std::string> Server::routes() const {
 
 base::Result<void> Server::start() {
   TG_ASSERT(!state_->is_started);
-  base::SystemRandom random;
-  state_->secret = base::randomHex(random, kSecretBytes);
   state_->workers = std::make_unique<WorkerPool>(state_->settings.threads, state_->settings.queue_max);
-  base::Result<void> outcome = state_->startInner();
-  if (outcome) {
-    outcome = state_->startGate();
-  }
+  const auto outcome = state_->listen();
   state_->is_started = outcome.has_value();
   if (!outcome) {
     state_->stop();
@@ -361,7 +326,7 @@ base::Result<void> Server::start() {
 }
 
 std::uint16_t Server::port() const {
-  return state_->gate ? state_->gate->port() : std::uint16_t{0};
+  return state_->port;
 }
 
 void Server::stop() {

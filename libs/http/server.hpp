@@ -1,9 +1,9 @@
-// HTTP/1.1 server for JSON APIs and the operations endpoints; no TLS, that is the proxy's. Handlers run on a bounded pool of worker
-// threads and may block there. A body over the limit is refused by its Content-Length before it is read (413), one without a length (411)
-// or with two interpretations (400) likewise, and the connection is closed. Wrong requests are answered with problem documents.
+// HTTP/1.1 server for JSON APIs, on loopback only: nginx stands in front of it (deploy/nginx) and passes on whole, well-formed requests
+// within its limits. start() and stop(): owner's thread. Handlers, the filter and the observer run on the server's worker threads, several
+// at a time, and may block. Owns the listener, the workers and the routes. Requests that cannot be served are answered with problem
+// documents (RFC 9457).
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -24,7 +24,7 @@ struct Request {
   std::map<std::string, std::string> parameters;  // from {name} in the route's pattern
   std::map<std::string, std::string> headers;     // names in lower case
   std::string body;
-  std::string remote_address;
+  std::string remote_address;  // of the client, as nginx names it in X-Real-IP; else of the peer
 };
 
 struct Response {
@@ -39,27 +39,18 @@ struct Response {
                                std::string_view rule = {});
 
 struct ServerSettings {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 0;  // 0 = any free one, see Server::port()
+  std::uint16_t port = 0;  // on 127.0.0.1; 0 = any free one, see Server::port()
   std::size_t threads = 4;
-  std::size_t queue_max = 256;  // beyond: 503 at once
-  std::size_t body_bytes_max = 1U << 20U;
-  std::size_t connections_max = 256;              // beyond: 503 and closed
-  std::chrono::milliseconds head_timeout{10000};  // a head or a body that takes longer to arrive: 408
-  std::chrono::milliseconds body_timeout{10000};
-  std::chrono::milliseconds idle_timeout{60000};  // a connection without a request is closed
+  std::size_t queue_max = 256;             // requests that wait for a worker; a further one is answered 503
+  std::size_t body_bytes_max = 1U << 20U;  // a longer body is answered 413
 };
 
-// What became of one request, for metrics. `pattern` is "" when no route was found or looked for; then `method` may be "" too.
+// What became of one request, for metrics. `pattern` is empty when no route was found.
 struct Observation {
   std::string_view method;
   std::string_view pattern;
   int status = 0;
-  std::chrono::microseconds duration{0};  // from the request's arrival to the answer; 0 for what was refused unread
 };
-
-// 415 unless the request says its body is application/json (or a +json type). For handlers that take a body.
-[[nodiscard]] std::optional<Response> requireJson(const Request& request);
 
 using Handler = std::function<Response(const Request&)>;
 
@@ -70,18 +61,21 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Pattern: "/v1/trunks/{id}". Before start() only. An unknown path answers 404, a known one with another method 405 with Allow.
+  // `pattern` is like "/v1/trunks/{id}". An unknown path answers 404, a known one with another method 405 with Allow.
+  // Requires: before start().
   void route(std::string method, std::string pattern, Handler handler);
-  // Told of every answer, on the thread that made it; must not block. Before start() only.
+  // `observer` is called after every answer and must not block. Requires: before start().
   void observe(std::function<void(const Observation&)> observer);
-  // Runs before every handler (not for 404, 405 and OPTIONS); a response it returns ends the request (authentication).
+  // `filter` runs before every handler (not for 404, 405 and OPTIONS); a response that it returns ends the request, so that it can check
+  // credentials. Requires: before start().
   void before(std::function<std::optional<Response>(Request&)> filter);
-  // The routes as "GET /v1/trunks/{id}", for the test that checks the OpenAPI document against them.
+  // The routes as "GET /v1/trunks/{id}", for the test that compares them with the OpenAPI document.
   [[nodiscard]] std::vector<std::string> routes() const;
 
-  [[nodiscard]] base::Result<void> start();  // kUnavailable: the port is taken (said by name)
+  // Errors: kUnavailable, naming the port, when it cannot listen there.
+  [[nodiscard]] base::Result<void> start();
   [[nodiscard]] std::uint16_t port() const;  // the port listened on, after start()
-  void stop();                               // finishes what runs; also done by the destructor
+  void stop();                               // waits for the handlers that run; the destructor does the same
 
  private:
   struct State;

@@ -1,4 +1,4 @@
-"""A whole Tollgate on loopback: nats-server, redis-server, mariadbd with data of their own, and the five services.
+"""A whole Tollgate on loopback: nats-server, redis-server, mariadbd with data of their own, nginx, and the five services.
 
 scripts/up keeps one running under var/; tests/sip and scripts/bench start copies of it on free ports in a temporary folder.
 """
@@ -14,8 +14,11 @@ from api import Api
 from procs import Process, StepFailed, free_ports, port_taken, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVERS = ("nats", "redis", "mysql")
+SERVERS = ("nats", "redis", "mysql", "nginx")
 SERVICES = ("auth", "routing", "billing", "ingress", "admin_api")
+# Names of ports. api is nginx's, which clients use; api_backend the one of admin_api behind it.
+PORTS = ("sip", "api", "api_backend", "nats", "redis", "mysql", *(service + "_ops" for service in SERVICES))
+PORT_OF = {"nats": "nats", "redis": "redis", "mysql": "mysql", "nginx": "api"}
 BUS_USERS = ("ingress", "auth", "routing", "billing", "admin_api", "dashboard")
 SQL_USERS = ("auth", "routing", "billing", "admin_api", "migrate")
 
@@ -27,8 +30,7 @@ def var_folder():
 
 def free_stack_ports():
     """A free port for everything that listens in a Stack, by name."""
-    names = ("sip", "api", *SERVERS, *(service + "_ops" for service in SERVICES))
-    return dict(zip(names, free_ports(len(names))))
+    return dict(zip(PORTS, free_ports(len(PORTS))))
 
 
 def program(name):
@@ -40,7 +42,7 @@ def program(name):
 
 
 class Stack:
-    """`ports`: sip, api, nats, redis, mysql and <service>_ops. `settings`: {service: {name: value}} on top of the defaults."""
+    """`ports`: those of PORTS. `settings`: {service: {name: value}} on top of the defaults."""
 
     def __init__(self, base, build, ports, keep=False, settings=None):
         self.base, self.build, self.ports, self.keep = base, build, ports, keep
@@ -87,10 +89,16 @@ class Stack:
             "nats": [program("nats-server"), "-c", self.path("etc", "nats.conf")],
             "redis": [program("redis-server"), self.path("etc", "redis.conf")],
             "mysql": [program("mariadbd"), f"--defaults-file={self.path('etc', 'my.cnf')}", f"--user={getpass.getuser()}"],
+            "nginx": [program("nginx"), "-p", self.base, "-c", self.path("etc", "nginx.conf"), "-g", self._nginx_directives()],
         }.get(name) or [os.path.join(self.build, "bin", "tollgate-" + name.replace("_", "-")),
                         "--config", self.path("etc", name + ".conf")]
         return Process(name, argv, self.path("log", name + ".log"),
                        pid_file=self.path("run", name + ".pid") if self.keep else None)
+
+    def _nginx_directives(self):
+        """One process for copies that die with their starter, since workers would outlive a killed master; as root, workers keep the
+        user, who alone may enter our folders."""
+        return "daemon off;" + ("" if self.keep else " master_process off;") + (" user root;" if os.geteuid() == 0 else "")
 
     # Configuration files.
 
@@ -99,16 +107,19 @@ class Stack:
                   "MYSQL_PORT": self.ports["mysql"], "RUN_DIR": self.path("run"), "LOG_DIR": self.path("log"),
                   "NATS_STORE_DIR": self.path("data", "nats"), "REDIS_DATA_DIR": self.path("data", "redis"),
                   "REDIS_ACL_FILE": self.path("etc", "redis.acl"), "MYSQL_DATA_DIR": self.path("data", "mysql"),
-                  "MYSQL_SOCKET": self.path("run", "mysql.sock"), "MYSQL_DATABASE": "tollgate",
+                  "MYSQL_SOCKET": self.path("run", "mysql.sock"), "NGINX_DIR": self.path("data", "nginx"),
+                  "API_LISTEN": f"127.0.0.1:{self.ports['api']}", "API_BACKEND_PORT": self.ports["api_backend"],
+                  "MYSQL_DATABASE": "tollgate",
                   "REDIS_BILLING_PASSWORD": self.secret("redis_billing"), "REDIS_ADMIN_PASSWORD": self.secret("redis_admin")}
         for user in BUS_USERS:
             values[f"NATS_{user.upper()}_PASSWORD"] = self.secret(f"nats_{user}")
         for user in SQL_USERS:
             values[f"MYSQL_{user.upper()}_PASSWORD"] = self.secret(f"mysql_{user}")
-        for folder in ("etc", "run", "log", "data/nats", "data/redis", "data/spool"):
+        for folder in ("etc", "run", "log", "data/nats", "data/redis", "data/nginx", "data/spool"):
             os.makedirs(self.path(folder), exist_ok=True)
         for template, target in (("nats/nats.conf", "nats.conf"), ("redis/redis.conf", "redis.conf"),
-                                 ("redis/users.acl", "redis.acl"), ("mysql/my.cnf", "my.cnf"), ("mysql/users.sql", "users.sql")):
+                                 ("redis/users.acl", "redis.acl"), ("mysql/my.cnf", "my.cnf"), ("mysql/users.sql", "users.sql"),
+                                 ("nginx/nginx.conf", "nginx.conf")):
             self._render(os.path.join(ROOT, "deploy", template + ".template"), self.path("etc", target), values)
         for service in SERVICES:
             self._write_service_file(service)
@@ -133,7 +144,7 @@ class Stack:
             values.update({"listen": f"udp:127.0.0.1:{self.ports['sip']}", "spool_dir": self.path("data", "spool")})
         if service == "admin_api":
             self.admin()
-            values.update({"api_port": self.ports["api"], "bootstrap_admin_file": self.path("secrets", "admin.json")})
+            values.update({"api_port": self.ports["api_backend"], "bootstrap_admin_file": self.path("secrets", "admin.json")})
         values.update(self.settings.get(service, {}))
         with open(self.path("etc", service + ".conf"), "w", encoding="utf-8") as out:
             out.writelines(f"{name} = {value}\n" for name, value in values.items())
@@ -144,13 +155,15 @@ class Stack:
         for name in SERVERS:
             if self.processes[name].pid_file and self.processes[name].adopt():
                 continue
-            if port_taken(self.ports[name]):
-                raise StepFailed(f"port {self.ports[name]} ({name}) is taken by another program; "
-                                 f"set TOLLGATE_{name.upper()}_PORT to a free one")
+            port = PORT_OF[name]
+            if port_taken(self.ports[port]):
+                raise StepFailed(f"port {self.ports[port]} ({port}) is taken by another program; "
+                                 f"set TOLLGATE_{port.upper()}_PORT to a free one")
             if name == "mysql" and not os.path.exists(self.path("data", "mysql", "mysql")):
                 self._install_mysql()
             self.processes[name].start()
-        for name, ready in (("nats", self._nats_ready), ("redis", self._redis_ready), ("mysql", self._mysql_ready)):
+        for name, ready in (("nats", self._nats_ready), ("redis", self._redis_ready), ("mysql", self._mysql_ready),
+                            ("nginx", lambda: port_taken(self.ports["api"]))):
             self._wait(name, ready, 60)
         self._prepare_mysql()
 

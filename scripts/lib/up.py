@@ -10,8 +10,9 @@ from demo import seed, show_call  # noqa: E402
 from procs import StepFailed, free_ports, port_taken  # noqa: E402
 from stack import ROOT, SERVERS, SERVICES, Stack, var_folder  # noqa: E402
 
-DEFAULT_PORTS = {"sip": 5060, "api": 8080, "nats": 24222, "redis": 26379, "mysql": 23306, "ingress_ops": 9101, "auth_ops": 9102,
-                 "routing_ops": 9103, "billing_ops": 9104, "admin_api_ops": 9105, "demo_caller": 25560, "demo_carrier": 25570}
+DEFAULT_PORTS = {"sip": 5060, "api": 8080, "api_backend": 8081, "nats": 24222, "redis": 26379, "mysql": 23306, "ingress_ops": 9101,
+                 "auth_ops": 9102, "routing_ops": 9103, "billing_ops": 9104, "admin_api_ops": 9105, "demo_caller": 25560,
+                 "demo_carrier": 25570}
 
 
 def chosen_ports(free=False):
@@ -31,7 +32,7 @@ def chosen_ports(free=False):
 def refuse_taken_ports(stack):
     """Names a port that another program holds, before anything of ours is started."""
     kinds = {"ingress": [("sip", socket.SOCK_DGRAM), ("ingress_ops", socket.SOCK_STREAM)],
-             "admin_api": [("api", socket.SOCK_STREAM), ("admin_api_ops", socket.SOCK_STREAM)]}
+             "admin_api": [("api_backend", socket.SOCK_STREAM), ("admin_api_ops", socket.SOCK_STREAM)]}
     for service in SERVICES:
         if stack.processes[service].adopt():
             continue
@@ -53,7 +54,7 @@ def main():
     print(f"  configuration in {var}/etc, secrets in {var}/secrets", flush=True)
     refuse_taken_ports(stack)
     stack.write_configuration()
-    print("  nats-server, redis-server, mariadbd, migrations", flush=True)
+    print("  nats-server, redis-server, mariadbd, migrations, nginx", flush=True)
     stack.start_servers()
     print("  " + ", ".join(SERVICES), flush=True)
     stack.start_services()

@@ -8,6 +8,7 @@ namespace tollgate::admin_api {
 namespace {
 
 constexpr std::size_t kAddressesMax = 10'000;
+constexpr std::size_t kAddressCharactersMax = 64;
 constexpr std::size_t kPasswordCharactersMin = 8;
 constexpr std::size_t kKeyCharactersMin = 16;
 constexpr std::size_t kAuthorizationCharactersMax = 1024;
@@ -80,7 +81,7 @@ std::optional<http::Response> Access::check(http::Request& request) {
   if (public_paths_.contains(request.path)) {
     return std::nullopt;
   }
-  const auto address = addressOf(request);
+  const auto address = request.remote_address.substr(0, kAddressCharactersMax);
   if (const auto wait = waitOf(address); wait > 0) {
     return toResponse(
         Refused{429, statusTitle(429), "too many failed attempts from this address", "", "11.2", {{"Retry-After", std::to_string(wait)}}});
@@ -113,11 +114,6 @@ bool Access::isValid(const std::string& authorization) const {
   const bool name = sameSecret(admin_.name, pair->substr(0, colon));
   const bool password = sameSecret(admin_.password, pair->substr(colon + 1));
   return name && password;
-}
-
-std::string Access::addressOf(const http::Request& request) const {
-  const auto given = settings_.address_header.empty() ? request.headers.end() : request.headers.find(settings_.address_header);
-  return given == request.headers.end() ? request.remote_address : given->second.substr(0, 64);
 }
 
 std::int64_t Access::waitOf(const std::string& address) {

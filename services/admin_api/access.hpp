@@ -28,7 +28,6 @@ class Access {
  public:
   struct Settings {
     std::uint32_t failures_per_minute_max = 20;  // of one address
-    std::string address_header;                  // set by a trusted proxy, lower case; empty = the peer's address
   };
 
   Access(Admin admin, Settings settings, const base::Clock& clock)
@@ -47,7 +46,6 @@ class Access {
   };
 
   [[nodiscard]] bool isValid(const std::string& authorization) const;
-  [[nodiscard]] std::string addressOf(const http::Request& request) const;
   // Seconds the address has to wait, 0 = none.
   [[nodiscard]] std::int64_t waitOf(const std::string& address);
   void countFailure(const std::string& address);

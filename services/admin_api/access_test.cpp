@@ -31,7 +31,7 @@ class AccessTest : public ::testing::Test {
   }
 
   testkit::FakeClock clock;
-  Access access{Admin{"admin", "secret-password", "0123456789abcdef"}, {.failures_per_minute_max = 3, .address_header = ""}, clock};
+  Access access{Admin{"admin", "secret-password", "0123456789abcdef"}, {.failures_per_minute_max = 3}, clock};
   std::string author;
 };
 
@@ -44,7 +44,7 @@ TEST_F(AccessTest, TakesBasicAndBearer) {
 }
 
 TEST_F(AccessTest, ChallengesWhatIsNotValid) {
-  Access lenient{Admin{"admin", "secret-password", ""}, {.failures_per_minute_max = 1000, .address_header = ""}, clock};
+  Access lenient{Admin{"admin", "secret-password", ""}, {.failures_per_minute_max = 1000}, clock};
   for (const auto* given :
        {"", "Basic", "Basic !!!!", "Basic YWRtaW4=", kWrong, "Bearer ", "Bearer 0123456789abcdef", "Digest x", "Bearer"}) {
     auto request = requestFrom("192.0.2.1", given);
@@ -73,17 +73,6 @@ TEST_F(AccessTest, MakesAnAddressThatFailsTooOftenWait) {
   EXPECT_EQ(status(requestFrom("192.0.2.2", kBasic)), 200) << "another address is not concerned";
   clock.advance(std::chrono::seconds(61));
   EXPECT_EQ(status(requestFrom("192.0.2.1", kBasic)), 200);
-}
-
-TEST_F(AccessTest, CountsByTheAddressTheProxyNames) {
-  Access behind{Admin{"admin", "secret-password", ""}, {.failures_per_minute_max = 1, .address_header = "x-real-ip"}, clock};
-  auto failing = requestFrom("127.0.0.1", kWrong);
-  failing.headers["x-real-ip"] = "192.0.2.1";
-  EXPECT_EQ(behind.check(failing)->status, 401);
-  EXPECT_EQ(behind.check(failing)->status, 429);
-  auto good = requestFrom("127.0.0.1", kBasic);
-  good.headers["x-real-ip"] = "192.0.2.2";
-  EXPECT_FALSE(behind.check(good));
 }
 
 TEST(Admin, IsReadFromItsFile) {

@@ -168,6 +168,34 @@ TEST(Body, RefusesWhatIsNotPlainJson) {
   }
 }
 
+TEST(Body, BoundsTheNumberOfValues) {
+  const auto listOf = [](std::size_t objects) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < objects; ++i) {
+      text += i == 0 ? "{}" : ",{}";
+    }
+    return text + "]";
+  };
+  const auto full = parseBody(listOf(base::limits::kJsonValuesMax - 1));  // the list is a value too
+  ASSERT_TRUE(full) << full.error().detail;
+  EXPECT_EQ(full->size(), base::limits::kJsonValuesMax - 1);
+  const auto over = parseBody(listOf(base::limits::kJsonValuesMax));
+  ASSERT_FALSE(over);
+  EXPECT_EQ(over.error().status, 400);
+  EXPECT_NE(over.error().detail.find("10000 values"), std::string::npos) << over.error().detail;
+}
+
+TEST(Body, OfManySmallObjectsIsRefusedAtTheLimitAndNotReadToItsEnd) {
+  // One object with 100,000 members that are objects: with time by the square of the members this test runs into its limit of time.
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) {
+    text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":{}";
+  }
+  const auto read = parseBody(text + "} and no JSON behind it");
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().detail.find("10000 values"), std::string::npos) << read.error().detail;
+}
+
 TEST(Cursor, ComesBackAsItWas) {
   for (const std::string& text :
        {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("[\"x\",\xc3\xa9 5]")}) {

@@ -14,11 +14,11 @@ struct RouteCounters {
   std::array<telemetry::Counter*, 6> by_class{};
 };
 
-RouteCounters makeCounters(const Operation& operation, telemetry::Metrics& metrics) {
+RouteCounters makeCounters(const std::string& route, telemetry::Metrics& metrics) {
   RouteCounters counters;
   for (std::size_t i = 2; i <= 5; ++i) {
     counters.by_class[i] = &metrics.counter("tollgate_admin_api_requests_total", "API requests by route and class of status",
-                                            {{"route", operation.method + " " + operation.pattern}, {"status", std::to_string(i) + "xx"}});
+                                            {{"route", route}, {"status", std::to_string(i) + "xx"}});
   }
   return counters;
 }
@@ -60,35 +60,47 @@ Outcome<http::Response> run(const Operation& operation, const http::Request& req
   return operation.answer(call);
 }
 
-// Depth and repeated names, seen while the parser runs.
-class BodyGuard {
+// Bounds a body before a document is made of it. The parser's own callback is no place for this: with one, the parser searches the whole
+// parent at the end of every object, so that a body of many small objects costs time with the square of its length.
+class BodyCheck final : public nlohmann::json_sax<Json> {
  public:
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-        names_.emplace_back();
-        break;
-      case Json::parse_event_t::object_end:
-        names_.pop_back();
-        break;
-      case Json::parse_event_t::key:
-        if (!names_.back().insert(parsed.get<std::string>()).second && complaint.empty()) {
-          complaint = "names \"" + parsed.get<std::string>() + "\" twice in one object";
-        }
-        break;
-      default:
-        break;
-    }
-    if (depth > static_cast<int>(base::limits::kJsonDepthMax) && complaint.empty()) {
-      complaint = "is nested deeper than " + std::to_string(base::limits::kJsonDepthMax);
-    }
-    return true;
-  }
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(number_integer_t) override { return count(); }
+  bool number_unsigned(number_unsigned_t) override { return count(); }
+  bool number_float(number_float_t, const string_t&) override { return count(); }
+  bool string(string_t&) override { return count(); }
+  bool binary(binary_t&) override { return count(); }
+  bool start_object(std::size_t) override { return enter(); }
+  bool end_object() override { return leave(); }
+  bool start_array(std::size_t) override { return enter(); }
+  bool end_array() override { return leave(); }
+  bool key(string_t& name) override { return names_.back().insert(name).second || refuse("names \"" + name + "\" twice in one object"); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return refuse("is not JSON"); }
 
   std::string complaint;
 
  private:
-  std::vector<std::set<std::string>> names_;
+  bool refuse(std::string text) {
+    complaint = std::move(text);
+    return false;
+  }
+  bool count() {
+    return ++values_ <= base::limits::kJsonValuesMax ||
+           refuse("holds more than " + std::to_string(base::limits::kJsonValuesMax) + " values");
+  }
+  bool enter() {
+    names_.emplace_back();
+    return count() &&
+           (names_.size() <= base::limits::kJsonDepthMax || refuse("is nested deeper than " + std::to_string(base::limits::kJsonDepthMax)));
+  }
+  bool leave() {
+    names_.pop_back();
+    return true;
+  }
+
+  std::size_t values_ = 0;
+  std::vector<std::set<std::string>> names_;  // of each object and list that is open
 };
 
 }  // namespace
@@ -134,17 +146,21 @@ std::string Call::header(const std::string& lower_case_name) const {
 void mount(const std::vector<Operation>& operations, http::Server& server, telemetry::Metrics& metrics) {
   // Shared by the handlers, which live as long as the server.
   const auto shared = std::make_shared<const std::vector<Operation>>(operations);
+  std::map<std::string, RouteCounters> counters;
   for (std::size_t i = 0; i < shared->size(); ++i) {
     const auto& operation = (*shared)[i];
-    server.route(operation.method, operation.pattern,
-                 [shared, i, counters = makeCounters(operation, metrics)](const http::Request& request) -> http::Response {
-                   auto outcome = run((*shared)[i], request);
-                   auto response = outcome ? std::move(*outcome) : toResponse(outcome.error());
-                   const auto status_class = static_cast<std::size_t>(std::clamp(response.status / 100, 2, 5));
-                   counters.by_class[status_class]->add();
-                   return response;
-                 });
+    counters.emplace(operation.method + " " + operation.pattern, makeCounters(operation.method + " " + operation.pattern, metrics));
+    server.route(operation.method, operation.pattern, [shared, i](const http::Request& request) -> http::Response {
+      auto outcome = run((*shared)[i], request);
+      return outcome ? std::move(*outcome) : toResponse(outcome.error());
+    });
   }
+  server.observe([counters = std::move(counters), other = makeCounters("other", metrics)](const http::Observation& seen) {
+    const std::string method(seen.method == "HEAD" ? "GET" : seen.method);
+    const auto found = counters.find(method + " " + std::string(seen.pattern));
+    const auto& by_class = (found == counters.end() ? other : found->second).by_class;
+    by_class[static_cast<std::size_t>(std::clamp(seen.status / 100, 2, 5))]->add();
+  });
 }
 
 http::Response jsonResponse(int status, const Json& document) {
@@ -160,13 +176,13 @@ http::Response pageResponse(const std::vector<Json>& items, const std::string& n
 }
 
 Outcome<Json> parseBody(const std::string& text) {
-  BodyGuard guard;
-  auto document = Json::parse(text, std::ref(guard), false);
+  BodyCheck check;
+  if (!Json::sax_parse(text, &check)) {
+    return refuse(400, "the body " + check.complaint, "", "11.1");
+  }
+  auto document = Json::parse(text, nullptr, false);
   if (document.is_discarded()) {
     return refuse(400, "the body is not JSON", "", "11.1");
-  }
-  if (!guard.complaint.empty()) {
-    return refuse(400, "the body " + guard.complaint, "", "11.1");
   }
   return document;
 }

@@ -57,13 +57,14 @@ struct Operation {
 };
 
 // Registers every operation: parses and bounds the body (400, 415), refuses query parameters that are not declared (400), turns refusals
-// into problem documents, counts answers by route and status class.
+// into problem documents. Counts every answer of the server by route and status class; what has no route counts as "other".
 void mount(const std::vector<Operation>& operations, http::Server& server, telemetry::Metrics& metrics);
 
 [[nodiscard]] http::Response jsonResponse(int status, const Json& document);
 [[nodiscard]] http::Response pageResponse(const std::vector<Json>& items, const std::string& next_cursor);
 
-// Parses a body: UTF-8, no duplicate names, at most kJsonDepthMax deep. Refused with 400.
+// Parses a body in time linear in its length. Refused with 400: not JSON or not UTF-8, a name twice in one object, nested deeper than
+// kJsonDepthMax, more than kJsonValuesMax values.
 [[nodiscard]] Outcome<Json> parseBody(const std::string& text);
 
 // Opaque to clients: base64url of any text.

@@ -11,15 +11,12 @@ Settings readSettings(config::Loader& loader) {
   Settings settings;
   settings.bus = bus::readSettings(loader, "tollgate-admin-api");
   settings.sql = sql::readSettings(loader);
-  settings.api.address = loader.text("api_address", "127.0.0.1", "address the API listens on");
-  settings.api.port = loader.port("api_port", 8080, "port the API listens on");
-  settings.api.threads = static_cast<std::size_t>(loader.integer("api_threads", 8, 1, 64, "requests answered at once"));
+  settings.api.port = loader.port("api_port", 8081, "port on 127.0.0.1 that the API listens on, for nginx in front of it");
+  settings.api.threads = static_cast<std::size_t>(loader.integer("api_threads", 8, 1, 64, "requests answered at the same time"));
   settings.api.body_bytes_max = static_cast<std::size_t>(loader.integer(
       "api_body_bytes_max", static_cast<std::int64_t>(base::limits::kHttpBodyBytesMax), 1024, 64 << 20, "longest request body"));
   settings.access.failures_per_minute_max = static_cast<std::uint32_t>(
       loader.integer("auth_failures_per_minute", 20, 1, 10'000, "failed attempts of one address before it has to wait"));
-  settings.access.address_header =
-      loader.text("client_address_header", "", "header (lower case) in which a trusted proxy names the client, e.g. x-real-ip");
   settings.timeouts.rpc =
       loader.duration("rpc_timeout", milliseconds(1000), milliseconds(10), milliseconds(30'000), "wait for another service");
   settings.timeouts.gather = loader.duration("gather_time", milliseconds(250), milliseconds(10), milliseconds(5000),
