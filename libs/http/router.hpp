@@ -1,4 +1,4 @@
-// Patterns like /v1/trunks/{id} and who answers them. Built before the server starts, then only read: any thread.
+// Patterns like /v1/trunks/{id} and their handlers. Built before the server starts; afterwards only read, by any thread.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ struct Route {
 };
 
 struct Match {
-  const Route* route = nullptr;                   // nullptr: nothing answers
+  const Route* route = nullptr;                   // nullptr: no handler for the method
   std::map<std::string, std::string> parameters;  // of the route
   std::vector<std::string> allowed;               // methods of the path, when it is known; HEAD goes with GET
 };

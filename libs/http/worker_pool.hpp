@@ -18,7 +18,7 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // False when the queue is full; the task is then never run.
+  // False when the queue is full; the task is then not run.
   [[nodiscard]] bool submit(std::function<void()> task);
 
  private:

@@ -64,7 +64,7 @@ struct Metrics::State {
   std::mutex mutex;
   std::map<std::string, std::variant<NamedCounter, NamedGauge, NamedHistogram>, std::less<>> names;
 
-  // The family of `name`, made on first use. The same name as another kind of metric is our own mistake.
+  // The family of `name`, made on first use. The same name for two kinds of metric is a fault of this program.
   template <class N, class Build>
   N& named(std::string_view name, std::string_view help, Build build) {
     const auto found = names.find(name);

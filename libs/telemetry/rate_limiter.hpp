@@ -1,4 +1,4 @@
-// Keeps a message that repeats from filling the disk: so many a second per text, the rest counted. Any thread.
+// Limits how often a message is logged: kPerSecond times a second per text; the rest is counted. Any thread. Owns the counts.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class RateLimiter {
   };
 
   [[nodiscard]] bool admit(std::string_view message, base::MonotonicTime now);
-  // What was held back in seconds that are over; each is told once. `all` takes the running second too.
+  // Counts of suppressed messages of past seconds, each returned once. `all` includes the current second.
   [[nodiscard]] std::vector<Suppressed> takeSuppressed(base::MonotonicTime now, bool all);
 
  private:

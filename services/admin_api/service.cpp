@@ -1,6 +1,6 @@
 #include "services/admin_api/service.hpp"
 
-#include "services/admin_api/operations.hpp"
+#include "services/admin_api/operations/operations.hpp"
 
 namespace tollgate::admin_api {
 

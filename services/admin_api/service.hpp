@@ -1,4 +1,5 @@
-// The admin_api service: REST over MySQL, money and questions over the bus. Stateless; any number of replicas.
+// The admin_api service: REST over MySQL; payments and questions to other services go over the bus. Stateless: any number of replicas.
+// Called on the main thread, except ready(): any thread. Owns every client and the HTTP server.
 #pragma once
 
 #include <memory>
@@ -10,8 +11,8 @@
 #include "libs/http/server.hpp"
 #include "libs/service/service.hpp"
 #include "libs/sql/sql.hpp"
-#include "services/admin_api/access.hpp"
-#include "services/admin_api/backend.hpp"
+#include "services/admin_api/api/access.hpp"
+#include "services/admin_api/api/backend.hpp"
 #include "services/admin_api/settings.hpp"
 
 namespace tollgate::admin_api {
@@ -31,7 +32,7 @@ class AdminService final : public service::Service {
  private:
   // Passed in.
   const Settings settings_;
-  // Owned, in the order of making; taken apart the other way round.
+  // Owned. Constructed in this order and destroyed in the reverse order.
   base::SystemClock clock_;
   std::unique_ptr<sql::Pool> pool_;
   std::unique_ptr<bus::Connection> connection_;

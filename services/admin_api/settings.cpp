@@ -22,7 +22,7 @@ Settings readSettings(config::Loader& loader) {
   settings.timeouts.gather = loader.duration("gather_time", milliseconds(250), milliseconds(10), milliseconds(5000),
                                              "wait for the calls of all ingress instances");
   settings.timeouts.hangup = loader.duration("hangup_timeout", milliseconds(1000), milliseconds(10), milliseconds(10'000),
-                                             "wait for the instance that hangs a call up");
+                                             "wait for the instance that owns the call to hang it up");
   const auto admin = Admin::parse(loader.secret(
       "bootstrap_admin", "JSON {\"name\", \"password\", \"api_key\"} of the one admin: HTTP Basic, and the key as bearer token"));
   if (admin) {

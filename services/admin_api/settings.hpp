@@ -1,12 +1,12 @@
-// The settings of admin_api. Start-up thread.
+// The settings of admin_api, with their defaults in readSettings(). Start-up thread.
 #pragma once
 
 #include "libs/bus/connection.hpp"
 #include "libs/config/loader.hpp"
 #include "libs/http/server.hpp"
 #include "libs/sql/sql.hpp"
-#include "services/admin_api/access.hpp"
-#include "services/admin_api/backend.hpp"
+#include "services/admin_api/api/access.hpp"
+#include "services/admin_api/api/backend.hpp"
 
 namespace tollgate::admin_api {
 

@@ -1,0 +1,154 @@
+#include "services/admin_api/api/access.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "services/admin_api/api/operation.hpp"
+
+namespace tollgate::admin_api {
+namespace {
+
+constexpr std::size_t kAddressesMax = 10'000;
+constexpr std::size_t kAddressCharactersMax = 64;
+constexpr std::size_t kPasswordCharactersMin = 8;
+constexpr std::size_t kKeyCharactersMin = 16;
+constexpr std::size_t kAuthorizationCharactersMax = 1024;
+
+std::optional<std::string> fromBase64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  while (!text.empty() && text.back() == '=') {
+    text.remove_suffix(1);
+  }
+  std::string decoded;
+  unsigned bits = 0;
+  unsigned held = 0;
+  for (const char c : text) {
+    const auto value = kAlphabet.find(c);
+    if (value == std::string_view::npos) {
+      return std::nullopt;
+    }
+    bits = ((bits << 6U) | static_cast<unsigned>(value)) & 0xffffU;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      decoded += static_cast<char>((bits >> held) & 0xffU);
+    }
+  }
+  return decoded;
+}
+
+// What follows the scheme, which is not case-sensitive (RFC 9110 section 11.1).
+std::optional<std::string_view> afterScheme(std::string_view header, std::string_view scheme) {
+  if (header.size() <= scheme.size() || header[scheme.size()] != ' ') {
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < scheme.size(); ++i) {
+    const char c = header[i] >= 'A' && header[i] <= 'Z' ? static_cast<char>(header[i] + 32) : header[i];
+    if (c != scheme[i]) {
+      return std::nullopt;
+    }
+  }
+  return header.substr(scheme.size() + 1);
+}
+
+http::Response challenge() {
+  auto response = toResponse(Refused{401, statusTitle(401), "send HTTP Basic credentials or an API key as a bearer token", "", "11.2", {}});
+  response.headers["WWW-Authenticate"] = "Basic realm=\"tollgate\", charset=\"UTF-8\", Bearer realm=\"tollgate\"";
+  return response;
+}
+
+}  // namespace
+
+base::Result<Admin> Admin::parse(const std::string& json) {
+  const auto document = nlohmann::json::parse(json, nullptr, false);
+  if (!document.is_object()) {
+    return base::fail(base::ErrorCode::kInvalid, "must hold a JSON object {\"name\", \"password\", \"api_key\"}");
+  }
+  Admin admin{textOf(document, "name"), textOf(document, "password"), textOf(document, "api_key")};
+  if (admin.name.empty() || admin.name.size() > 128 || admin.name.find(':') != std::string::npos) {
+    return base::fail(base::ErrorCode::kInvalid, "name must be 1 to 128 characters without a colon");
+  }
+  if (admin.password.size() < kPasswordCharactersMin) {
+    return base::fail(base::ErrorCode::kInvalid, "password must have at least 8 characters");
+  }
+  if (!admin.api_key.empty() && admin.api_key.size() < kKeyCharactersMin) {
+    return base::fail(base::ErrorCode::kInvalid, "api_key must have at least 16 characters, or be left out");
+  }
+  return admin;
+}
+
+std::optional<http::Response> Access::check(http::Request& request) {
+  request.headers.erase(kAuthorHeader);
+  if (public_paths_.contains(request.path)) {
+    return std::nullopt;
+  }
+  const auto address = request.remote_address.substr(0, kAddressCharactersMax);
+  if (const auto wait = waitOf(address); wait > 0) {
+    return toResponse(
+        Refused{429, statusTitle(429), "too many failed attempts from this address", "", "11.2", {{"Retry-After", std::to_string(wait)}}});
+  }
+  const auto header = request.headers.find("authorization");
+  if (header == request.headers.end()) {
+    return challenge();  // no credentials were tried: a browser's first request
+  }
+  if (!isValid(header->second)) {
+    countFailure(address);
+    return challenge();
+  }
+  request.headers[kAuthorHeader] = admin_.name;
+  return std::nullopt;
+}
+
+bool Access::isValid(const std::string& authorization) const {
+  if (authorization.size() > kAuthorizationCharactersMax) {
+    return false;
+  }
+  if (const auto key = afterScheme(authorization, "bearer")) {
+    return !admin_.api_key.empty() && sameSecret(admin_.api_key, std::string(*key));
+  }
+  const auto basic = afterScheme(authorization, "basic");
+  const auto pair = basic ? fromBase64(*basic) : std::nullopt;
+  const auto colon = pair ? pair->find(':') : std::string::npos;
+  if (colon == std::string::npos) {
+    return false;
+  }
+  const bool name = sameSecret(admin_.name, pair->substr(0, colon));
+  const bool password = sameSecret(admin_.password, pair->substr(colon + 1));
+  return name && password;
+}
+
+std::int64_t Access::waitOf(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  const auto found = failures_.find(address);
+  if (found == failures_.end() || found->second.count < settings_.failures_per_minute_max) {
+    return 0;
+  }
+  const auto left = found->second.window_end - clock_.monotonic();
+  return left.count() <= 0 ? 0 : std::chrono::ceil<std::chrono::seconds>(left).count();
+}
+
+void Access::countFailure(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.monotonic();
+  if (failures_.size() >= kAddressesMax) {
+    std::erase_if(failures_, [now](const auto& entry) { return entry.second.window_end <= now; });
+  }
+  // When the table is full of running counts, further addresses share one.
+  auto& failures = failures_[failures_.size() >= kAddressesMax ? std::string() : address];
+  if (failures.window_end <= now) {
+    failures = {0, now + std::chrono::minutes(1)};
+  }
+  ++failures.count;
+}
+
+bool sameSecret(const std::string& expected, const std::string& given) {
+  if (expected.empty()) {
+    return given.empty();
+  }
+  unsigned difference = expected.size() == given.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(expected[i % expected.size()]);
+  }
+  return difference == 0;
+}
+
+}  // namespace tollgate::admin_api

@@ -1,0 +1,233 @@
+// Call detail records (REQUIREMENTS 10.1) with attempts and decision trace (REQUIREMENTS 10.3). Read only: billing writes them.
+#include "libs/base/ids.hpp"
+#include "libs/base/reason.hpp"
+#include "libs/cdr/columns.hpp"
+#include "services/admin_api/operations/operations.hpp"
+#include "services/admin_api/resources/store.hpp"
+
+namespace tollgate::admin_api {
+namespace {
+
+Kind kindOf(cdr::Type type) {
+  switch (type) {
+    case cdr::Type::kText:
+      return Kind::kText;
+    case cdr::Type::kInteger:
+      return Kind::kInteger;
+    case cdr::Type::kMicros:
+      return Kind::kMoney;
+    case cdr::Type::kTime:
+      return Kind::kTime;
+  }
+  return Kind::kText;
+}
+
+// The columns that are shown, as fields of this API. They are read only, so name, column, kind and nullability are all that matters.
+template <class Source>
+std::vector<Field> fieldsOf(const cdr::Table<Source>& table) {
+  std::vector<Field> fields;
+  for (const auto& column : table.columns) {
+    if (!column.internal) {
+      fields.push_back({.name = column.publicName(), .column = column.name, .kind = kindOf(column.type), .nullable = column.nullable});
+    }
+  }
+  return fields;
+}
+
+const std::vector<Field>& cdrFields() {
+  static const std::vector<Field> kFields = fieldsOf(cdr::cdrs());
+  return kFields;
+}
+
+const std::vector<Field>& attemptFields() {
+  static const std::vector<Field> kFields = fieldsOf(cdr::attempts());
+  return kFields;
+}
+
+// "SELECT <columns of the fields> FROM <table>"
+std::string selectOf(const std::vector<Field>& fields, const std::string& table) {
+  std::string columns;
+  for (const auto& field : fields) {
+    columns += (columns.empty() ? "" : ", ") + field.columnName();
+  }
+  return "SELECT " + columns + " FROM " + table;
+}
+
+Json rowJson(const std::vector<Field>& fields, const sql::Row& row) {
+  Json document = Json::object();
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    document[fields[i].name] = fromSql(fields[i], row, i);
+  }
+  return document;
+}
+
+class ZeroRandom final : public base::Random {
+ public:
+  [[nodiscard]] std::uint64_t next() override { return 0; }
+};
+
+// The smallest call id of a moment. Ids carry their set-up time, so a span of time is a span of the primary key.
+std::string firstIdOf(base::WallTime time) {
+  ZeroRandom zero;
+  return base::CallId::make(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(), zero).text();
+}
+
+Outcome<void> addTimes(const Call& call, std::vector<Condition>& conditions) {
+  // An id is made a moment before or after setup_at is taken; the span of ids is wider by this much.
+  constexpr auto kSlack = std::chrono::minutes(1);
+  for (const bool is_from : {true, false}) {
+    const std::string name = is_from ? "from" : "to";
+    const auto text = call.query(name);
+    if (text.empty()) {
+      continue;
+    }
+    const auto time = parseTime(text);
+    if (!time) {
+      return refuse(400, "must be a time like 2026-01-31T00:00:00Z", name, "11.1");
+    }
+    conditions.push_back({is_from ? "setup_at >= ?" : "setup_at < ?", {sql::fromTime(*time)}});
+    const auto edge = is_from ? std::max(*time - kSlack, base::WallTime{}) : *time + kSlack;
+    conditions.push_back({is_from ? "call_id >= ?" : "call_id < ?", {firstIdOf(edge)}});
+  }
+  return {};
+}
+
+Outcome<void> addIds(const Call& call, std::vector<Condition>& conditions) {
+  constexpr std::pair<const char*, const char*> kColumns[] = {
+      {"customer", "customer_id"}, {"trunk", "trunk_id"}, {"carrier", "carrier_trunk_id"}};
+  for (const auto& [name, column] : kColumns) {
+    TG_PASS_ASSIGN(id, call.queryInteger(name, 0, 1, INT64_MAX));
+    if (id != 0) {
+      conditions.push_back({std::string(column) + " = ?", {id}});
+    }
+  }
+  return {};
+}
+
+Outcome<std::vector<Condition>> readConditions(const Call& call) {
+  std::vector<Condition> conditions;
+  TG_PASS(addTimes(call, conditions));
+  TG_PASS(addIds(call, conditions));
+  const auto number = call.query("number");
+  if (!number.empty()) {
+    if (number.size() > base::limits::kDigitsMax || number.find_first_not_of("0123456789+") != std::string::npos) {
+      return refuse(400, "must be digits, a + before them allowed", "number", "11.1");
+    }
+    const sql::Value start = number + "%";
+    conditions.push_back({"(called_rated LIKE ? OR called_in LIKE ? OR caller_in LIKE ?)", {start, start, start}});
+  }
+  const auto reason = call.query("reason");
+  if (!reason.empty()) {
+    if (!base::reasonFromWord(reason)) {
+      return refuse(400, "is not a reason of the reject map", "reason", "7");
+    }
+    conditions.push_back({"reason = ?", {reason}});
+  }
+  const auto cursor = call.query("cursor");
+  if (!cursor.empty()) {
+    TG_PASS_ASSIGN(last, decodeCursor(cursor));
+    if (!base::CallId::parse(last).isSet()) {
+      return refuse(400, "does not belong to this list", "cursor", "11.1");
+    }
+    conditions.push_back({"call_id < ?", {last}});
+  }
+  return conditions;
+}
+
+Outcome<http::Response> listCdrs(Backend& backend, const Call& call) {
+  TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
+  TG_PASS_ASSIGN(conditions, readConditions(call));
+  std::string query = selectOf(cdrFields(), cdr::cdrs().name);
+  std::vector<sql::Value> parameters;
+  for (std::size_t i = 0; i < conditions.size(); ++i) {
+    query += (i == 0 ? " WHERE " : " AND ") + conditions[i].sql;
+    parameters.insert(parameters.end(), conditions[i].parameters.begin(), conditions[i].parameters.end());
+  }
+  query += " ORDER BY call_id DESC LIMIT " + std::to_string(limit + 1);
+  TG_STORE(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) { return session.query(query, parameters); }));
+  std::vector<Json> items;
+  for (const auto& row : rows) {
+    items.push_back(rowJson(cdrFields(), row));
+  }
+  const bool more = items.size() > static_cast<std::size_t>(limit);
+  items.resize(std::min(items.size(), static_cast<std::size_t>(limit)));
+  return pageResponse(items, more ? encodeCursor(textOf(items.back(), "call_id")) : "");
+}
+
+base::Result<Json> loadCdr(sql::Session& session, const std::string& id) {
+  TG_TRY_ASSIGN(rows, session.query(selectOf(cdrFields(), cdr::cdrs().name) + " WHERE call_id = ?", {id}));
+  if (rows.empty()) {
+    return base::fail(base::ErrorCode::kNotFound, "there is no CDR of call " + id);
+  }
+  auto document = rowJson(cdrFields(), rows[0]);
+  document["attempts"] = Json::array();
+  TG_TRY_ASSIGN(attempts, session.query(selectOf(attemptFields(), cdr::attempts().name) + " WHERE call_id = ? ORDER BY number", {id}));
+  for (const auto& attempt : attempts) {
+    document["attempts"].push_back(rowJson(attemptFields(), attempt));
+  }
+  TG_TRY_ASSIGN(traces, session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {id}));
+  auto trace = traces.empty() ? Json::array() : Json::parse(traces[0].text(0), nullptr, false);
+  document["trace"] = trace.is_discarded() ? Json::array() : std::move(trace);
+  return document;
+}
+
+Outcome<http::Response> readCdr(Backend& backend, const Call& call) {
+  const auto found = call.request.parameters.find("id");
+  const auto id = found == call.request.parameters.end() ? base::CallId() : base::CallId::parse(found->second);
+  if (!id.isSet()) {
+    return refuse(400, "must be a call id", "id", "11.1");
+  }
+  TG_STORE(document, backend.pool.use<Json>([&](sql::Session& session) { return loadCdr(session, id.text()); }));
+  return jsonResponse(200, document);
+}
+
+Json shownSchema(const std::vector<Field>& fields) {
+  Json schema = {{"type", "object"}, {"properties", Json::object()}};
+  for (const auto& field : fields) {
+    auto property = fieldSchema(field);
+    for (const auto* bound : {"minimum", "maximum", "minLength", "maxLength", "default"}) {
+      property.erase(bound);
+    }
+    schema["properties"][field.name] = std::move(property);
+  }
+  return schema;
+}
+
+}  // namespace
+
+std::vector<Operation> cdrOperations(Backend& backend) {
+  Operation listing{
+      .method = "GET", .pattern = "/v1/cdrs", .id = "listCdrs", .tag = "cdr", .summary = "list call detail records, newest first"};
+  const Json id_schema = {{"type", "integer"}, {"minimum", 1}};
+  const Json time_schema = {{"type", "string"}, {"format", "date-time"}};
+  const Json text_schema = {{"type", "string"}};
+  listing.query = {limitParameter(),
+                   cursorParameter(),
+                   {"from", time_schema, "Set up at or after."},
+                   {"to", time_schema, "Set up before."},
+                   {"customer", id_schema, "Only calls of this customer."},
+                   {"trunk", id_schema, "Only calls from this trunk."},
+                   {"carrier", id_schema, "Only calls to this carrier trunk."},
+                   {"number", text_schema, "Only calls whose called or calling number starts so."},
+                   {"reason", text_schema, "Only calls with this reason word."}};
+  listing.response_schema = "Cdr";
+  listing.is_page = true;
+  listing.answer = [&backend](const Call& call) { return listCdrs(backend, call); };
+  Operation reading{.method = "GET",
+                    .pattern = "/v1/cdrs/{id}",
+                    .id = "readCdr",
+                    .tag = "cdr",
+                    .summary = "read a call detail record with its attempts and decision trace"};
+  reading.response_schema = "Cdr";
+  reading.answer = [&backend](const Call& call) { return readCdr(backend, call); };
+  return {listing, reading};
+}
+
+Json cdrSchemas() {
+  auto schema = shownSchema(cdrFields());
+  schema["properties"]["attempts"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/CdrAttempt"}}}};
+  schema["properties"]["trace"] = {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/TraceStep"}}}};
+  return {{"Cdr", schema}, {"CdrAttempt", shownSchema(attemptFields())}};
+}
+
+}  // namespace tollgate::admin_api

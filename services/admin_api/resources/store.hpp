@@ -1,0 +1,43 @@
+// Documents of a resource in MySQL: statements made from the declaration. Blocks: worker threads only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/result.hpp"
+#include "services/admin_api/resources/resource.hpp"
+
+namespace tollgate::admin_api {
+
+struct Condition {
+  std::string sql;  // "customer_id = ?"
+  std::vector<sql::Value> parameters;
+};
+
+struct PageQuery {
+  std::vector<Condition> conditions;
+  std::string order;  // ORDER BY of it
+  std::size_t rows_max = 0;
+};
+
+[[nodiscard]] base::Result<std::optional<Json>> loadOne(sql::Session& session, const Resource& resource, std::int64_t id);
+[[nodiscard]] base::Result<std::vector<Json>> loadPage(sql::Session& session, const Resource& resource, const PageQuery& query);
+
+// The new id. `id` 0 = assigned. parent_id 0 = none.
+[[nodiscard]] base::Result<std::int64_t> insertOne(Change& change, const Resource& resource, std::int64_t id, std::int64_t parent_id,
+                                                   const Json& document);
+// Nested rows keep their ids where they say the same thing as before, so that records of calls go on naming them.
+[[nodiscard]] base::Result<void> updateOne(Change& change, const Resource& resource, std::int64_t id, const Json& before,
+                                           const Json& document);
+[[nodiscard]] base::Result<void> deleteOne(Change& change, const Resource& resource, std::int64_t id);
+
+[[nodiscard]] base::Result<bool> exists(sql::Session& session, std::string_view table, std::int64_t id);
+// Whether the query gives a row.
+[[nodiscard]] base::Result<bool> any(sql::Session& session, std::string_view query, const std::vector<sql::Value>& parameters);
+
+// "?,?,?" for IN lists.
+[[nodiscard]] std::string marks(std::size_t count);
+
+}  // namespace tollgate::admin_api
