@@ -45,6 +45,20 @@ std::string endedByWord(call::v1::EndedBy ended_by) {
   }
 }
 
+// Empty for a call whose instance was lost before it reported how the INVITE arrived.
+std::string transportWord(common::v1::Transport transport) {
+  switch (transport) {
+    case common::v1::TRANSPORT_UDP:
+      return "udp";
+    case common::v1::TRANSPORT_TCP:
+      return "tcp";
+    case common::v1::TRANSPORT_TLS:
+      return "tls";
+    default:
+      return "";
+  }
+}
+
 // Columns of any source.
 template <class Source, class Value>
 Column<Source> text(const char* name, std::size_t length, Value value) {
@@ -136,6 +150,7 @@ std::vector<Column<Cdr>> cdrColumns() {
       id("trunk_id", &R::trunk_id),
       text("source_address", 45, &R::source_address),
       integer("source_port", &R::source_port),
+      text<Cdr>("source_transport", 8, [](const Cdr& cdr) { return transportWord(cdr.call.record.source_transport()); }),
       id("source_row_id", &R::source_row_id),
       id("carrier_customer_id", &R::carrier_customer_id),
       id("carrier_trunk_id", &R::carrier_trunk_id),

@@ -251,6 +251,7 @@ void fillSides(call::v1::CallRecord& to, const call::CallRecord& record) {
   to.set_trunk_id(record.trunk.value());
   to.set_source_address(record.source_address);
   to.set_source_port(record.source_port);
+  to.set_source_transport(static_cast<common::v1::Transport>(record.transport));
   to.set_source_row_id(record.source_row.value());
   to.set_carrier_customer_id(record.carrier_customer.value());
   to.set_carrier_trunk_id(record.carrier_trunk.value());

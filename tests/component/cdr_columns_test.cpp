@@ -81,6 +81,7 @@ cdr::FinishedCall fullCall() {
     }
   }
   record.mutable_pdd()->set_seconds(2);
+  record.set_source_transport(common::v1::TRANSPORT_UDP);
   record.set_reason(common::v1::REASON_NORMAL);
   record.set_ended_by(call::v1::ENDED_BY_CALLER);
   auto& attempt = *record.add_attempts();

@@ -20,7 +20,8 @@ class Answered(SipCase):
         self.assertEqual((cdr["reason"], cdr["ended_by"], cdr["final_code"]), ("normal", "caller", 200))
         self.assertEqual((cdr["customer_id"], cdr["trunk_id"], cdr["carrier_trunk_id"]), (w.customer, w.trunk, w.carrier))
         self.assertEqual((cdr["called_in"], cdr["called_out"], cdr["caller_in"]), (w.number, w.number[2:], "37477123456"))
-        self.assertEqual((cdr["rule_code"], cdr["rate_prefix"], cdr["source_address"]), ("44", "44", w.source))
+        self.assertEqual((cdr["rule_code"], cdr["rate_prefix"]), ("44", "44"))
+        self.assertEqual((cdr["source_address"], cdr["source_transport"]), (w.source, "udp"))
         for name in ("setup_at", "ringing_at", "answered_at", "ended_at", "pdd_ms", "egress_sip_call_id"):
             self.assertTrue(cdr[name] is not None and cdr[name] != "", name)
         self.assertEqual(len(cdr["attempts"]), 1)
