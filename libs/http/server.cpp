@@ -16,9 +16,9 @@
 
 #include "libs/base/assert.hpp"
 #include "libs/base/handle.hpp"
+#include "libs/base/worker_pool.hpp"
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
-#include "libs/http/worker_pool.hpp"
 #include "libs/telemetry/log.hpp"
 
 namespace tollgate::http {
@@ -178,7 +178,7 @@ struct Server::State {
   std::function<void(const Observation&)> observer;
   // Owned.
   std::unique_ptr<http_listener> listener;
-  std::unique_ptr<WorkerPool> workers;
+  std::unique_ptr<base::WorkerPool> workers;
   std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
   // Derived.
   std::uint16_t port = 0;
@@ -234,8 +234,8 @@ void Server::State::onBody(const ExchangePtr& exchange, const std::shared_ptr<Re
   } catch (const std::exception&) {
     return answer(exchange, problem(400, "Bad Request", "the body did not arrive"));
   }
-  const bool is_queued = workers->submit([this, exchange, request, match] { work(exchange, *request, match.route->handler); });
-  if (!is_queued) {
+  const auto queued = workers->submit([this, exchange, request, match] { work(exchange, *request, match.route->handler); });
+  if (!queued) {
     answer(exchange, overloaded());
   }
 }
@@ -316,7 +316,7 @@ std::vector<std::string> Server::routes() const {
 
 base::Result<void> Server::start() {
   TG_ASSERT(!state_->is_started);
-  state_->workers = std::make_unique<WorkerPool>(state_->settings.threads, state_->settings.queue_max);
+  state_->workers = std::make_unique<base::WorkerPool>("http", state_->settings.threads, state_->settings.queue_max);
   const auto outcome = state_->listen();
   state_->is_started = outcome.has_value();
   if (!outcome) {
