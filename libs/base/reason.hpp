@@ -50,6 +50,7 @@ enum class Reason : std::uint8_t {
   kNoAck = 44,
   kSetupTimeout = 45,
 };
+inline constexpr Reason kLastReason = Reason::kSetupTimeout;
 
 struct ReasonRow {
   Reason reason;

@@ -10,15 +10,17 @@
 
 namespace tollgate::base {
 
+// Same numbers as tollgate.bus.v1.RpcErrorCode.
 enum class ErrorCode {
-  kUnavailable,  // the other side cannot be reached now
-  kTimeout,      // no answer before the deadline
-  kInvalid,      // the input breaks a rule
-  kConflict,     // another state than expected: duplicate key, version mismatch
+  kUnavailable = 1,  // the other side cannot be reached now
+  kTimeout,          // no answer before the deadline
+  kInvalid,          // the input breaks a rule
+  kConflict,         // another state than expected: duplicate key, version mismatch
   kNotFound,
   kOverLimit,  // a bound was hit: queue full, body too large
   kInternal,   // our own fault
 };
+inline constexpr ErrorCode kLastErrorCode = ErrorCode::kInternal;
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;

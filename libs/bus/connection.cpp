@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "libs/base/random.hpp"
-#include "libs/bus/callback_registry.hpp"
 #include "libs/bus/connection_state.hpp"
 #include "libs/telemetry/log.hpp"
 
@@ -20,7 +19,8 @@ constexpr std::int64_t kPingIntervalMs = 2000;  // with two pings out a stalled 
 constexpr int kPingsOutMax = 2;
 // A stalled server must not hold the thread of a call: past this the connection counts as lost.
 constexpr std::int64_t kWriteDeadlineMs = 250;
-constexpr int kRequestBufferBytes = 32 * 1024;  // old requests are poison
+// A request that waited in the buffer of a lost connection would be answered after its asker gave up.
+constexpr int kRequestBufferBytes = 32 * 1024;
 constexpr int kEventBufferBytes = 8 * 1024 * 1024;
 constexpr std::chrono::milliseconds kRebuildWait{500};
 constexpr std::int64_t kLastFlushMs = 500;
@@ -38,11 +38,16 @@ void onConnectionClosed(natsConnection* handle, void* closure) noexcept {
 }
 
 // The subscription may be gone already: it is not looked at.
-void onProblem(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
+void onError(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
   if (const auto state = Connections::instance().find(closure)) {
-    state->problems.fetch_add(1, std::memory_order_relaxed);
-    telemetry::warn("bus problem", {{"connection", state->settings.name}, {"error", natsStatus_GetText(status)}});
+    state->metrics->errors.add();
+    telemetry::warn("bus error", {{"connection", state->settings.name}, {"error", natsStatus_GetText(status)}});
   }
+}
+
+telemetry::Counter& counterOf(const ExportTo& target, ConnectionKind kind, const std::string& noun, std::string_view help) {
+  return target.metrics.counter("tollgate_" + std::string(target.service) + "_bus_" + noun + "_total", help,
+                                {{"connection", kind == ConnectionKind::kRequests ? "requests" : "events"}});
 }
 
 void startLibrary() {
@@ -98,7 +103,7 @@ base::Result<NatsOptions> Connection::State::makeOptions() const {
   set(natsOptions_SetDisconnectedCB(raw, onConnectionEvent, closure));
   set(natsOptions_SetReconnectedCB(raw, onConnectionEvent, closure));
   set(natsOptions_SetClosedCB(raw, onConnectionClosed, closure));
-  set(natsOptions_SetErrorHandler(raw, onProblem, closure));
+  set(natsOptions_SetErrorHandler(raw, onError, closure));
   if (set.status() != NATS_OK) {
     return base::fail(base::ErrorCode::kInvalid, "bus settings: " + std::string(natsStatus_GetText(set.status())) + " (check the URL " +
                                                      settings.url + " and the CA file)");
@@ -106,6 +111,8 @@ base::Result<NatsOptions> Connection::State::makeOptions() const {
   return options;
 }
 
+// Makes a new native connection and moves every subscription to it. The old handles are destroyed at the end, outside of the locks: closing
+// a native connection waits for threads of the library, which may be in a callback that wants one of these locks.
 base::Result<void> Connection::State::connect() {
   TG_TRY_ASSIGN(options, makeOptions());
   natsConnection* raw = nullptr;
@@ -137,6 +144,7 @@ base::Result<void> Connection::State::connect() {
   return {};
 }
 
+// The state is read from the library under change_mutex: callbacks come on several threads, and handlers must hear the changes in order.
 void Connection::State::refreshConnected() {
   const std::lock_guard order(change_mutex);
   bool now = false;
@@ -150,7 +158,7 @@ void Connection::State::refreshConnected() {
   if (now) {
     telemetry::info("bus connected", {{"connection", settings.name}});
   } else {
-    losses.fetch_add(1, std::memory_order_relaxed);
+    metrics->losses.add();
     telemetry::warn("bus connection lost", {{"connection", settings.name}});
   }
   for (const auto& handler : change_handlers) {
@@ -158,6 +166,8 @@ void Connection::State::refreshConnected() {
   }
 }
 
+// The library gives a connection up for good after two refused log-ins in a row (libs/bus/TRAPS.md 2.8). A rebuild cannot run here, on the
+// library's own callback thread, so the maintainer does it. `closed` is an old connection when a rebuild has just replaced it.
 void Connection::State::onClosed(natsConnection* closed) {
   refreshConnected();
   {
@@ -175,13 +185,14 @@ void Connection::State::maintain() {
   std::unique_lock lock(maintain_mutex);
   while (true) {
     maintain_wake.wait(lock, [this] { return stopping || rebuild_wanted; });
+    // A pause before each rebuild, so that refused credentials do not become a storm of log-ins.
     maintain_wake.wait_for(lock, kRebuildWait, [this] { return stopping; });
     if (stopping) {
       return;
     }
     rebuild_wanted = false;
     lock.unlock();
-    rebuilds.fetch_add(1, std::memory_order_relaxed);
+    metrics->rebuilds.add();
     const auto result = connect();
     if (!result) {
       telemetry::warn("bus connection refused", {{"connection", settings.name}, {"error", result.error().message}});
@@ -191,6 +202,8 @@ void Connection::State::maintain() {
   }
 }
 
+// The order matters: no rebuild any more, then the events still buffered go out, then callbacks find nothing, and the native connection is
+// closed last.
 void Connection::State::shutDown() {
   {
     const std::lock_guard lock(maintain_mutex);
@@ -221,15 +234,26 @@ void Connection::State::shutDown() {
   last.reset();  // closes; the subscriptions are destroyed after it, when nothing can be delivered to them
 }
 
+ConnectionMetrics::ConnectionMetrics(const ExportTo& target, ConnectionKind kind)
+    : losses(counterOf(target, kind, "losses", "times a connection to the bus was lost")),
+      rebuilds(counterOf(target, kind, "rebuilds", "times a connection to the bus was made anew")),
+      errors(counterOf(target, kind, "errors", "slow consumers and permission violations on the bus")),
+      late_requests(counterOf(target, kind, "late_requests", "requests from the bus read or answered after their deadline, and dropped")) {}
+
 Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Connection::~Connection() {
   state_->shutDown();
 }
 
-base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSettings& settings, ConnectionKind kind) {
+base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSettings& settings, ConnectionKind kind,
+                                                           std::optional<ExportTo> metrics) {
   startLibrary();
   auto state = std::make_shared<State>();
+  if (!metrics) {
+    state->own_metrics = std::make_unique<telemetry::Metrics>();
+  }
+  state->metrics.emplace(metrics ? *metrics : ExportTo{*state->own_metrics, "unnamed"}, kind);
   state->settings = settings;
   state->kind = kind;
   state->closure = Connections::instance().add(state);
@@ -243,6 +267,10 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSetti
   }
   state->maintainer = std::thread([raw = state.get()] { raw->maintain(); });
   return std::unique_ptr<Connection>(new Connection(std::move(state)));  // the constructor is private
+}
+
+const ConnectionMetrics& Connection::metrics() const {
+  return *state_->metrics;
 }
 
 bool Connection::isConnected() const {

@@ -1,16 +1,17 @@
-// One connection to NATS. A process has two: kRequests flushes every message at once and keeps a small reconnect buffer (old requests
-// are poison), kEvents buffers. Reconnects for ever by itself. All members are thread-safe.
+// One connection to NATS. A process has two: kRequests sends every message without delay and buffers little while it is disconnected,
+// because an old request is answered for nobody; kEvents buffers. A connection reconnects for as long as it lives. It owns its native
+// connection, which it makes anew when the library gives it up, and a thread for that. Any thread may call any member.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "libs/base/result.hpp"
+#include "libs/telemetry/metrics.hpp"
 
 namespace tollgate::bus {
 
@@ -29,7 +30,7 @@ struct Delivery {
   std::string_view subject;
   std::string_view data;
   std::string_view reply_to;   // empty = no reply wanted
-  bool no_responders = false;  // the server says: nobody listens to the subject of your request
+  bool no_responders = false;  // nobody listens to the subject of the request, says the server
 };
 
 // Unsubscribes when destroyed, after what was received has been handled; the handler does not run any more afterwards. Destroy it on a
@@ -46,18 +47,27 @@ class Subscription {
   std::shared_ptr<State> state_;  // shared with the delivery callback and the connection, which subscribes again after a rebuild
 };
 
-// Since open(). For metrics.
-struct ConnectionStats {
-  std::uint64_t losses = 0;            // times the connection went away
-  std::uint64_t rebuilds = 0;          // times it had to be made anew: credentials refused, closed by the library
-  std::uint64_t problems = 0;          // slow consumers, permission violations; each is logged
-  std::uint64_t stale_deliveries = 0;  // for subscriptions that were gone
+// Where the metrics of a connection go; `metrics` outlives it.
+struct ExportTo {
+  telemetry::Metrics& metrics;
+  std::string_view service;
+};
+
+// What a connection counts, as metrics tollgate_<service>_bus_*{connection="requests" or "events"}. Any thread.
+struct ConnectionMetrics {
+  ConnectionMetrics(const ExportTo& target, ConnectionKind kind);  // start-up thread
+  telemetry::Counter& losses;                                      // times the connection was lost
+  telemetry::Counter& rebuilds;       // times it had to be made anew: credentials refused, closed by the library
+  telemetry::Counter& errors;         // slow consumers, permission violations; each is logged
+  telemetry::Counter& late_requests;  // read or answered after their deadline, and dropped
 };
 
 class Connection {
  public:
   // Does not fail when the server is away: the connection comes up when the server does. Errors: bad URL, bad CA file.
-  [[nodiscard]] static base::Result<std::unique_ptr<Connection>> open(const ConnectionSettings& settings, ConnectionKind kind);
+  // Without `metrics`, as in tests, the counters belong to the connection and nobody exports them.
+  [[nodiscard]] static base::Result<std::unique_ptr<Connection>> open(const ConnectionSettings& settings, ConnectionKind kind,
+                                                                      std::optional<ExportTo> metrics = std::nullopt);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -81,7 +91,7 @@ class Connection {
   // Waits until the server has seen what was published. For start-up and tests.
   [[nodiscard]] base::Result<void> flush(std::chrono::milliseconds timeout);
 
-  [[nodiscard]] ConnectionStats stats() const;
+  [[nodiscard]] const ConnectionMetrics& metrics() const;
 
   struct State;
   [[nodiscard]] State& state() { return *state_; }  // for libs/bus itself
@@ -90,10 +100,5 @@ class Connection {
   explicit Connection(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;  // shared with subscriptions and callbacks, which may outlive the connection
 };
-
-// Sends one control request to every instance and gathers the replies (raw bytes) until `enough` of them came or the time is over.
-// Blocks: worker threads only. enough = 0: wait out the time.
-[[nodiscard]] std::vector<std::string> gatherReplies(Connection& connection, std::string_view subject, std::string_view data,
-                                                     std::size_t enough, std::chrono::milliseconds time);
 
 }  // namespace tollgate::bus

@@ -3,18 +3,57 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "libs/bus/connection.hpp"
 #include "libs/bus/nats_handles.hpp"
 
 namespace tollgate::bus {
+
+// What the NATS client's C callbacks carry is a number, never a pointer: a late callback finds nothing here and does nothing. The table is
+// one for the process because the library's callback threads are: they outlive every connection, and a callback brings nothing but its
+// number. Any thread.
+template <class Target>
+class CallbackRegistry {
+ public:
+  [[nodiscard]] static CallbackRegistry& instance() {
+    // Never destroyed: library threads may still call back while the process exits.
+    static auto& registry = *std::make_unique<CallbackRegistry>().release();
+    return registry;
+  }
+
+  [[nodiscard]] void* add(const std::shared_ptr<Target>& target) {
+    const std::unique_lock lock(mutex_);
+    targets_.emplace(++last_, target);
+    // The library passes a void* through; here it is the number itself.
+    return reinterpret_cast<void*>(last_);  // NOLINT(performance-no-int-to-ptr)
+  }
+
+  void remove(void* closure) {
+    const std::unique_lock lock(mutex_);
+    targets_.erase(reinterpret_cast<std::uintptr_t>(closure));
+  }
+
+  [[nodiscard]] std::shared_ptr<Target> find(void* closure) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = targets_.find(reinterpret_cast<std::uintptr_t>(closure));
+    return found == targets_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::uintptr_t, std::weak_ptr<Target>> targets_;
+  std::uintptr_t last_ = 0;
+};
 
 struct Subscription::State {
   // Passed in.
@@ -39,10 +78,13 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   ConnectionSettings settings;
   ConnectionKind kind = ConnectionKind::kRequests;
 
+  std::optional<ConnectionMetrics> metrics;  // always set after open()
+
   // Owned.
-  mutable std::shared_mutex handle_mutex;  // shared by users of the handle, exclusive only for the swap of a rebuild
-  NatsConnection handle;                   // empty: refused by the server so far
-  std::mutex subscriptions_mutex;          // taken before handle_mutex
+  std::unique_ptr<telemetry::Metrics> own_metrics;  // when none were passed in
+  mutable std::shared_mutex handle_mutex;           // shared by users of the handle, exclusive only for the swap of a rebuild
+  NatsConnection handle;                            // empty: refused by the server so far
+  std::mutex subscriptions_mutex;                   // taken before handle_mutex
   std::vector<std::weak_ptr<Subscription::State>> subscriptions;
   std::mutex change_mutex;  // keeps the order of what handlers are told
   std::vector<std::function<void(bool)>> change_handlers;
@@ -55,9 +97,6 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
 
   // Derived.
   std::atomic<bool> connected{false};
-  std::atomic<std::uint64_t> losses{0};
-  std::atomic<std::uint64_t> rebuilds{0};
-  std::atomic<std::uint64_t> problems{0};
 
   [[nodiscard]] base::Result<NatsOptions> makeOptions() const;
   [[nodiscard]] base::Result<void> connect();  // first connect and rebuild

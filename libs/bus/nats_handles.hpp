@@ -21,8 +21,7 @@ using NatsOwned = std::unique_ptr<Handle, NatsDeleter<Handle, kDestroy>>;
 using NatsOptions = NatsOwned<natsOptions, natsOptions_Destroy>;
 using NatsConnection = NatsOwned<natsConnection, natsConnection_Destroy>;
 using NatsSubscription = NatsOwned<natsSubscription, natsSubscription_Destroy>;
-// The library frees messages on a thread of its own, which it wakes for each one while it is idle: that costs more than the message. So
-// small ones wait here, some per thread, and are freed together.
+// Small messages wait, some per thread, and are freed together: message_bin.cpp says why. Any thread.
 void destroyLater(natsMsg* message) noexcept;
 
 using NatsMessage = NatsOwned<natsMsg, destroyLater>;

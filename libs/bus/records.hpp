@@ -1,5 +1,5 @@
 // Records: events that must not be lost. They are stored by the JetStream stream CALL_EVENTS with a message id and read by a durable
-// consumer that acknowledges after its commit.
+// consumer that acknowledges after its commit. Threads: at each class and function.
 #pragma once
 
 #include <chrono>
@@ -46,8 +46,8 @@ class RecordPublisher {
   std::unique_ptr<State> state_;
 };
 
-// One delivered record. Copyable handle; ack exactly once after the commit, or nak for a prompt redelivery. Neither = redelivery
-// after the consumer's ack wait. Any thread; may outlive the consumer and the connection (an ack then does nothing).
+// One delivered record. Copyable handle; ack exactly once after the commit; without it the record is
+// delivered again after the consumer's ack wait. Any thread; may outlive the consumer and the connection (an ack then does nothing).
 class Record {
  public:
   struct State;
@@ -57,7 +57,6 @@ class Record {
   [[nodiscard]] std::uint64_t streamSequence() const;
   [[nodiscard]] std::uint64_t deliveries() const;  // 1 = first
   void ack() const;
-  void nak() const;
 
  private:
   std::shared_ptr<State> state_;  // shared by the copies of the handle

@@ -9,7 +9,7 @@
 namespace tollgate::bus {
 namespace {
 
-constexpr std::chrono::milliseconds kTick{10};
+constexpr std::chrono::milliseconds kTick{10};  // the expirer wakes no more often, however many requests expire
 constexpr std::size_t kInboxRandomBytes = 12;
 
 base::Error lost() {
@@ -50,7 +50,7 @@ std::uint64_t ReplyInbox::expect(Time deadline, Done done) {
   const std::uint64_t id = ++last_id_;
   waiting_.emplace(id, std::move(done));
   expiries_.push({deadline, id});
-  if (deadline + kTick < wake_at_) {
+  if (deadline + kTick < wake_at_) {  // within a tick of its next wake-up the expirer is early enough
     wake_.notify_one();
   }
   return id;
@@ -71,6 +71,7 @@ ReplyInbox::Done ReplyInbox::take(std::uint64_t id) {
   return node ? std::move(node.mapped()) : Done{};
 }
 
+// A request is completed by whoever takes it out of the map: the reply, the expirer, a lost connection or close(). The others find nothing.
 void ReplyInbox::fail(std::uint64_t id, const base::Error& error) {
   if (const Done done = take(id)) {
     done(tl::unexpected(error));
@@ -98,6 +99,7 @@ void ReplyInbox::close() {
     closed_ = true;
     wake_.notify_all();
   }
+  // First no reply can come any more, then no time-out; what is left is then completed here, with nobody else at it.
   subscription_.reset();
   TG_ASSERT(expirer_.get_id() != std::this_thread::get_id());  // closed inside one of its own completions
   expirer_.join();
@@ -136,7 +138,7 @@ void ReplyInbox::expireLoop() {
       expiries_.pop();
     }
     if (!expired.empty()) {
-      lock.unlock();
+      lock.unlock();  // a completion may ask again
       for (const auto& done : expired) {
         done(base::fail(base::ErrorCode::kTimeout, "no reply on the bus before the deadline"));
       }

@@ -1,20 +1,17 @@
-// Typed request/reply over NATS. An RPC is a small definition type (libs/bus/rpcs_<service>.hpp):
-//
-//   struct Authorize { using Request = auth::v1::AuthorizeRequest; using Reply = auth::v1::AuthorizeReply;
-//                      static constexpr std::string_view kService = "auth", kVerb = "authorize"; };
-//
-// Client and server are made from it; nothing is written by hand per call. The wire is tollgate.bus.v1.RequestBatch: the requests that
-// were gathered for one subject travel as one message with one deadline, and come back as one reply.
+// Typed request/reply over NATS. The contract is the `service` of a .proto; proto/rpc_generator.cpp makes a type of each RPC, for example
+// auth::v1::Auth::Authorize in tollgate/auth/v1/auth.rpc.h, with its Request, its Reply and its subject. Client and server are made from
+// these types; nothing is written by hand per RPC. The wire is tollgate.bus.v1.RequestBatch: the requests that were gathered for one
+// subject travel as one message with one deadline, and come back as one reply.
 #pragma once
 
 #include <chrono>
-#include <concepts>
-#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <tuple>
+#include <utility>
 
 #include "libs/base/result.hpp"
 
@@ -23,11 +20,11 @@ namespace tollgate::bus {
 class Connection;
 
 template <class Def>
-concept RpcDefinition = requires {
+concept RpcVerb = requires {
+  typename Def::Service;
   typename Def::Request;
   typename Def::Reply;
-  { Def::kService } -> std::convertible_to<std::string_view>;
-  { Def::kVerb } -> std::convertible_to<std::string_view>;
+  requires Def::kSubject.starts_with("tg.rpc.");
 };
 
 // Runs a completion where its owner wants it: the ingress posts to the call's loop, blocking callers run it in place.
@@ -42,8 +39,7 @@ class RpcClient {
 
   // With `gather`, requests wait for flush(), which sends one message per subject; without it each call() sends at once.
   // A message costs the bus and the service far more than a request in it. So while one kind of request comes faster than
-  // `spacing_from_per_second`, its messages are sent no more often than every `spacing`, by a thread of the client; one call alone is
-  // never delayed.
+  // `spacing_from_per_second`, flush() sends its messages no more often than every `spacing`; a single request is never held back.
   struct Options {
     bool gather = false;
     std::size_t batch_max = 64;        // items per message
@@ -57,29 +53,28 @@ class RpcClient {
   RpcClient(const RpcClient&) = delete;
   RpcClient& operator=(const RpcClient&) = delete;
 
-  template <RpcDefinition Def>
+  template <RpcVerb Def>
   void call(std::string_view call_id, const typename Def::Request& request, std::chrono::milliseconds timeout,
             std::function<void(base::Result<typename Def::Reply>)> done) {
-    callRaw(Def::kService, Def::kVerb, call_id, request.SerializeAsString(), timeout,
-            [done = std::move(done)](base::Result<std::string> bytes) {
-              if (!bytes) {
-                done(tl::unexpected(std::move(bytes.error())));
-                return;
-              }
-              typename Def::Reply reply;
-              if (!reply.ParseFromString(*bytes)) {
-                done(base::fail(base::ErrorCode::kInternal, "unreadable reply"));
-                return;
-              }
-              done(std::move(reply));
-            });
+    callRaw(Def::kSubject, call_id, request.SerializeAsString(), timeout, [done = std::move(done)](base::Result<std::string> bytes) {
+      if (!bytes) {
+        done(tl::unexpected(std::move(bytes.error())));
+        return;
+      }
+      typename Def::Reply reply;
+      if (!reply.ParseFromString(*bytes)) {
+        done(base::fail(base::ErrorCode::kInternal, "unreadable reply"));
+        return;
+      }
+      done(std::move(reply));
+    });
   }
 
   // Blocks the calling thread until done; for worker threads and tests, never for a loop or a bus thread. Sent at once, executor unused.
-  template <RpcDefinition Def>
+  template <RpcVerb Def>
   [[nodiscard]] base::Result<typename Def::Reply> wait(std::string_view call_id, const typename Def::Request& request,
                                                        std::chrono::milliseconds timeout) {
-    TG_TRY_ASSIGN(bytes, waitRaw(Def::kService, Def::kVerb, call_id, request.SerializeAsString(), timeout));
+    TG_TRY_ASSIGN(bytes, waitRaw(Def::kSubject, call_id, request.SerializeAsString(), timeout));
     typename Def::Reply reply;
     if (!reply.ParseFromString(bytes)) {
       return base::fail(base::ErrorCode::kInternal, "unreadable reply");
@@ -87,13 +82,15 @@ class RpcClient {
     return reply;
   }
 
-  void flush();
+  // Sends what was gathered. When requests were held back by the spacing it returns how long: the owner flushes again after that time, or
+  // earlier.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::duration> flush();
 
  private:
-  void callRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,
-               std::chrono::milliseconds timeout, RawDone done);
-  [[nodiscard]] base::Result<std::string> waitRaw(std::string_view service, std::string_view verb, std::string_view call_id,
-                                                  std::string body, std::chrono::milliseconds timeout);
+  // `subject` must live as long as the client: it is a literal.
+  void callRaw(std::string_view subject, std::string_view call_id, std::string body, std::chrono::milliseconds timeout, RawDone done);
+  [[nodiscard]] base::Result<std::string> waitRaw(std::string_view subject, std::string_view call_id, std::string body,
+                                                  std::chrono::milliseconds timeout);
 
   struct State;
   std::unique_ptr<State> state_;
@@ -132,35 +129,55 @@ struct RpcContext {
 };
 
 // The serving side: queue group = service name. Handlers run on the bus's delivery threads and must not block; what blocks is handed
-// to a pool together with the responder. Requests read after their deadline are dropped and counted.
+// to a pool together with the responder. Requests read after their deadline are dropped, and counted in the
+// connection's metrics.
 class RpcServer {
  public:
   using RawHandler = std::function<void(RpcContext, std::string_view body, RawResponder)>;
 
-  RpcServer(Connection& connection, std::string service);
+  explicit RpcServer(Connection& connection);
   ~RpcServer();  // stops taking requests; responders still alive send nothing any more
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
 
-  template <RpcDefinition Def>
+  template <RpcVerb Def>
   [[nodiscard]] base::Result<void> serve(
       std::function<void(const RpcContext&, const typename Def::Request&, Responder<typename Def::Reply>)> handler) {
-    return serveRaw(Def::kVerb, [handler = std::move(handler)](const RpcContext& context, std::string_view body, RawResponder raw) {
-      typename Def::Request request;
-      if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
-        raw.fail({base::ErrorCode::kInvalid, "unreadable request"});
-        return;
-      }
-      handler(context, request, Responder<typename Def::Reply>(std::move(raw)));
-    });
+    return serveRaw(Def::Service::kName, Def::kSubject,
+                    [handler = std::move(handler)](const RpcContext& context, std::string_view body, RawResponder raw) {
+                      typename Def::Request request;
+                      if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+                        raw.fail({base::ErrorCode::kInvalid, "unreadable request"});
+                        return;
+                      }
+                      handler(context, request, Responder<typename Def::Reply>(std::move(raw)));
+                    });
   }
 
-  [[nodiscard]] std::uint64_t lateRequests() const;
+  // Serves every RPC of a service: `handler` has a member function per RPC, authorize(context, request, responder) for Authorize. An RPC
+  // without one does not compile. The handler must outlive the server.
+  template <class Service, class Handler>
+  [[nodiscard]] base::Result<void> serveAll(Handler& handler) {
+    return serveEach(handler, static_cast<const typename Service::Verbs*>(nullptr));
+  }
 
   struct State;  // for libs/bus itself
 
  private:
-  [[nodiscard]] base::Result<void> serveRaw(std::string_view verb, RawHandler handler);
+  template <class Handler, RpcVerb... Defs>
+  [[nodiscard]] base::Result<void> serveEach(Handler& handler, const std::tuple<Defs...>* /*verbs*/) {
+    base::Result<void> outcome;
+    const auto serve_one = [&]<class Def>(const Def*) {
+      outcome =
+          serve<Def>([&handler](const RpcContext& context, const typename Def::Request& request, Responder<typename Def::Reply> responder) {
+            Def::handle(handler, context, request, std::move(responder));
+          });
+      return outcome.has_value();
+    };
+    static_cast<void>((serve_one(static_cast<const Defs*>(nullptr)) && ...));
+    return outcome;
+  }
+  [[nodiscard]] base::Result<void> serveRaw(std::string_view queue, std::string_view subject, RawHandler handler);
 
   std::shared_ptr<State> state_;  // shared with the bus callbacks and the responders
 };

@@ -1,18 +1,17 @@
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <span>
-#include <thread>
 #include <utility>
 
 #include "libs/base/assert.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/reply_inbox.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpc_error.hpp"
-#include "libs/bus/subjects.hpp"
+#include "libs/wire/wire.hpp"
+#include "tollgate/bus/v1/rpc.pb.h"
 
 namespace tollgate::bus {
 namespace {
@@ -29,10 +28,8 @@ struct Item {
 
 // Requests of one kind that wait for flush().
 struct Group {
-  std::string_view service;
-  std::string_view verb;
+  std::string_view subject;
   std::chrono::milliseconds timeout{};
-  std::string subject;
   Time deadline{};
   std::vector<Item> items;
   // How fast requests of this kind come, and when the last message left.
@@ -44,6 +41,7 @@ struct Group {
   void noteArrival(Time now, std::size_t busy_from_per_second);
 };
 
+// Short enough that a burst is noticed soon, long enough that the rate of a window means something.
 constexpr std::chrono::milliseconds kRateWindow{100};
 
 void Group::noteArrival(Time now, std::size_t busy_from_per_second) {
@@ -64,8 +62,14 @@ void completeAll(const std::vector<RawDone>& sent, const base::Error& error) {
   }
 }
 
+// A code that this program does not know is an internal error.
+base::Error fromWire(const v1::RpcError& error) {
+  const bool is_known = error.code() > 0 && error.code() <= static_cast<int>(base::kLastErrorCode);
+  return {is_known ? static_cast<base::ErrorCode>(error.code()) : base::ErrorCode::kInternal, error.message()};
+}
+
 std::vector<RawResult> readReplies(std::string_view data, std::size_t expected) {
-  thread_local v1::ReplyBatch batch;
+  thread_local v1::ReplyBatch batch;  // kept so that its memory is used again
   std::vector<RawResult> results;
   results.reserve(expected);
   if (!batch.ParseFromArray(data.data(), static_cast<int>(data.size())) || static_cast<std::size_t>(batch.items_size()) != expected) {
@@ -82,13 +86,10 @@ std::vector<RawResult> readReplies(std::string_view data, std::size_t expected) 
   return results;
 }
 
-// On the wire deadlines are wall time: the services' clocks must agree to a few milliseconds.
+// The service compares the deadline with its own clock, so it travels as wall time.
 void writeDeadline(Time deadline, v1::RequestBatch& batch) {
   const auto left = deadline - std::chrono::steady_clock::now();
-  const auto since = std::chrono::system_clock::now().time_since_epoch() + left;
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  batch.mutable_deadline()->set_seconds(seconds.count());
-  batch.mutable_deadline()->set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(since - seconds).count()));
+  *batch.mutable_deadline() = wire::toWire(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now() + left));
 }
 
 }  // namespace
@@ -103,10 +104,6 @@ struct RpcClient::State {
   std::shared_ptr<ReplyInbox> inbox;
   std::mutex mutex;  // the rest; never held while a completion may run
   std::vector<Group> groups;
-  std::condition_variable spacer_wake;
-  Time held_until = Time::max();  // when requests that flush() held back are due
-  bool stopping = false;
-  std::thread spacer;
 
   // Derived.
   std::atomic<std::size_t> pending{0};
@@ -114,26 +111,22 @@ struct RpcClient::State {
   State(Connection& the_connection, Executor the_executor, Options the_options)
       : connection(the_connection), executor(std::move(the_executor)), options(the_options), inbox(ReplyInbox::make(the_connection)) {}
 
-  Group& groupFor(std::string_view service, std::string_view verb, std::chrono::milliseconds timeout);
-  void flush();
-  void space();
-  void stopSpacing();
-  void send(const std::string& subject, Time deadline, std::span<Item> items, const Executor& run);
-  void sendAll(const std::string& subject, Time deadline, std::vector<Item> items);
+  Group& groupFor(std::string_view subject, std::chrono::milliseconds timeout);
+  std::optional<Time::duration> flush();
+  void send(std::string_view subject, Time deadline, std::span<Item> items, const Executor& run);
+  void sendAll(std::string_view subject, Time deadline, std::vector<Item> items);
   void onReply(Sent sent, base::Result<std::string_view> data, const Executor& run);
 };
 
-Group& RpcClient::State::groupFor(std::string_view service, std::string_view verb, std::chrono::milliseconds timeout) {
+Group& RpcClient::State::groupFor(std::string_view subject, std::chrono::milliseconds timeout) {
   for (auto& group : groups) {
-    if (group.timeout == timeout && group.verb == verb && group.service == service) {
+    if (group.timeout == timeout && group.subject == subject) {
       return group;
     }
   }
   Group group;
-  group.service = service;
-  group.verb = verb;
+  group.subject = subject;
   group.timeout = timeout;
-  group.subject = subjects::rpc(service, verb);
   return groups.emplace_back(std::move(group));
 }
 
@@ -152,7 +145,7 @@ void RpcClient::State::onReply(Sent sent, base::Result<std::string_view> data, c
   });
 }
 
-void RpcClient::State::send(const std::string& subject, Time deadline, std::span<Item> items, const Executor& run) {
+void RpcClient::State::send(std::string_view subject, Time deadline, std::span<Item> items, const Executor& run) {
   thread_local v1::RequestBatch request;  // kept so that its memory is used again
   thread_local std::string encoded;
   request.Clear();
@@ -166,12 +159,13 @@ void RpcClient::State::send(const std::string& subject, Time deadline, std::span
     sent->push_back(std::move(item.done));
   }
   pending.fetch_add(items.size(), std::memory_order_relaxed);
-  if (!connection.isConnected()) {
+  if (!connection.isConnected()) {  // not into the reconnect buffer: sent later it would be answered for nobody
     onReply(std::move(sent), base::fail(base::ErrorCode::kUnavailable, "not connected to the bus"), run);
     return;
   }
   writeDeadline(deadline, request);
   request.AppendToString(&encoded);
+  // The inbox knows the request before it is sent: the reply may arrive before publishRequest() returns.
   const std::uint64_t id =
       inbox->expect(deadline, [this, sent, &run](base::Result<std::string_view> data) { onReply(sent, std::move(data), run); });
   if (const auto published = connection.publishRequest(subject, inbox->subjectFor(id), encoded); !published) {
@@ -179,7 +173,7 @@ void RpcClient::State::send(const std::string& subject, Time deadline, std::span
   }
 }
 
-void RpcClient::State::sendAll(const std::string& subject, Time deadline, std::vector<Item> items) {
+void RpcClient::State::sendAll(std::string_view subject, Time deadline, std::vector<Item> items) {
   const std::span<Item> all(items);
   for (std::size_t first = 0; first < all.size(); first += options.batch_max) {
     send(subject, deadline, all.subspan(first, std::min(options.batch_max, all.size() - first)), executor);
@@ -189,13 +183,9 @@ void RpcClient::State::sendAll(const std::string& subject, Time deadline, std::v
 RpcClient::RpcClient(Connection& connection, Executor executor, Options options)
     : state_(std::make_unique<State>(connection, std::move(executor), options)) {
   TG_ASSERT(options.batch_max > 0);
-  if (options.gather && options.spacing.count() > 0) {
-    state_->spacer = std::thread([state = state_.get()] { state->space(); });
-  }
 }
 
 RpcClient::~RpcClient() {
-  state_->stopSpacing();
   state_->inbox->close();
   for (auto& group : state_->groups) {
     auto sent = std::make_shared<std::vector<RawDone>>();
@@ -206,12 +196,12 @@ RpcClient::~RpcClient() {
   }
 }
 
-void RpcClient::callRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,
-                        std::chrono::milliseconds timeout, RawDone done) {
+void RpcClient::callRaw(std::string_view subject, std::string_view call_id, std::string body, std::chrono::milliseconds timeout,
+                        RawDone done) {
   const Time deadline = std::chrono::steady_clock::now() + timeout;
   Item item{std::string(call_id), std::move(body), std::move(done)};
   std::unique_lock lock(state_->mutex);
-  Group& group = state_->groupFor(service, verb, timeout);
+  Group& group = state_->groupFor(subject, timeout);
   if (state_->pending.load(std::memory_order_relaxed) + group.items.size() >= state_->options.pending_max) {
     lock.unlock();
     state_->executor(
@@ -226,12 +216,11 @@ void RpcClient::callRaw(std::string_view service, std::string_view verb, std::st
     group.items.push_back(std::move(item));
     return;
   }
-  const std::string subject = group.subject;
   lock.unlock();
   state_->send(subject, deadline, {&item, 1}, state_->executor);
 }
 
-void RpcClient::State::flush() {
+std::optional<Time::duration> RpcClient::State::flush() {
   const Time now = std::chrono::steady_clock::now();
   Time held = Time::max();
   std::unique_lock lock(mutex);
@@ -240,62 +229,33 @@ void RpcClient::State::flush() {
     if (group.items.empty()) {
       continue;
     }
-    if (const Time due = group.last_sent + options.spacing;
-        spacer.joinable() && group.busy && due > now && group.items.size() < options.batch_max) {
+    if (const Time due = group.last_sent + options.spacing; group.busy && due > now && group.items.size() < options.batch_max) {
       held = std::min(held, due);
       continue;
     }
     group.last_sent = now;
     std::vector<Item> items;
     items.swap(group.items);
-    const std::string subject = group.subject;
+    const std::string_view subject = group.subject;
     const Time deadline = group.deadline;
     lock.unlock();  // a completion that runs in place may call again
     sendAll(subject, deadline, std::move(items));
     lock.lock();
   }
-  if (held < held_until) {
-    held_until = held;
-    spacer_wake.notify_one();
-  }
+  return held == Time::max() ? std::nullopt : std::optional(held - now);
 }
 
-void RpcClient::State::space() {
-  std::unique_lock lock(mutex);
-  while (!stopping) {
-    if (held_until == Time::max()) {
-      spacer_wake.wait(lock);
-    } else if (spacer_wake.wait_until(lock, held_until) == std::cv_status::timeout) {
-      held_until = Time::max();
-      lock.unlock();
-      flush();
-      lock.lock();
-    }
-  }
+std::optional<std::chrono::steady_clock::duration> RpcClient::flush() {
+  return state_->flush();
 }
 
-void RpcClient::State::stopSpacing() {
-  {
-    const std::lock_guard lock(mutex);
-    stopping = true;
-    spacer_wake.notify_one();
-  }
-  if (spacer.joinable()) {
-    spacer.join();
-  }
-}
-
-void RpcClient::flush() {
-  state_->flush();
-}
-
-base::Result<std::string> RpcClient::waitRaw(std::string_view service, std::string_view verb, std::string_view call_id, std::string body,
+base::Result<std::string> RpcClient::waitRaw(std::string_view subject, std::string_view call_id, std::string body,
                                              std::chrono::milliseconds timeout) {
   static const Executor in_place = [](const std::function<void()>& completion) { completion(); };
   auto promise = std::make_shared<std::promise<RawResult>>();  // shared with the completion, which std::function may copy
   auto future = promise->get_future();
   Item item{std::string(call_id), std::move(body), [promise](RawResult result) { promise->set_value(std::move(result)); }};
-  state_->send(subjects::rpc(service, verb), std::chrono::steady_clock::now() + timeout, {&item, 1}, in_place);
+  state_->send(subject, std::chrono::steady_clock::now() + timeout, {&item, 1}, in_place);
   return future.get();
 }
 

@@ -1,26 +1,29 @@
 #include <atomic>
 #include <shared_mutex>
 #include <utility>
+#include <vector>
 
 #include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpc_error.hpp"
-#include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
+#include "libs/wire/wire.hpp"
+#include "tollgate/bus/v1/rpc.pb.h"
 
 namespace tollgate::bus {
 
 struct RpcServer::State {
   // Passed in.
-  std::string service;
   std::shared_mutex mutex;           // shared while a reply is sent
   Connection* connection = nullptr;  // nullptr once the server is gone
 
   // Owned.
   std::vector<Subscription> subscriptions;
 
-  // Derived.
-  std::atomic<std::uint64_t> late{0};
+  void countLate(int requests) const {
+    if (connection != nullptr) {
+      connection->metrics().late_requests.add(requests);
+    }
+  }
 
   void onRequest(const std::shared_ptr<State>& self, const RawHandler& handler, const Delivery& delivery);
 };
@@ -50,7 +53,8 @@ class RawResponder::Batch {
       return;
     }
     if (std::chrono::system_clock::now() > deadline_) {
-      server_->late.fetch_add(static_cast<std::uint64_t>(replies_.items_size()), std::memory_order_relaxed);
+      const std::shared_lock lock(server_->mutex);
+      server_->countLate(replies_.items_size());
       return;
     }
     const std::string encoded = replies_.SerializeAsString();
@@ -59,7 +63,7 @@ class RawResponder::Batch {
       return;
     }
     if (const auto sent = server_->connection->publish(reply_to_, encoded); !sent) {
-      telemetry::warn("reply not sent", {{"service", server_->service}, {"error", sent.error().message}});
+      telemetry::warn("reply not sent", {{"error", sent.error().message}});
     }
   }
 
@@ -99,7 +103,9 @@ void RawResponder::reply(std::string body) {
 
 void RawResponder::fail(const base::Error& error) {
   if (const auto batch = std::exchange(batch_, nullptr)) {
-    toWire(error, *batch->item(index_).mutable_error());
+    auto& wire_error = *batch->item(index_).mutable_error();
+    wire_error.set_code(static_cast<v1::RpcErrorCode>(error.code));  // same numbers: RpcError.CodesAreThoseOfTheProto
+    wire_error.set_message(error.message);
     batch->oneDone();
   }
 }
@@ -107,13 +113,13 @@ void RawResponder::fail(const base::Error& error) {
 void RpcServer::State::onRequest(const std::shared_ptr<State>& self, const RawHandler& handler, const Delivery& delivery) {
   thread_local v1::RequestBatch request;  // kept so that its memory is used again; handlers do not block, so one a thread is enough
   if (!request.ParseFromArray(delivery.data.data(), static_cast<int>(delivery.data.size())) || request.items_size() == 0) {
-    telemetry::warn("unreadable request", {{"service", service}, {"subject", delivery.subject}});
+    telemetry::warn("unreadable request", {{"subject", delivery.subject}});
     return;
   }
-  const auto since = std::chrono::seconds(request.deadline().seconds()) + std::chrono::nanoseconds(request.deadline().nanos());
-  const std::chrono::system_clock::time_point deadline{std::chrono::duration_cast<std::chrono::system_clock::duration>(since)};
+  const std::chrono::system_clock::time_point deadline = wire::fromWire(request.deadline());
   if (std::chrono::system_clock::now() > deadline) {
-    late.fetch_add(static_cast<std::uint64_t>(request.items_size()), std::memory_order_relaxed);
+    const std::shared_lock lock(mutex);
+    countLate(request.items_size());
     return;
   }
   const auto batch = std::make_shared<RawResponder::Batch>(self, delivery.reply_to, deadline, request.items_size());
@@ -123,34 +129,29 @@ void RpcServer::State::onRequest(const std::shared_ptr<State>& self, const RawHa
   }
 }
 
-RpcServer::RpcServer(Connection& connection, std::string service) : state_(std::make_shared<State>()) {
-  state_->service = std::move(service);
+RpcServer::RpcServer(Connection& connection) : state_(std::make_shared<State>()) {
   state_->connection = &connection;
 }
 
 RpcServer::~RpcServer() {
+  // Responders may outlive the server; without a connection they send nothing.
   state_->subscriptions.clear();  // drains: what was received is still handled
   const std::unique_lock lock(state_->mutex);
   state_->connection = nullptr;
 }
 
-base::Result<void> RpcServer::serveRaw(std::string_view verb, RawHandler handler) {
+base::Result<void> RpcServer::serveRaw(std::string_view queue, std::string_view subject, RawHandler handler) {
   const std::weak_ptr<State> weak = state_;
-  auto subscription = state_->connection->subscribe(subjects::rpc(state_->service, verb), state_->service,
-                                                    [weak, handler = std::move(handler)](const Delivery& delivery) {
-                                                      if (const auto state = weak.lock()) {
-                                                        state->onRequest(state, handler, delivery);
-                                                      }
-                                                    });
+  auto subscription = state_->connection->subscribe(subject, queue, [weak, handler = std::move(handler)](const Delivery& delivery) {
+    if (const auto state = weak.lock()) {
+      state->onRequest(state, handler, delivery);
+    }
+  });
   if (!subscription) {
     return tl::unexpected(std::move(subscription.error()));
   }
   state_->subscriptions.push_back(std::move(*subscription));
   return {};
-}
-
-std::uint64_t RpcServer::lateRequests() const {
-  return state_->late.load(std::memory_order_relaxed);
 }
 
 }  // namespace tollgate::bus

@@ -12,10 +12,6 @@ std::string join(std::string_view head, std::string_view noun, std::string_view 
 
 }  // namespace
 
-std::string rpc(std::string_view service, std::string_view verb) {
-  return join("tg.rpc.", service, ".v1.", verb);
-}
-
 std::string callEvent(std::string_view past_verb, base::TrunkId trunk) {
   return join("tg.evt.", "call", ".v1.", past_verb).append(".").append(std::to_string(trunk.value()));
 }
@@ -26,10 +22,6 @@ std::string configChanged(std::string_view entity) {
 
 std::string creditEvent(std::string_view past_verb, base::CustomerId customer) {
   return join("tg.evt.", "credit", ".v1.", past_verb).append(".").append(std::to_string(customer.value()));
-}
-
-std::string control(std::string_view service, std::string_view verb) {
-  return join("tg.ctl.", service, ".v1.", verb);
 }
 
 std::string deliver(std::string_view durable) {

@@ -1,4 +1,5 @@
-// Every subject of the bus is built here (ARCHITECTURE "The bus"). Tokens are ids we made, never numbers dialled or addresses.
+// The subjects of events are built here; those of RPCs and control requests come from the `service` of a .proto (proto/rpc_generator.cpp).
+// Tokens are ids we made, never numbers dialled or addresses (ARCHITECTURE "The bus").
 // Pure functions: any thread.
 #pragma once
 
@@ -9,9 +10,6 @@
 
 namespace tollgate::bus::subjects {
 
-// tg.rpc.<service>.v1.<verb>
-[[nodiscard]] std::string rpc(std::string_view service, std::string_view verb);
-
 // tg.evt.call.v1.<past verb>.<trunk id>; trunk 0 when the caller was not identified.
 [[nodiscard]] std::string callEvent(std::string_view past_verb, base::TrunkId trunk);
 
@@ -20,9 +18,6 @@ namespace tollgate::bus::subjects {
 
 // tg.evt.credit.v1.<low|exhausted>.<customer id>
 [[nodiscard]] std::string creditEvent(std::string_view past_verb, base::CustomerId customer);
-
-// tg.ctl.<service>.v1.<verb>
-[[nodiscard]] std::string control(std::string_view service, std::string_view verb);
 
 // tg.deliver.<durable>: where the stream CALL_EVENTS pushes what a durable consumer has to read.
 [[nodiscard]] std::string deliver(std::string_view durable);

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "libs/bus/callback_registry.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/connection_state.hpp"
 #include "libs/telemetry/log.hpp"
@@ -11,18 +10,14 @@ namespace {
 
 using Subscriptions = CallbackRegistry<Subscription::State>;
 
-constexpr std::int64_t kDrainMs = 2000;
-
-std::atomic<std::uint64_t> stale_deliveries{0};
+constexpr std::int64_t kDrainMs = 2000;  // longer than a handler may take; a lost server must not hold the caller for long
 
 void onMessage(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsMsg* raw, void* closure) noexcept {
   const NatsMessage message(raw);
   const auto state = Subscriptions::instance().find(closure);
-  if (!state || raw == nullptr) {
-    stale_deliveries.fetch_add(1, std::memory_order_relaxed);
-    return;
+  if (state && raw != nullptr) {
+    state->deliver(raw);
   }
-  state->deliver(raw);
 }
 
 }  // namespace
@@ -30,7 +25,6 @@ void onMessage(natsConnection* /*handle*/, natsSubscription* /*subscription*/, n
 void Subscription::State::deliver(natsMsg* message) {
   const std::lock_guard lock(gate);
   if (closed) {
-    stale_deliveries.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   const char* reply_to = natsMsg_GetReply(message);
@@ -42,12 +36,14 @@ void Subscription::State::deliver(natsMsg* message) {
   running_in = std::this_thread::get_id();
   try {
     handler(delivery);
-  } catch (const std::exception& problem) {
-    telemetry::error("bus handler threw", {{"subject", subject}, {"error", problem.what()}});
+  } catch (const std::exception& error) {
+    telemetry::error("bus handler threw", {{"subject", subject}, {"error", error.what()}});
   }
   running_in = std::thread::id{};
 }
 
+// The order of the drain: off the list of the connection, so that no rebuild attaches it again; then the server stops sending and what was
+// received is handled; then the handle goes; then a handler that still runs is waited for; last, late callbacks find nothing.
 void Subscription::State::close() {
   NatsSubscription mine;
   bool connected = false;
@@ -60,6 +56,7 @@ void Subscription::State::close() {
       return !other || other.get() == this;
     });
   }
+  // A handler may end its own subscription; it cannot wait for itself.
   const bool inside = running_in == std::this_thread::get_id();
   // The library may crash when a message meets a subscription that is being destroyed: first make the server stop sending.
   if (mine && connected && !inside && natsSubscription_DrainTimeout(mine.get(), kDrainMs) == NATS_OK) {
@@ -126,10 +123,6 @@ base::Result<Subscription> Connection::subscribe(std::string_view subject, std::
   }
   state_->subscriptions.push_back(subscription);
   return Subscription(std::move(subscription));
-}
-
-ConnectionStats Connection::stats() const {
-  return {state_->losses.load(), state_->rebuilds.load(), state_->problems.load(), stale_deliveries.load()};
 }
 
 }  // namespace tollgate::bus

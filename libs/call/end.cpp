@@ -40,7 +40,7 @@ void CallMachine::on(Shutdown&) {
 
 void CallMachine::on(TimerFired& event) {
   const auto index = static_cast<std::size_t>(event.timer);
-  if (index >= kTimerKinds || !armed_[index]) {
+  if (index >= base::enumSize(kLastTimerKind) || !armed_[index]) {
     ignore();
     return;
   }

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "libs/base/enum_size.hpp"
 #include "libs/call/types.hpp"
 
 namespace tollgate::call {
@@ -15,7 +16,7 @@ namespace tollgate::call {
 using LegId = std::uint32_t;
 
 enum class TimerKind : std::uint8_t { kSetup, kTry, kRinging, kPaidEnd, kExtend, kMaxDuration, kLinger };
-inline constexpr std::size_t kTimerKinds = static_cast<std::size_t>(TimerKind::kLinger) + 1;
+inline constexpr TimerKind kLastTimerKind = TimerKind::kLinger;
 
 // The INVITE as received. `refuse` set: the owner found a reason to refuse it before any decision (malformed, loop, overload, drain).
 struct Invited {
@@ -24,7 +25,7 @@ struct Invited {
   std::string called;
   std::string source_address;
   std::uint16_t source_port = 0;
-  Transport transport = Transport::kUdp;
+  base::Transport transport = base::Transport::kUdp;
   bool has_offer = true;
   base::Reason refuse = base::Reason::kUnspecified;
   std::string refuse_detail;
@@ -32,7 +33,7 @@ struct Invited {
 
 struct Authorized {
   Identified identified;
-  std::vector<TraceStep> trace;
+  std::vector<base::TraceStep> trace;
   // Set: the offer cannot be used for this source row (REQUIREMENTS 6.4): no codec left, or not SDP at all.
   base::Reason offer_refused = base::Reason::kUnspecified;
 };
@@ -43,23 +44,23 @@ struct Routed {
   base::DialpeerId dialpeer;
   std::uint32_t by_load = 0;  // so many first candidates are taken least loaded first
   std::vector<Candidate> candidates;
-  std::vector<TraceStep> trace;
+  std::vector<base::TraceStep> trace;
 };
 
 // A free slot was taken at a candidate; `index` and the skipped ones are positions in CallMachine::askedCandidates().
 struct Occupied {
   std::size_t index = 0;
   std::vector<Skipped> skipped;
-  Rate vendor_rate;
+  money::Rate vendor_rate;
 };
 
 struct Reserved {
-  Rate rate;
+  money::Rate rate;
   std::int64_t held_micros = 0;
   std::uint32_t paid_seconds = 0;
   std::uint32_t heartbeat_seconds = 0;
   Occupied occupied;
-  std::vector<TraceStep> trace;
+  std::vector<base::TraceStep> trace;
 };
 
 struct Extended {
@@ -73,7 +74,7 @@ struct Refused {
   Decision decision = Decision::kAuthorize;
   base::Reason reason = base::Reason::kUnspecified;
   std::string detail;
-  std::vector<TraceStep> trace;
+  std::vector<base::TraceStep> trace;
   std::vector<Skipped> skipped;          // of occupy
   std::optional<Identified> identified;  // what auth knew when it refused
 };

@@ -190,7 +190,7 @@ void CallMachine::ask(Decision decision, const Action& action, Phase phase) {
   push(action);
 }
 
-void CallMachine::addTrace(std::vector<TraceStep>& steps) {
+void CallMachine::addTrace(std::vector<base::TraceStep>& steps) {
   if (record_.trace.empty()) {
     record_.trace = std::move(steps);
     return;

@@ -61,7 +61,7 @@ class CallMachine {
   void on(DecisionFailed& event);
   [[nodiscard]] bool takeDecision(Decision decision);
   void setIdentified(Identified&& identified);
-  void addTrace(std::vector<TraceStep>& steps);
+  void addTrace(std::vector<base::TraceStep>& steps);
   void addTrace(std::string_view stage, std::string_view check, std::string found, bool passed);
   void ask(Decision decision, const Action& action, Phase phase);
   void chooseUsable(std::uint32_t by_load);
@@ -132,7 +132,7 @@ class CallMachine {
   std::vector<Candidate> candidates_;
   std::vector<std::size_t> asked_;  // candidates not tried yet, as billing was or will be asked
   std::vector<Leg> legs_;           // LegId - 1 is the index
-  std::array<bool, kTimerKinds> armed_{};
+  std::array<bool, base::enumSize(kLastTimerKind)> armed_{};
   // Derived.
   Phase phase_ = Phase::kNew;
   std::optional<Decision> pending_;  // the one asked for; extensions have extend_in_flight_

@@ -45,7 +45,7 @@ class Chaos {
 
   Event pick() {
     const auto leg = static_cast<LegId>(below(5));
-    const auto asked = static_cast<Decision>(below(kDecisions));
+    const auto asked = static_cast<Decision>(below(base::enumSize(kLastDecision)));
     switch (below(20)) {
       case 0:
         return Driver::refused(asked, static_cast<base::Reason>(below(50)));
@@ -70,7 +70,7 @@ class Chaos {
         return chance(10) ? Event(Shutdown{}) : decision();
       case 8:
       case 9:
-        return TimerFired{static_cast<TimerKind>(below(kTimerKinds))};
+        return TimerFired{static_cast<TimerKind>(below(base::enumSize(kLastTimerKind)))};
       case 10:
         return LegAnswered{leg};
       case 11:

@@ -56,7 +56,8 @@ class Driver {
   }
   static Authorized authorized() {
     Authorized event;
-    event.identified = {base::CustomerId(1), base::TrunkId(10), base::SourceRowId(100), "447700900123", "37410000001", {Codec::kPcmu}};
+    event.identified = {base::CustomerId(1), base::TrunkId(10), base::SourceRowId(100),
+                        "447700900123",      "37410000001",     {base::Codec::kPcmu}};
     event.trace.push_back({"auth", "source_row", "192.0.2.0/24", true});
     return event;
   }
@@ -66,7 +67,7 @@ class Driver {
     made.vendor = base::CustomerId(trunk + 1000);
     for (std::size_t i = 0; i < endpoints; ++i) {
       made.endpoints.push_back({base::EndpointId(trunk * 10 + static_cast<std::int64_t>(i)), "198.51.100.1",
-                                static_cast<std::uint16_t>(5060 + i), Transport::kUdp});
+                                static_cast<std::uint16_t>(5060 + i), base::Transport::kUdp});
     }
     return made;
   }

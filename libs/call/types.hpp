@@ -9,8 +9,13 @@
 #include <vector>
 
 #include "libs/base/clock.hpp"
+#include "libs/base/codec.hpp"
+#include "libs/base/decision.hpp"
+#include "libs/base/enum_size.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
+#include "libs/base/transport.hpp"
+#include "libs/money/rating.hpp"
 
 namespace tollgate::call {
 
@@ -32,48 +37,23 @@ enum class Phase : std::uint8_t {
   kEnding,  // the caller's side has ended; legs or decisions are still under way
   kOver,    // nothing is under way any more: the owner may destroy the call
 };
-inline constexpr std::size_t kPhases = static_cast<std::size_t>(Phase::kOver) + 1;
+inline constexpr Phase kLastPhase = Phase::kOver;
 
 // What a call asks other services for, named as the RPCs are: authorize of auth, route of routing, the others of billing.
 enum class Decision : std::uint8_t { kAuthorize, kRoute, kReserve, kOccupy, kExtend };
-inline constexpr std::size_t kDecisions = static_cast<std::size_t>(Decision::kExtend) + 1;
+inline constexpr Decision kLastDecision = Decision::kExtend;
 
 enum class Side : std::uint8_t { kCaller, kCarrier };
 
-// Numbers of tollgate.common.v1.Transport.
-enum class Transport : std::uint8_t { kUdp = 1, kTcp = 2, kTls = 3 };
-
-// Numbers of tollgate.common.v1.Codec.
-enum class Codec : std::uint8_t { kPcmu = 1, kPcma = 2, kG729 = 3 };
-
 // Numbers of tollgate.call.v1.EndedBy.
 enum class EndedBy : std::uint8_t { kNobody = 0, kCaller = 1, kCarrier = 2, kTollgate = 3, kOperator = 4 };
-
-// A rate as pinned at admission (REQUIREMENTS 8.3); plan 0 = none.
-struct Rate {
-  base::RatePlanId plan;
-  base::RateId rate;
-  std::string prefix;
-  std::string currency;
-  std::int64_t per_minute_micros = 0;
-  std::int64_t connection_fee_micros = 0;
-  std::uint32_t connection_seconds = 0;
-  std::uint32_t billing_block_seconds = 1;
-};
-
-// One line of the decision trace (REQUIREMENTS 10.3).
-struct TraceStep {
-  std::string stage;
-  std::string check;
-  std::string found;
-  bool passed = false;
-};
+inline constexpr EndedBy kLastEndedBy = EndedBy::kOperator;
 
 struct Endpoint {
   base::EndpointId id;
   std::string address;  // IP literal, no brackets
   std::uint16_t port = 5060;
-  Transport transport = Transport::kUdp;
+  base::Transport transport = base::Transport::kUdp;
 };
 
 // A carrier trunk the call may go to, its endpoints in the order to try.
@@ -87,7 +67,7 @@ struct Candidate {
   std::string called_prefix;                           // digits put before the called number on the way out
   std::chrono::milliseconds try_timeout{0};            // 0 = the policy's
   std::chrono::milliseconds ringing_timeout{0};        // 0 = the policy's
-  std::vector<Codec> codecs;                           // allowed towards this trunk; empty = all that the source row allows
+  base::CodecSet codecs;                               // allowed towards this trunk; empty = all that the source row allows
   base::Reason unusable = base::Reason::kUnspecified;  // set: passed over without asking for a slot
 };
 
@@ -98,7 +78,7 @@ struct Identified {
   base::SourceRowId source_row;
   std::string called;  // digits, + and tech prefix removed
   std::string caller;
-  std::vector<Codec> codecs;
+  base::CodecSet codecs;
 };
 
 // A candidate passed over by billing; index into what was asked.
@@ -118,7 +98,7 @@ enum class AttemptEnd : std::uint8_t {
   kCancelled,
   kSkipped,
 };
-inline constexpr std::size_t kAttemptEnds = static_cast<std::size_t>(AttemptEnd::kSkipped) + 1;
+inline constexpr AttemptEnd kLastAttemptEnd = AttemptEnd::kSkipped;
 
 // answered, rejected, no_response, transport_error, ringing_timeout, cancelled, skipped; "running" before its end.
 [[nodiscard]] std::string_view attemptEndWord(AttemptEnd end) noexcept;
@@ -160,7 +140,7 @@ struct CallRecord {
   base::TrunkId trunk;
   std::string source_address;
   std::uint16_t source_port = 0;
-  Transport transport = Transport::kUdp;
+  base::Transport transport = base::Transport::kUdp;
   base::SourceRowId source_row;
   base::CustomerId carrier_customer;
   base::TrunkId carrier_trunk;
@@ -169,8 +149,8 @@ struct CallRecord {
   base::RuleId rule;
   std::string rule_code;
   base::DialpeerId dialpeer;
-  Rate rate;
-  Rate vendor_rate;
+  money::Rate rate;                     // as pinned at admission (REQUIREMENTS 8.3); plan 0 = none
+  money::Rate vendor_rate;              // plan 0 = none
   std::chrono::microseconds talked{0};  // never beyond the paid time
   std::uint32_t paid_seconds = 0;
   std::int64_t held_micros = 0;
@@ -181,7 +161,7 @@ struct CallRecord {
   EndedBy ended_by = EndedBy::kNobody;
   std::string ended_by_user;
   std::vector<Attempt> attempts;
-  std::vector<TraceStep> trace;
+  std::vector<base::TraceStep> trace;
 };
 
 // What the deployment decides about every call. The defaults stand here only; the settings of the ingress take them from here.

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "libs/base/reason.hpp"
+#include "libs/wire/wire.hpp"
 
 namespace tollgate::cdr {
 
@@ -15,12 +16,11 @@ using google::protobuf::Duration;
 using google::protobuf::Timestamp;
 
 sql::Value timeValue(const Timestamp& time) {
-  return sql::fromTime(base::WallTime(std::chrono::seconds(time.seconds()) +
-                                      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(time.nanos()))));
+  return sql::fromTime(wire::fromWire(time));
 }
 
 std::int64_t milliseconds(const Duration& duration) {
-  return duration.seconds() * 1000 + duration.nanos() / 1'000'000;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wire::fromWire(duration)).count();
 }
 
 // Ids begin at 1; 0 is what Protobuf gives for one that is not set.

@@ -44,11 +44,11 @@ class SnapshotService : public service::Service {
       onPublish(snapshot);
     });
     pool_ = std::make_unique<sql::Pool>(settings_.sql, sql::PoolMetrics(runtime.metrics, name_));
-    TG_TRY_ASSIGN(connection, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
+    TG_TRY_ASSIGN(connection, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests, bus::ExportTo{runtime.metrics, name_}));
     connection_ = std::move(connection);
     feed_ = std::make_unique<Feed>(*pool_, *connection_, tables_, settings_.poll, FeedMetrics(runtime.metrics, name_));
     TG_TRY(feed_->start());
-    server_ = std::make_unique<bus::RpcServer>(*connection_, name_);
+    server_ = std::make_unique<bus::RpcServer>(*connection_);
     return serve(*server_);
   }
 
@@ -68,7 +68,7 @@ class SnapshotService : public service::Service {
   }
 
  protected:
-  // `name` as in admin_api: the RPC service and the prefix of the metrics. The other arguments make the tables.
+  // `name` as in admin_api: the prefix of the metrics. The other arguments make the tables.
   template <class... TablesArguments>
   SnapshotService(std::string name, SnapshotSettings settings, TablesArguments&&... tables_arguments)
       : name_(std::move(name)), settings_(std::move(settings)), tables_(std::forward<TablesArguments>(tables_arguments)...) {}

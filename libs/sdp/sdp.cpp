@@ -14,9 +14,9 @@ bool isSameNoCase(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-std::optional<Codec> codecOf(std::string_view name) {
-  for (const Codec codec : {Codec::kPcmu, Codec::kPcma, Codec::kG729}) {
-    if (isSameNoCase(name, codecName(codec))) {
+std::optional<base::Codec> codecOf(std::string_view name) {
+  for (const base::Codec codec : base::kCodecs) {
+    if (isSameNoCase(name, base::codecName(codec))) {
       return codec;
     }
   }
@@ -124,7 +124,7 @@ struct Kept {
   bool has_codec = false;  // of the allowed ones; events and comfort noise alone are no call
 };
 
-Kept keepAllowed(const MediaLine& media, Iterator begin, Iterator end, CodecSet allowed) {
+Kept keepAllowed(const MediaLine& media, Iterator begin, Iterator end, base::CodecSet allowed) {
   Kept kept;
   for (const std::string_view format : media.formats) {
     const std::string_view encoding = encodingOf(format, begin, end);
@@ -167,19 +167,7 @@ Iterator nextMedia(Iterator from, Iterator end) {
 
 }  // namespace
 
-std::string_view codecName(Codec codec) noexcept {
-  switch (codec) {
-    case Codec::kPcmu:
-      return "PCMU";
-    case Codec::kPcma:
-      return "PCMA";
-    case Codec::kG729:
-      return "G729";
-  }
-  return "";
-}
-
-base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin) {
+base::Result<Filtered> filterAudio(std::string_view text, base::CodecSet allowed, const Origin& origin) {
   TG_TRY_ASSIGN(lines, splitLines(text));
   Filtered result;
   result.text.reserve(text.size() + 64);

@@ -4,35 +4,14 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/base/codec.hpp"
 #include "libs/base/result.hpp"
 
 namespace tollgate::sdp {
-
-enum class Codec : std::uint8_t { kPcmu, kPcma, kG729 };
-[[nodiscard]] std::string_view codecName(Codec codec) noexcept;  // PCMU, PCMA, G729
-
-class CodecSet {
- public:
-  constexpr CodecSet() = default;
-  constexpr CodecSet(std::initializer_list<Codec> codecs) {
-    for (const Codec codec : codecs) {
-      add(codec);
-    }
-  }
-  constexpr void add(Codec codec) { bits_ = static_cast<std::uint8_t>(bits_ | bit(codec)); }
-  [[nodiscard]] constexpr bool has(Codec codec) const { return (bits_ & bit(codec)) != 0; }
-  [[nodiscard]] static constexpr CodecSet all() { return {Codec::kPcmu, Codec::kPcma, Codec::kG729}; }
-  friend constexpr bool operator==(CodecSet, CodecSet) = default;
-
- private:
-  static constexpr std::uint8_t bit(Codec codec) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(codec)); }
-  std::uint8_t bits_ = 0;
-};
 
 // What we show instead of the other side. One per dialog, so that o= stays the same in it.
 struct Origin {
@@ -50,7 +29,7 @@ struct Filtered {
 // port 0; the first one decides no_common_codec. SDP without an audio line (T.38, say) has no common codec. o= and s= are replaced, i= u=
 // e= p= and a=tool of the session dropped; c= stays, because media flows directly. Lines of other media stay as they are.
 // Errors: kInvalid for what is not SDP (RFC 4566); kOverLimit beyond limits::kSdpBytesMax or kSdpLinesMax.
-[[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, CodecSet allowed, const Origin& origin);
+[[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, base::CodecSet allowed, const Origin& origin);
 
 // The same without touching media: for answers. Errors: as filterAudio().
 [[nodiscard]] base::Result<std::string> hideOrigin(std::string_view text, const Origin& origin);

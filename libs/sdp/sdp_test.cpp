@@ -9,6 +9,9 @@
 namespace tollgate::sdp {
 namespace {
 
+using base::Codec;
+using base::CodecSet;
+
 const Origin kOurs{.session_id = 77, .address = "198.51.100.1"};
 const CodecSet kPcmuPcma{Codec::kPcmu, Codec::kPcma};
 

@@ -6,14 +6,16 @@
 #include <gtest/gtest.h>
 
 #include "libs/bus/connection.hpp"
+#include "libs/bus/control.hpp"
 #include "libs/bus/records.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_auth.hpp"
-#include "libs/bus/rpcs_billing.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/testkit/mariadb_template.hpp"
 #include "libs/testkit/settings.hpp"
 #include "libs/testkit/wait.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
+#include "tollgate/billing/v1/billing.rpc.h"
+#include "tollgate/control/v1/control.rpc.h"
 
 namespace tollgate::testkit {
 namespace {
@@ -107,24 +109,24 @@ TEST_F(DeployNats, RecordsGoFromIngressToBilling) {
     return progress && progress->acked_floor_sequence == 1;
   }));
   EXPECT_EQ(bus::readRecord(as("billing"), 1).value_or(""), "record");
-  EXPECT_EQ(as("billing").stats().problems, 0U);
-  EXPECT_EQ(as("ingress").stats().problems, 0U);
+  EXPECT_EQ(as("billing").metrics().errors.value(), 0);
+  EXPECT_EQ(as("ingress").metrics().errors.value(), 0);
 }
 
 TEST_F(DeployNats, OnlyTheRightOnesMayAsk) {
-  bus::RpcServer auth(as("auth"), "auth");
-  ASSERT_TRUE(auth.serve<bus::Authorize>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
-  bus::RpcServer billing(as("billing"), "billing");
-  ASSERT_TRUE(billing.serve<bus::Reserve>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
-  ASSERT_TRUE(billing.serve<bus::PostPayment>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
+  bus::RpcServer auth(as("auth"));
+  ASSERT_TRUE(auth.serve<auth::v1::Auth::Authorize>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
+  bus::RpcServer billing(as("billing"));
+  ASSERT_TRUE(billing.serve<billing::v1::Billing::Reserve>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
+  ASSERT_TRUE(billing.serve<billing::v1::Billing::PostPayment>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
   ASSERT_TRUE(as("auth").flush(5s));
   ASSERT_TRUE(as("billing").flush(5s));
-  EXPECT_EQ(ask<bus::Authorize>("ingress"), std::nullopt);
-  EXPECT_EQ(ask<bus::Reserve>("ingress"), std::nullopt);
-  EXPECT_EQ(ask<bus::PostPayment>("admin_api"), std::nullopt);
-  EXPECT_EQ(ask<bus::PostPayment>("ingress"), base::ErrorCode::kTimeout);  // money is moved for admin_api alone
-  EXPECT_EQ(ask<bus::Reserve>("routing"), base::ErrorCode::kTimeout);
-  EXPECT_EQ(ask<bus::Reserve>("auth"), base::ErrorCode::kTimeout);
+  EXPECT_EQ(ask<auth::v1::Auth::Authorize>("ingress"), std::nullopt);
+  EXPECT_EQ(ask<billing::v1::Billing::Reserve>("ingress"), std::nullopt);
+  EXPECT_EQ(ask<billing::v1::Billing::PostPayment>("admin_api"), std::nullopt);
+  EXPECT_EQ(ask<billing::v1::Billing::PostPayment>("ingress"), base::ErrorCode::kTimeout);  // money is moved for admin_api alone
+  EXPECT_EQ(ask<billing::v1::Billing::Reserve>("routing"), base::ErrorCode::kTimeout);
+  EXPECT_EQ(ask<billing::v1::Billing::Reserve>("auth"), base::ErrorCode::kTimeout);
 }
 
 TEST_F(DeployNats, ConfigChangesReachAllAndTheDashboardOnlyListens) {
@@ -139,24 +141,23 @@ TEST_F(DeployNats, ConfigChangesReachAllAndTheDashboardOnlyListens) {
   EXPECT_TRUE(waitUntil([&] { return heard == 5; }));
   ASSERT_TRUE(as("dashboard").publish(bus::subjects::configChanged("trunk"), ""));
   ASSERT_TRUE(as("routing").publish(bus::subjects::configChanged("trunk"), ""));
-  EXPECT_TRUE(waitUntil([&] { return as("dashboard").stats().problems == 1 && as("routing").stats().problems == 1; }));
+  EXPECT_TRUE(waitUntil([&] { return as("dashboard").metrics().errors.value() == 1 && as("routing").metrics().errors.value() == 1; }));
   EXPECT_EQ(heard, 5);
   (void)as("dashboard").subscribe("tg.rpc.>", "", [](const bus::Delivery&) {});
-  EXPECT_TRUE(waitUntil([&] { return as("dashboard").stats().problems == 2; }));
+  EXPECT_TRUE(waitUntil([&] { return as("dashboard").metrics().errors.value() == 2; }));
 }
 
 TEST_F(DeployNats, ControlGoesFromAdminAndBillingToIngress) {
   std::atomic<int> heard = 0;
-  const auto subscription =
-      as("ingress").subscribe(bus::subjects::control("ingress", "report_calls"), "", [&](const bus::Delivery& delivery) {
-        ++heard;
-        EXPECT_TRUE(as("ingress").publish(delivery.reply_to, "calls"));
-      });
+  const auto subscription = as("ingress").subscribe(control::v1::Ingress::ReportCalls::kSubject, "", [&](const bus::Delivery& delivery) {
+    ++heard;
+    EXPECT_TRUE(as("ingress").publish(delivery.reply_to, "calls"));
+  });
   ASSERT_TRUE(as("ingress").flush(5s));
   for (const std::string user : {"admin_api", "billing"}) {
-    EXPECT_EQ(bus::gatherReplies(as(user), bus::subjects::control("ingress", "report_calls"), "", 1, 5s).size(), 1U) << user;
+    EXPECT_EQ(bus::gatherReplies(as(user), control::v1::Ingress::ReportCalls::kSubject, "", 1, 5s).size(), 1U) << user;
   }
-  EXPECT_TRUE(bus::gatherReplies(as("billing"), bus::subjects::control("ingress", "hangup"), "", 1, 300ms).empty());
+  EXPECT_TRUE(bus::gatherReplies(as("billing"), control::v1::Ingress::Hangup::kSubject, "", 1, 300ms).empty());
   EXPECT_EQ(heard, 2);
 }
 

@@ -80,6 +80,21 @@ def message_lines(owner, block):
         yield from enum_lines(f"{owner}.{one(nested, 'name')}", nested)
 
 
+def rpcs(files):
+    """(service, subject, request, reply) of each verb: the rule of proto/rpc_generator.cpp."""
+    for file in files:
+        _, domain, version = one(file, "package").split(".")
+        for service in every(file, "service"):
+            name = snake(one(service, "name"))
+            for method in every(service, "method"):
+                subject = f"tg.{'ctl' if domain == 'control' else 'rpc'}.{name}.{version}.{snake(one(method, 'name'))}"
+                yield name, subject, one(method, "input_type").lstrip("."), one(method, "output_type").lstrip(".")
+
+
+def snake(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 def proto_lines(files):
     lines = []
     for file in files:
@@ -88,6 +103,8 @@ def proto_lines(files):
             lines += message_lines(f"{package}.{one(message, 'name')}", message)
         for enum in every(file, "enum_type"):
             lines += enum_lines(f"{package}.{one(enum, 'name')}", enum)
+    for _, subject, request, reply in rpcs(files):
+        lines += [f"{subject} 1 request {request}", f"{subject} 2 reply {reply}"]
     return sorted(lines, key=lambda line: (line.split()[0], int(line.split()[1])))
 
 
@@ -103,6 +120,44 @@ def proto_rules(files, lines):
         if kind == ["enum"] and number == "0" and not name.endswith("UNSPECIFIED"):
             findings.append(f"{owner}.{name}: the zero value of an enum is UNSPECIFIED")
     return findings
+
+
+NATS_USERS = "deploy/nats/nats.conf.template"
+
+
+def matches(pattern, subject):
+    pattern, subject = pattern.split("."), subject.split(".")
+    for i, token in enumerate(pattern):
+        if token == ">":
+            return len(subject) > i
+        if i >= len(subject) or token not in ("*", subject[i]):
+            return False
+    return len(pattern) == len(subject)
+
+
+def nats_users():
+    """user -> (subjects it may publish, subjects it may subscribe to)"""
+    text = re.sub(r"^\s*#.*$", "", read(NATS_USERS), flags=re.MULTILINE)
+    users = {}
+    for block in text.split("user: ")[1:]:
+        lists = [re.search(rf"{word}: \[([^\]]*)\]", block) for word in ("publish", "subscribe")]
+        users[block.split(",")[0]] = [re.findall(r'"([^"]*)"', found[1]) if found else [] for found in lists]
+    return users
+
+
+def rights_findings(files):
+    """A verb that its service may not hear, or that nobody may ask, does not work in a deployment."""
+    users = nats_users()
+    verbs = list(rpcs(files))
+    for service, subject, _, _ in verbs:
+        if not any(matches(pattern, subject) for pattern in users[service][1]):
+            yield f"{NATS_USERS}: user {service} may not subscribe to {subject}"
+        if not any(matches(pattern, subject) for name, (publish, _) in users.items() for pattern in publish if name != service):
+            yield f"{NATS_USERS}: no user may publish {subject}"
+    for name, (publish, _) in users.items():
+        for pattern in publish:
+            if pattern.startswith(("tg.rpc.", "tg.ctl.")) and not any(matches(pattern, verb[1]) for verb in verbs):
+                yield f"{NATS_USERS}: user {name} may publish {pattern}, which is no verb of a proto"
 
 
 def wire_breaks(old, new):
@@ -121,7 +176,7 @@ def check_proto(options):
     name = "tests/golden/proto.txt"
     files = descriptors()
     lines = proto_lines(files)
-    findings = proto_rules(files, lines)
+    findings = proto_rules(files, lines) + list(rights_findings(files))
     old = golden_lines(name)
     if "--accept-wire-break" not in options:
         findings += wire_breaks(old, lines)

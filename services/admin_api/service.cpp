@@ -12,7 +12,8 @@ AdminService::~AdminService() {
 
 base::Result<void> AdminService::start(service::Runtime& runtime) {
   pool_ = std::make_unique<sql::Pool>(settings_.sql, sql::PoolMetrics(runtime.metrics, "admin_api"));
-  TG_TRY_ASSIGN(connection, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
+  TG_TRY_ASSIGN(connection,
+                bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests, bus::ExportTo{runtime.metrics, "admin_api"}));
   connection_ = std::move(connection);
   rpc_ = std::make_unique<bus::RpcClient>(
       *connection_, [](const std::function<void()>& completion) { completion(); }, bus::RpcClient::Options{});

@@ -117,11 +117,13 @@ class Authorizer {
   }
 
  private:
-  void passed(std::string_view check, std::string found) { decision_.trace.push_back({check, std::move(found), true}); }
+  void passed(std::string_view check, std::string found) {
+    decision_.trace.push_back({"auth", std::string(check), std::move(found), true});
+  }
 
   void refuse(Reason reason, std::string_view check, std::string detail) {
-    decision_.trace.push_back({check, detail, false});
-    decision_.refusal = Refusal{reason, std::move(detail)};
+    decision_.trace.push_back({"auth", std::string(check), detail, false});
+    decision_.refusal = base::Refusal{reason, std::move(detail)};
   }
 
   void identify(const Trunk& trunk, const SourceRow* row) {

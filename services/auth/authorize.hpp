@@ -14,8 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/codec.hpp"
+#include "libs/base/decision.hpp"
 #include "libs/base/ids.hpp"
-#include "libs/base/reason.hpp"
 #include "services/auth/snapshot.hpp"
 
 namespace tollgate::auth {
@@ -28,17 +29,6 @@ struct AuthorizeQuery {
   base::TrunkId dry_run_trunk;  // set: check as if this trunk had sent the call; the source is then ignored (REQUIREMENTS 10.6)
 };
 
-struct TraceLine {
-  std::string_view check;  // source_row, tech_prefix, trunk_state, customer_state, called_number
-  std::string found;
-  bool passed = false;
-};
-
-struct Refusal {
-  base::Reason reason;
-  std::string detail;
-};
-
 // For a call that may go on everything is set; for a refused one what is known of it, so that the CDR can name it.
 struct AuthorizeDecision {
   base::CustomerId customer;
@@ -46,10 +36,10 @@ struct AuthorizeDecision {
   base::SourceRowId source_row;
   std::string called;  // digits without + and tech prefix
   std::string tech_prefix;
-  Codecs codecs;
+  base::CodecSet codecs;
   bool relay_media = false;
-  std::optional<Refusal> refusal;
-  std::vector<TraceLine> trace;
+  std::optional<base::Refusal> refusal;
+  std::vector<base::TraceStep> trace;  // checks: source_row, tech_prefix, trunk_state, customer_state, called_number
 };
 
 [[nodiscard]] AuthorizeDecision authorize(const Snapshot& snapshot, const AuthorizeQuery& query);

@@ -30,7 +30,7 @@ Trunk makeTrunk(std::int64_t id, std::int64_t customer, const char* prefix, std:
     source.network = digits::Network::parse(row.network).value();
     source.port = row.match_port == 0 ? std::uint16_t{5060} : row.match_port;
     source.match_port = row.match_port != 0;
-    source.codecs = {true, true, false};
+    source.codecs = {base::Codec::kPcmu, base::Codec::kPcma};
     trunk.sources.push_back(source);
   }
   return trunk;
@@ -76,7 +76,7 @@ TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
     EXPECT_EQ(decision.trunk, base::TrunkId(5));
     EXPECT_EQ(decision.customer, base::CustomerId(1));
     EXPECT_EQ(decision.source_row, base::SourceRowId(50));
-    EXPECT_TRUE(decision.codecs.pcmu && decision.codecs.pcma && !decision.codecs.g729);
+    EXPECT_EQ(decision.codecs, (base::CodecSet{base::Codec::kPcmu, base::Codec::kPcma}));
   }
 }
 
@@ -206,7 +206,7 @@ TEST_F(Authorize, ChecksADryRunAsTheTrunkGiven) {
   const AuthorizeDecision good = ask("", 0, "5537410", 5);
   EXPECT_EQ(reasonOf(good), Reason::kUnspecified);
   EXPECT_EQ(good.called, "37410");
-  EXPECT_TRUE(good.codecs.pcma);
+  EXPECT_TRUE(good.codecs.has(base::Codec::kPcma));
   EXPECT_EQ(reasonOf(ask("", 0, "37410", 5)), Reason::kTechPrefixMismatch);
   EXPECT_EQ(reasonOf(ask("", 0, "5537410", 6)), Reason::kUnknownSource);
 }

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "libs/base/enum_size.hpp"
+#include "libs/base/reason.hpp"
 #include "libs/telemetry/metrics.hpp"
 #include "services/auth/authorize.hpp"
 
@@ -23,7 +25,7 @@ class Metrics {
   telemetry::Gauge& trunks_;
   telemetry::Gauge& networks_;
   telemetry::Gauge& widened_;
-  std::array<telemetry::Counter*, 256> requests_{};  // by base::Reason; kUnspecified = identified
+  std::array<telemetry::Counter*, base::enumSize(base::kLastReason)> requests_{};  // by base::Reason; kUnspecified = identified
 };
 
 }  // namespace tollgate::auth

@@ -17,12 +17,7 @@ void AuthService::makeMetrics(telemetry::Metrics& metrics) {
 }
 
 base::Result<void> AuthService::serve(bus::RpcServer& server) {
-  TG_TRY(server.serve<bus::Authorize>([this](const bus::RpcContext&, const v1::AuthorizeRequest& request,
-                                             bus::Responder<v1::AuthorizeReply> responder) { answer(request, std::move(responder)); }));
-  return server.serve<bus::ListNetworks>(
-      [this](const bus::RpcContext&, const v1::ListNetworksRequest& request, bus::Responder<v1::ListNetworksReply> responder) {
-        answer(request, std::move(responder));
-      });
+  return server.serveAll<v1::Auth>(*this);
 }
 
 void AuthService::onPublish(const Snapshot& snapshot) {
@@ -38,18 +33,20 @@ void AuthService::onPublish(const Snapshot& snapshot) {
   }
 }
 
-void AuthService::answer(const v1::AuthorizeRequest& request, bus::Responder<v1::AuthorizeReply> responder) {
+void AuthService::authorize(const bus::RpcContext& /*context*/, const v1::AuthorizeRequest& request,
+                            bus::Responder<v1::AuthorizeReply> responder) {
   const auto snapshot = snapshotFor(responder);
   if (snapshot == nullptr) {
     return;
   }
   const AuthorizeQuery query = toQuery(request);
-  const AuthorizeDecision decision = authorize(*snapshot, query);
+  const AuthorizeDecision decision = auth::authorize(*snapshot, query);
   metrics_->count(decision);
   responder.reply(toReply(query, decision));
 }
 
-void AuthService::answer(const v1::ListNetworksRequest& request, bus::Responder<v1::ListNetworksReply> responder) {
+void AuthService::listNetworks(const bus::RpcContext& /*context*/, const v1::ListNetworksRequest& request,
+                               bus::Responder<v1::ListNetworksReply> responder) {
   if (snapshotFor(responder) == nullptr) {
     return;
   }

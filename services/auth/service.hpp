@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_auth.hpp"
 #include "libs/feed/snapshot_service.hpp"
 #include "services/auth/metrics.hpp"
 #include "services/auth/settings.hpp"
 #include "services/auth/tables.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
 
 namespace tollgate::auth {
 
@@ -19,12 +19,15 @@ class AuthService final : public feed::SnapshotService<Tables> {
   explicit AuthService(const Settings& settings);
   ~AuthService() override;
 
+  // The RPCs. Bus threads.
+  void authorize(const bus::RpcContext& context, const v1::AuthorizeRequest& request, bus::Responder<v1::AuthorizeReply> responder);
+  void listNetworks(const bus::RpcContext& context, const v1::ListNetworksRequest& request,
+                    bus::Responder<v1::ListNetworksReply> responder);
+
  private:
   void makeMetrics(telemetry::Metrics& metrics) override;
   [[nodiscard]] base::Result<void> serve(bus::RpcServer& server) override;
   void onPublish(const Snapshot& snapshot) override;
-  void answer(const v1::AuthorizeRequest& request, bus::Responder<v1::AuthorizeReply> responder);
-  void answer(const v1::ListNetworksRequest& request, bus::Responder<v1::ListNetworksReply> responder);
 
   // Owned.
   std::unique_ptr<Metrics> metrics_;

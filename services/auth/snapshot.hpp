@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/codec.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/digits/ip.hpp"
 #include "libs/digits/network_map.hpp"
@@ -19,18 +20,12 @@
 
 namespace tollgate::auth {
 
-struct Codecs {
-  bool pcmu = false;
-  bool pcma = false;
-  bool g729 = false;
-};
-
 struct SourceRow {
   base::SourceRowId id;
   digits::Network network;
   std::uint16_t port = 0;
   bool match_port = false;
-  Codecs codecs;
+  base::CodecSet codecs;
 };
 
 struct Trunk {

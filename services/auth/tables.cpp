@@ -8,9 +8,15 @@
 namespace tollgate::auth {
 namespace {
 
-Codecs codecsOf(std::string_view list) {
-  const auto has = [list](std::string_view word) { return list.find(word) != std::string_view::npos; };
-  return {has("PCMU"), has("PCMA"), has("G729")};
+// The column is a list of names, "PCMU,PCMA".
+base::CodecSet codecsOf(std::string_view list) {
+  base::CodecSet codecs;
+  for (const base::Codec codec : base::kCodecs) {
+    if (list.find(base::codecName(codec)) != std::string_view::npos) {
+      codecs.add(codec);
+    }
+  }
+  return codecs;
 }
 
 // A registration trunk identifies calls by its credential, so its source rows, should it have any, are ignored.

@@ -1,22 +1,8 @@
 #include "services/auth/wire.hpp"
 
+#include "libs/wire/wire.hpp"
+
 namespace tollgate::auth {
-namespace {
-
-void addCodecs(const Codecs& codecs, auth::v1::Identified& identified) {
-  if (codecs.pcmu) {
-    identified.add_codecs(common::v1::CODEC_PCMU);
-  }
-  if (codecs.pcma) {
-    identified.add_codecs(common::v1::CODEC_PCMA);
-  }
-  if (codecs.g729) {
-    identified.add_codecs(common::v1::CODEC_G729);
-  }
-}
-
-}  // namespace
-
 AuthorizeQuery toQuery(const auth::v1::AuthorizeRequest& request) {
   AuthorizeQuery query;
   query.source_address = request.source_address();
@@ -38,19 +24,12 @@ auth::v1::AuthorizeReply toReply(const AuthorizeQuery& query, const AuthorizeDec
     identified.set_caller(std::string(query.caller));
     identified.set_tech_prefix(decision.tech_prefix);
     identified.set_relay_media(decision.relay_media);
-    addCodecs(decision.codecs, identified);
+    wire::addCodecs(decision.codecs, *identified.mutable_codecs());
   }
   if (decision.refusal) {
-    reply.mutable_refusal()->set_reason(static_cast<common::v1::Reason>(decision.refusal->reason));
-    reply.mutable_refusal()->set_detail(decision.refusal->detail);
+    *reply.mutable_refusal() = wire::toWire(*decision.refusal);
   }
-  for (const auto& line : decision.trace) {
-    auto& step = *reply.add_trace();
-    step.set_stage("auth");
-    step.set_check(std::string(line.check));
-    step.set_found(line.found);
-    step.set_passed(line.passed);
-  }
+  wire::addTrace(decision.trace, *reply.mutable_trace());
   return reply;
 }
 

@@ -4,7 +4,6 @@
 
 #include "libs/bus/connection.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_billing.hpp"
 #include "libs/feed/feed.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/accounts/account_loader.hpp"
@@ -16,6 +15,7 @@
 #include "services/billing/config/tables.hpp"
 #include "services/billing/records/committer.hpp"
 #include "services/billing/records/intake.hpp"
+#include "tollgate/billing/v1/billing.rpc.h"
 
 namespace tollgate::billing {
 
@@ -45,37 +45,30 @@ struct BillingService::Components {
         extension(dependencies(settings), *events),
         queries(dependencies(settings)),
         payments(std::make_unique<Payments>(pool, settler, metrics, static_cast<std::size_t>(settings.workers))),
-        server(std::make_unique<bus::RpcServer>(*requests, "billing")) {}
+        server(std::make_unique<bus::RpcServer>(*requests)) {}
 
   [[nodiscard]] HandlerDependencies dependencies(const Settings& settings) {
     return {snapshots, store, metrics, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
   }
 
-  [[nodiscard]] base::Result<void> serve() {
-    TG_TRY(server->serve<bus::Reserve>(
-        [this](const bus::RpcContext& context, const v1::ReserveRequest& request, bus::Responder<v1::ReserveReply> responder) {
-          admission.reserve(context, request, std::move(responder));
-        }));
-    TG_TRY(server->serve<bus::Occupy>(
-        [this](const bus::RpcContext& context, const v1::OccupyRequest& request, bus::Responder<v1::OccupyReply> responder) {
-          admission.occupy(context, request, std::move(responder));
-        }));
-    TG_TRY(server->serve<bus::Extend>(
-        [this](const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
-          extension.extend(context, request, std::move(responder));
-        }));
-    TG_TRY(server->serve<bus::PostPayment>(
-        [this](const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
-          payments->post(context, request, std::move(responder));
-        }));
-    TG_TRY(server->serve<bus::Balance>(
-        [this](const bus::RpcContext&, const v1::BalanceRequest& request, bus::Responder<v1::BalanceReply> responder) {
-          queries.balance(request, std::move(responder));
-        }));
-    return server->serve<bus::TrunkLoads>(
-        [this](const bus::RpcContext&, const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
-          queries.trunkLoads(request, std::move(responder));
-        });
+  // The RPCs. Bus threads.
+  void reserve(const bus::RpcContext& context, const v1::ReserveRequest& request, bus::Responder<v1::ReserveReply> responder) {
+    admission.reserve(context, request, std::move(responder));
+  }
+  void occupy(const bus::RpcContext& context, const v1::OccupyRequest& request, bus::Responder<v1::OccupyReply> responder) {
+    admission.occupy(context, request, std::move(responder));
+  }
+  void extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
+    extension.extend(context, request, std::move(responder));
+  }
+  void postPayment(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
+    payments->post(context, request, std::move(responder));
+  }
+  void balance(const bus::RpcContext& /*context*/, const v1::BalanceRequest& request, bus::Responder<v1::BalanceReply> responder) {
+    queries.balance(request, std::move(responder));
+  }
+  void trunkLoad(const bus::RpcContext& /*context*/, const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
+    queries.trunkLoads(request, std::move(responder));
   }
 
   // In the order of construction; stop() has the order in which they end.
@@ -108,15 +101,15 @@ BillingService::~BillingService() {
 }
 
 base::Result<void> BillingService::start(service::Runtime& runtime) {
-  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
-  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents));
+  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests, bus::ExportTo{runtime.metrics, "billing"}));
+  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents, bus::ExportTo{runtime.metrics, "billing"}));
   components_ = std::make_unique<Components>(settings_, runtime.metrics, std::move(requests), std::move(events));
   TG_TRY(components_->feed->start());
   components_->committer.start();
   components_->intake.start();
   components_->loader.start();
   components_->sweeper.start();
-  TG_TRY(components_->serve());
+  TG_TRY(components_->server->serveAll<v1::Billing>(*components_));
   const std::lock_guard lock(mutex_);
   serving_ = true;
   return {};

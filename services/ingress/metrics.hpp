@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "libs/base/enum_size.hpp"
 #include "libs/base/reason.hpp"
 #include "libs/call/types.hpp"
 #include "libs/sofia/agent.hpp"
@@ -55,14 +56,13 @@ class IngressMetrics {
     telemetry::Gauge &timers_armed, &longest_turn;
   };
 
-  static constexpr std::size_t kReasons = 46;  // highest number of a Reason and one
   SipMetrics sip_;
   LoopMetrics loop_;
-  std::array<telemetry::Counter*, kReasons> ended_{};
-  std::array<telemetry::Gauge*, call::kPhases> phases_{};
-  std::array<telemetry::Histogram*, call::kDecisions> decisions_{};
-  std::array<telemetry::Counter*, call::kDecisions> failures_{};
-  std::array<telemetry::Counter*, call::kAttemptEnds> attempts_{};
+  std::array<telemetry::Counter*, base::enumSize(base::kLastReason)> ended_{};
+  std::array<telemetry::Gauge*, base::enumSize(call::kLastPhase)> phases_{};
+  std::array<telemetry::Histogram*, base::enumSize(call::kLastDecision)> decisions_{};
+  std::array<telemetry::Counter*, base::enumSize(call::kLastDecision)> failures_{};
+  std::array<telemetry::Counter*, base::enumSize(call::kLastAttemptEnd)> attempts_{};
 };
 
 }  // namespace tollgate::ingress

@@ -24,6 +24,7 @@ constexpr std::chrono::milliseconds kShutdownLimit{2000};
 constexpr std::chrono::milliseconds kStoreLimit{1000};
 // Role of the housekeeping timer; calls use roles below.
 constexpr sofia::Key kHousekeepingKey = PackedKey::pack({0, 1}, 255);
+constexpr sofia::Key kFlushKey = PackedKey::pack({0, 2}, 255);  // questions to other services that were held back are due
 
 sofia::AgentOptions agentOptions(const Settings& settings, const std::string& hop_marker) {
   sofia::AgentOptions options;
@@ -72,6 +73,7 @@ struct IngressService::Parts {
   std::unique_ptr<Decisions> decisions;
   std::unique_ptr<sofia::Agent> agent;
   base::MonotonicTime next_summary;
+  bool flush_armed = false;
   // Beside the loop.
   std::unique_ptr<NetworkWatch> watch;
   std::unique_ptr<Control> control;
@@ -91,9 +93,9 @@ IngressService::~IngressService() {
 base::Result<void> IngressService::start(service::Runtime& runtime) {
   parts_ = std::make_unique<Parts>(settings_, runtime);
   auto& parts = *parts_;
-  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests));
+  TG_TRY_ASSIGN(requests, bus::Connection::open(settings_.bus, bus::ConnectionKind::kRequests, bus::ExportTo{runtime.metrics, "ingress"}));
   parts.requests = std::move(requests);
-  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents));
+  TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents, bus::ExportTo{runtime.metrics, "ingress"}));
   parts.events = std::move(events);
   parts.record_publisher = std::make_unique<bus::RecordPublisher>(*parts.events, settings_.record_ack_timeout);
   TG_TRY(openSpool());
@@ -157,12 +159,17 @@ base::Result<void> IngressService::setUpLoop() {
   parts.loop.setTimerHandler([this, &parts](sofia::Key key) {
     if (key == kHousekeepingKey) {
       everySecond();
+    } else if (key == kFlushKey) {
+      parts.flush_armed = false;  // the end of this turn flushes
     } else {
       parts.calls->onTimer(key);
     }
   });
   parts.loop.setTurnEndHandler([&parts] {
-    parts.decisions->flush();
+    if (const auto held = parts.decisions->flush(); held && !parts.flush_armed) {
+      (void)parts.loop.arm(std::chrono::ceil<std::chrono::milliseconds>(*held), kFlushKey);
+      parts.flush_armed = true;
+    }
     parts.live_calls = parts.calls->table().size();
   });
   (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);

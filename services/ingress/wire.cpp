@@ -2,39 +2,14 @@
 
 #include <utility>
 
+#include "libs/wire/wire.hpp"
+
 namespace tollgate::ingress {
 namespace {
 
-template <class Steps>
-std::vector<call::TraceStep> takeTrace(Steps& steps) {
-  std::vector<call::TraceStep> trace;
-  trace.reserve(static_cast<std::size_t>(steps.size()));
-  for (auto& step : steps) {
-    trace.push_back({std::move(*step.mutable_stage()), std::move(*step.mutable_check()), std::move(*step.mutable_found()), step.passed()});
-  }
-  return trace;
-}
-
-template <class Codecs>
-std::vector<call::Codec> takeCodecs(const Codecs& codecs) {
-  std::vector<call::Codec> taken;
-  for (const int codec : codecs) {
-    if (codec >= static_cast<int>(call::Codec::kPcmu) && codec <= static_cast<int>(call::Codec::kG729)) {
-      taken.push_back(static_cast<call::Codec>(codec));
-    }
-  }
-  return taken;
-}
-
 call::Identified takeIdentified(auth::v1::Identified& from) {
   return {base::CustomerId(from.customer_id()), base::TrunkId(from.trunk_id()),    base::SourceRowId(from.source_row_id()),
-          std::move(*from.mutable_called()),    std::move(*from.mutable_caller()), takeCodecs(from.codecs())};
-}
-
-call::Rate takeRate(common::v1::Rate& from) {
-  return {base::RatePlanId(from.plan_id()),    base::RateId(from.rate_id()), std::move(*from.mutable_prefix()),
-          std::move(*from.mutable_currency()), from.per_minute_micros(),     from.connection_fee_micros(),
-          from.connection_seconds(),           from.billing_block_seconds()};
+          std::move(*from.mutable_called()),    std::move(*from.mutable_caller()), wire::fromWire(from.codecs())};
 }
 
 template <class List>
@@ -42,7 +17,7 @@ std::vector<call::Skipped> takeSkipped(List& list) {
   std::vector<call::Skipped> taken;
   taken.reserve(static_cast<std::size_t>(list.size()));
   for (auto& skipped : list) {
-    taken.push_back({skipped.index(), base::reasonFromNumber(skipped.reason()), std::move(*skipped.mutable_detail())});
+    taken.push_back({skipped.index(), wire::fromWire(skipped.reason()), std::move(*skipped.mutable_detail())});
   }
   return taken;
 }
@@ -52,13 +27,13 @@ call::Occupied takeOccupied(billing::v1::Occupied& from) {
   occupied.index = from.index();
   occupied.skipped = takeSkipped(*from.mutable_skipped());
   if (from.has_vendor_rate()) {
-    occupied.vendor_rate = takeRate(*from.mutable_vendor_rate());
+    occupied.vendor_rate = wire::fromWire(from.vendor_rate());
   }
   return occupied;
 }
 
 std::chrono::milliseconds takeDuration(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) + std::chrono::milliseconds(duration.nanos() / 1'000'000);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wire::fromWire(duration));
 }
 
 call::Candidate takeCandidate(routing::v1::Candidate& from) {
@@ -71,17 +46,17 @@ call::Candidate takeCandidate(routing::v1::Candidate& from) {
   candidate.called_prefix = std::move(*from.mutable_called_prefix());
   candidate.try_timeout = takeDuration(from.try_timeout());
   candidate.ringing_timeout = takeDuration(from.ringing_timeout());
-  candidate.codecs = takeCodecs(from.codecs());
+  candidate.codecs = wire::fromWire(from.codecs());
   candidate.endpoints.reserve(static_cast<std::size_t>(from.endpoints_size()));
   for (auto& endpoint : *from.mutable_endpoints()) {
-    if (endpoint.transport() != common::v1::TRANSPORT_UDP && endpoint.transport() != common::v1::TRANSPORT_UNSPECIFIED) {
+    if (wire::fromWire(endpoint.transport()) != base::Transport::kUdp) {
       continue;  // not spoken yet
     }
     if (endpoint.port() == 0 || endpoint.port() > 65535) {
       continue;
     }
     candidate.endpoints.push_back({base::EndpointId(endpoint.endpoint_id()), std::move(*endpoint.mutable_address()),
-                                   static_cast<std::uint16_t>(endpoint.port()), call::Transport::kUdp});
+                                   static_cast<std::uint16_t>(endpoint.port()), base::Transport::kUdp});
   }
   return candidate;
 }
@@ -90,49 +65,17 @@ template <class Reply>
 call::Refused takeRefused(call::Decision decision, Reply& reply) {
   call::Refused refused;
   refused.decision = decision;
-  refused.reason = base::reasonFromNumber(reply.refusal().reason());
+  refused.reason = wire::fromWire(reply.refusal().reason());
   refused.detail = std::move(*reply.mutable_refusal()->mutable_detail());
   return refused;
 }
 
-void setDuration(google::protobuf::Duration& to, std::chrono::microseconds duration) {
-  to.set_seconds(duration.count() / 1'000'000);
-  to.set_nanos(static_cast<std::int32_t>(duration.count() % 1'000'000 * 1000));
-}
-
 }  // namespace
-
-void setTime(google::protobuf::Timestamp& to, base::WallTime time) {
-  const auto micros = time.time_since_epoch().count();
-  to.set_seconds(micros / 1'000'000);
-  to.set_nanos(static_cast<std::int32_t>(micros % 1'000'000 * 1000));
-}
-
-void fillTrace(google::protobuf::RepeatedPtrField<common::v1::TraceStep>& to, const std::vector<call::TraceStep>& trace) {
-  for (const auto& step : trace) {
-    auto& added = *to.Add();
-    added.set_stage(step.stage);
-    added.set_check(step.check);
-    added.set_found(step.found);
-    added.set_passed(step.passed);
-  }
-}
-
-void fillRate(common::v1::Rate& to, const call::Rate& rate) {
-  to.set_plan_id(rate.plan.value());
-  to.set_rate_id(rate.rate.value());
-  to.set_prefix(rate.prefix);
-  to.set_currency(rate.currency);
-  to.set_per_minute_micros(rate.per_minute_micros);
-  to.set_connection_fee_micros(rate.connection_fee_micros);
-  to.set_connection_seconds(rate.connection_seconds);
-  to.set_billing_block_seconds(rate.billing_block_seconds);
-}
 
 call::Event toEvent(auth::v1::AuthorizeReply& reply) {
   if (reply.has_refusal()) {
     auto refused = takeRefused(call::Decision::kAuthorize, reply);
-    refused.trace = takeTrace(*reply.mutable_trace());
+    refused.trace = wire::takeTrace(*reply.mutable_trace());
     if (reply.has_identified()) {
       refused.identified = takeIdentified(*reply.mutable_identified());
     }
@@ -143,14 +86,14 @@ call::Event toEvent(auth::v1::AuthorizeReply& reply) {
   }
   call::Authorized authorized;
   authorized.identified = takeIdentified(*reply.mutable_identified());
-  authorized.trace = takeTrace(*reply.mutable_trace());
+  authorized.trace = wire::takeTrace(*reply.mutable_trace());
   return authorized;
 }
 
 call::Event toEvent(routing::v1::RouteReply& reply) {
   if (reply.has_refusal()) {
     auto refused = takeRefused(call::Decision::kRoute, reply);
-    refused.trace = takeTrace(*reply.mutable_trace());
+    refused.trace = wire::takeTrace(*reply.mutable_trace());
     return refused;
   }
   if (!reply.has_routed()) {
@@ -166,14 +109,14 @@ call::Event toEvent(routing::v1::RouteReply& reply) {
   for (auto& candidate : *from.mutable_candidates()) {
     routed.candidates.push_back(takeCandidate(candidate));
   }
-  routed.trace = takeTrace(*reply.mutable_trace());
+  routed.trace = wire::takeTrace(*reply.mutable_trace());
   return routed;
 }
 
 call::Event toEvent(billing::v1::ReserveReply& reply) {
   if (reply.has_refusal()) {
     auto refused = takeRefused(call::Decision::kReserve, reply);
-    refused.trace = takeTrace(*reply.mutable_trace());
+    refused.trace = wire::takeTrace(*reply.mutable_trace());
     return refused;
   }
   if (!reply.has_reserved() || !reply.reserved().has_occupied()) {
@@ -181,12 +124,12 @@ call::Event toEvent(billing::v1::ReserveReply& reply) {
   }
   auto& from = *reply.mutable_reserved();
   call::Reserved reserved;
-  reserved.rate = takeRate(*from.mutable_rate());
+  reserved.rate = wire::fromWire(from.rate());
   reserved.held_micros = from.held_micros();
   reserved.paid_seconds = from.paid_seconds();
   reserved.heartbeat_seconds = from.heartbeat_seconds();
   reserved.occupied = takeOccupied(*from.mutable_occupied());
-  reserved.trace = takeTrace(*reply.mutable_trace());
+  reserved.trace = wire::takeTrace(*reply.mutable_trace());
   return reserved;
 }
 
@@ -212,30 +155,30 @@ void fillAttempt(call::v1::Attempt& to, const call::Attempt& attempt) {
   to.set_endpoint_id(attempt.endpoint.value());
   to.set_endpoint(attempt.address);
   to.set_final_code(static_cast<std::uint32_t>(attempt.final_code));
-  setDuration(*to.mutable_lasted(), attempt.lasted);
+  *to.mutable_lasted() = wire::toWire(attempt.lasted);
   to.set_ended_because(std::string(call::attemptEndWord(attempt.end)));
-  to.set_skipped(static_cast<common::v1::Reason>(attempt.skipped));
+  to.set_skipped(wire::toWire(attempt.skipped));
   to.set_detail(attempt.detail);
-  setTime(*to.mutable_started_at(), attempt.started_at);
+  *to.mutable_started_at() = wire::toWire(attempt.started_at);
 }
 
 namespace {
 
 void fillTimes(call::v1::CallRecord& to, const call::CallRecord& record) {
   const base::WallTime never{};
-  setTime(*to.mutable_setup_at(), record.setup_at);
+  *to.mutable_setup_at() = wire::toWire(record.setup_at);
   if (record.ringing_at != never) {
-    setTime(*to.mutable_ringing_at(), record.ringing_at);
+    *to.mutable_ringing_at() = wire::toWire(record.ringing_at);
   }
   if (record.answered_at != never) {
-    setTime(*to.mutable_answered_at(), record.answered_at);
+    *to.mutable_answered_at() = wire::toWire(record.answered_at);
   }
   if (record.ended_at != never) {
-    setTime(*to.mutable_ended_at(), record.ended_at);
+    *to.mutable_ended_at() = wire::toWire(record.ended_at);
   }
-  setDuration(*to.mutable_talked(), record.talked);
+  *to.mutable_talked() = wire::toWire(record.talked);
   if (record.pdd.count() > 0) {
-    setDuration(*to.mutable_pdd(), record.pdd);
+    *to.mutable_pdd() = wire::toWire(record.pdd);
   }
 }
 
@@ -268,21 +211,21 @@ void fillRecord(call::v1::CallRecord& to, const call::CallRecord& record) {
   fillTimes(to, record);
   fillSides(to, record);
   if (record.rate.plan.isSet()) {
-    fillRate(*to.mutable_rate(), record.rate);
+    *to.mutable_rate() = wire::toWire(record.rate);
   }
   if (record.vendor_rate.plan.isSet()) {
-    fillRate(*to.mutable_vendor_rate(), record.vendor_rate);
+    *to.mutable_vendor_rate() = wire::toWire(record.vendor_rate);
   }
   to.set_paid_seconds(record.paid_seconds);
   to.set_final_code(static_cast<std::uint32_t>(record.final_code));
   to.set_q850_cause(static_cast<std::uint32_t>(record.q850_cause));
-  to.set_reason(static_cast<common::v1::Reason>(record.reason));
+  to.set_reason(wire::toWire(record.reason));
   to.set_ended_by(static_cast<call::v1::EndedBy>(record.ended_by));
   to.set_ended_by_user(record.ended_by_user);
   for (const auto& attempt : record.attempts) {
     fillAttempt(*to.add_attempts(), attempt);
   }
-  fillTrace(*to.mutable_trace(), record.trace);
+  wire::addTrace(record.trace, *to.mutable_trace());
 }
 
 }  // namespace tollgate::ingress

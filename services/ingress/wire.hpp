@@ -12,10 +12,6 @@
 
 namespace tollgate::ingress {
 
-void setTime(google::protobuf::Timestamp& to, base::WallTime time);
-void fillTrace(google::protobuf::RepeatedPtrField<common::v1::TraceStep>& to, const std::vector<call::TraceStep>& trace);
-void fillRate(common::v1::Rate& to, const call::Rate& rate);
-
 // Replies to events. A reply that holds neither a result nor a refusal is DecisionFailed.
 [[nodiscard]] call::Event toEvent(auth::v1::AuthorizeReply& reply);
 [[nodiscard]] call::Event toEvent(routing::v1::RouteReply& reply);

@@ -3,9 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "libs/call/test_driver.hpp"
+#include "libs/wire/same_enum.hpp"
+#include "tollgate/control/v1/control.pb.h"
 
 namespace tollgate::ingress {
 namespace {
+
+TEST(IngressWire, EnumsAreThoseOfTheProtos) {
+  wire::expectSameEnum<call::EndedBy, call::kLastEndedBy>(*call::v1::EndedBy_descriptor(), "ENDED_BY_");
+  wire::expectSameEnum<call::Phase, call::kLastPhase>(*control::v1::CallPhase_descriptor(), "CALL_PHASE_", {"OVER"});
+}
 
 using std::chrono::seconds;
 
@@ -21,7 +28,7 @@ TEST(Convert, MakesAnAuthorizedOfAnIdentifiedReply) {
   const auto* authorized = std::get_if<call::Authorized>(&event);
   ASSERT_NE(authorized, nullptr);
   EXPECT_EQ(authorized->identified.trunk, base::TrunkId(10));
-  EXPECT_EQ(authorized->identified.codecs, std::vector{call::Codec::kPcma});
+  EXPECT_EQ(authorized->identified.codecs, base::CodecSet{base::Codec::kPcma});
   EXPECT_EQ(authorized->trace.at(0).check, "source_row");
 }
 

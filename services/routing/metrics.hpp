@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "libs/base/enum_size.hpp"
+#include "libs/base/reason.hpp"
 #include "libs/telemetry/metrics.hpp"
 #include "services/routing/route.hpp"
 
@@ -21,7 +23,7 @@ class Metrics {
   telemetry::Gauge& trunks_;
   telemetry::Gauge& rules_;
   telemetry::Gauge& dialpeers_;
-  std::array<telemetry::Counter*, 256> requests_{};  // by base::Reason; kUnspecified = routed
+  std::array<telemetry::Counter*, base::enumSize(base::kLastReason)> requests_{};  // by base::Reason; kUnspecified = routed
 };
 
 }  // namespace tollgate::routing

@@ -49,13 +49,13 @@ class Router {
  private:
   void trace(std::string_view check, std::string found, bool passed) {
     if (decision_.trace.size() < kTraceLinesMax) {
-      decision_.trace.push_back({check, std::move(found), passed});
+      decision_.trace.push_back({"routing", std::string(check), std::move(found), passed});
     }
   }
 
   void refuse(Reason reason, std::string_view check, std::string detail) {
     trace(check, detail, false);
-    decision_.refusal = Refusal{reason, std::move(detail)};
+    decision_.refusal = base::Refusal{reason, std::move(detail)};
   }
 
   std::string trunkText() const { return "trunk " + std::to_string(query_.trunk.value()); }

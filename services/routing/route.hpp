@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/decision.hpp"
 #include "libs/base/ids.hpp"
-#include "libs/base/reason.hpp"
 #include "services/routing/snapshot.hpp"
 
 namespace tollgate::routing {
@@ -27,17 +27,6 @@ struct RouteQuery {
   base::TrunkId trunk;
   std::string_view called;  // digits
   bool dry_run = false;
-};
-
-struct TraceLine {
-  std::string_view check;  // dialpeer, rule, candidate
-  std::string found;
-  bool passed = false;
-};
-
-struct Refusal {
-  base::Reason reason;
-  std::string detail;
 };
 
 struct Candidate {
@@ -51,8 +40,8 @@ struct RouteDecision {
   base::DialpeerId dialpeer;
   std::uint32_t by_load = 0;  // this many candidates are tried in the order of their load, lowest first (REQUIREMENTS 3.6)
   std::vector<Candidate> candidates;
-  std::optional<Refusal> refusal;
-  std::vector<TraceLine> trace;
+  std::optional<base::Refusal> refusal;
+  std::vector<base::TraceStep> trace;  // checks: dialpeer, rule, candidate
 };
 
 [[nodiscard]] RouteDecision route(const Snapshot& snapshot, const RouteQuery& query);

@@ -4,11 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/wire/same_enum.hpp"
 #include "services/routing/tables.hpp"
 #include "services/routing/wire.hpp"
 
 namespace tollgate::routing {
 namespace {
+
+TEST(Mode, IsThatOfTheProto) {
+  wire::expectSameEnum<Mode, kLastMode>(*v1::RoutingMode_descriptor(), "ROUTING_MODE_");
+}
 
 using base::Reason;
 
@@ -33,7 +38,7 @@ class Route : public testing::Test {
     trunk.next = base::TrunkId(next);
     trunk.try_timeout = std::chrono::milliseconds(4000);
     trunk.ringing_timeout = std::chrono::seconds(90);
-    trunk.endpoints.push_back({base::EndpointId(id * 10), "192.0.2.1", 5060, Transport::kUdp});
+    trunk.endpoints.push_back({base::EndpointId(id * 10), "192.0.2.1", 5060, base::Transport::kUdp});
     return trunk;
   }
 
@@ -174,8 +179,9 @@ TEST_F(Route, RefusesWhenTheRuleHasNoUsableTarget) {
     tables_.setTrunk(row);
     const RouteDecision decision = ask("37410");
     EXPECT_EQ(reasonOf(decision), Reason::kNoRoute) << why;
-    const bool traced = std::any_of(decision.trace.begin(), decision.trace.end(),
-                                    [why](const TraceLine& line) { return !line.passed && line.found.find(why) != std::string::npos; });
+    const bool traced = std::any_of(decision.trace.begin(), decision.trace.end(), [why](const base::TraceStep& line) {
+      return !line.passed && line.found.find(why) != std::string::npos;
+    });
     EXPECT_TRUE(traced) << why;
   };
   EXPECT_EQ(reasonOf(ask("37410")), Reason::kNoRoute) << "trunk 21 does not exist";
@@ -314,7 +320,7 @@ TEST_F(Route, FillsTheCandidatesOfTheReply) {
   trunk.unified_caller = "37499";
   trunk.request_uri_parameter = "user=phone";
   trunk.try_timeout = std::chrono::milliseconds(2500);
-  trunk.endpoints.push_back({base::EndpointId(201), "2001:db8::1", 5080, Transport::kTcp});
+  trunk.endpoints.push_back({base::EndpointId(201), "2001:db8::1", 5080, base::Transport::kTcp});
   tables_.setTrunk(trunk);
   rule(1, "374", {to(20, 0, 5)});
   const auto reply = toReply(ask("37410"));

@@ -18,16 +18,6 @@ Mode modeFromWord(std::string_view word) {
   return word == "percent" ? Mode::kPercent : Mode::kUnsupported;
 }
 
-std::optional<Transport> transportFromWord(std::string_view word) {
-  if (word == "udp") {
-    return Transport::kUdp;
-  }
-  if (word == "tcp") {
-    return Transport::kTcp;
-  }
-  return word == "tls" ? std::optional(Transport::kTls) : std::nullopt;
-}
-
 std::optional<std::size_t> optionalCount(const sql::Row& row, std::size_t column) {
   return row.isNull(column) ? std::nullopt : std::optional(static_cast<std::size_t>(std::max<std::int64_t>(0, row.integer(column))));
 }
@@ -69,7 +59,7 @@ base::Result<void> Tables::readEndpoints(sql::Session& session, const feed::IdFi
           return;
         }
         const auto address = digits::IpAddress::parse(row.text(2));
-        const auto transport = transportFromWord(row.text(4));
+        const auto transport = base::transportFromWord(row.text(4));
         const std::int64_t port = row.integer(3);
         if (!address || !transport || port < 1 || port > UINT16_MAX) {
           refuseRow("trunk_endpoints", row.integer(0));

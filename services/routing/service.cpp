@@ -15,20 +15,19 @@ void RoutingService::makeMetrics(telemetry::Metrics& metrics) {
 }
 
 base::Result<void> RoutingService::serve(bus::RpcServer& server) {
-  return server.serve<bus::Route>([this](const bus::RpcContext&, const v1::RouteRequest& request,
-                                         bus::Responder<v1::RouteReply> responder) { answer(request, std::move(responder)); });
+  return server.serveAll<v1::Routing>(*this);
 }
 
 void RoutingService::onPublish(const Snapshot& snapshot) {
   metrics_->show(snapshot);
 }
 
-void RoutingService::answer(const v1::RouteRequest& request, bus::Responder<v1::RouteReply> responder) {
+void RoutingService::route(const bus::RpcContext& /*context*/, const v1::RouteRequest& request, bus::Responder<v1::RouteReply> responder) {
   const auto snapshot = snapshotFor(responder);
   if (snapshot == nullptr) {
     return;
   }
-  const RouteDecision decision = route(*snapshot, toQuery(request));
+  const RouteDecision decision = routing::route(*snapshot, toQuery(request));
   metrics_->count(decision);
   responder.reply(toReply(decision));
 }

@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_routing.hpp"
 #include "libs/feed/snapshot_service.hpp"
 #include "services/routing/metrics.hpp"
 #include "services/routing/settings.hpp"
 #include "services/routing/tables.hpp"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::routing {
 
@@ -18,11 +18,13 @@ class RoutingService final : public feed::SnapshotService<Tables> {
   explicit RoutingService(const Settings& settings);
   ~RoutingService() override;
 
+  // The RPC. Bus threads.
+  void route(const bus::RpcContext& context, const v1::RouteRequest& request, bus::Responder<v1::RouteReply> responder);
+
  private:
   void makeMetrics(telemetry::Metrics& metrics) override;
   [[nodiscard]] base::Result<void> serve(bus::RpcServer& server) override;
   void onPublish(const Snapshot& snapshot) override;
-  void answer(const v1::RouteRequest& request, bus::Responder<v1::RouteReply> responder);
 
   // Owned.
   std::unique_ptr<Metrics> metrics_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libs/base/ids.hpp"
+#include "libs/base/transport.hpp"
 #include "libs/digits/prefix_map.hpp"
 #include "libs/feed/customers.hpp"
 #include "libs/feed/rows.hpp"
@@ -20,13 +21,11 @@
 
 namespace tollgate::routing {
 
-enum class Transport : std::uint8_t { kUdp, kTcp, kTls };
-
 struct Endpoint {
   base::EndpointId id;
   std::string address;  // IP literal
   std::uint16_t port = 0;
-  Transport transport = Transport::kUdp;
+  base::Transport transport = base::Transport::kUdp;
 };
 
 // A trunk as the other side of a call.
@@ -46,7 +45,9 @@ struct Trunk {
 
 using Customer = feed::Customer;
 
-enum class Mode : std::uint8_t { kUnsupported, kPriority, kWeight, kPercent };
+// Same numbers as tollgate.routing.v1.RoutingMode.
+enum class Mode : std::uint8_t { kUnsupported = 0, kPriority = 1, kWeight = 2, kPercent = 3 };
+inline constexpr Mode kLastMode = Mode::kPercent;
 
 struct Target {
   base::TrunkId trunk;

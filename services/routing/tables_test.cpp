@@ -25,7 +25,7 @@ Trunk carrier() {
   trunk.id = base::TrunkId(900);
   trunk.customer = base::CustomerId(1);
   trunk.enabled = trunk.outgoing_allowed = true;
-  trunk.endpoints.push_back({base::EndpointId(1), "192.0.2.1", 5060, Transport::kUdp});
+  trunk.endpoints.push_back({base::EndpointId(1), "192.0.2.1", 5060, base::Transport::kUdp});
   return trunk;
 }
 

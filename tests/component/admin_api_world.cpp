@@ -30,18 +30,17 @@ Neighbours::Neighbours(const testkit::NatsServer& nats) {
   auto opened = bus::Connection::open(testkit::settingsOf(nats), bus::ConnectionKind::kRequests);
   must(opened.has_value(), "no bus");
   connection_ = std::move(*opened);
-  billing_ = std::make_unique<bus::RpcServer>(*connection_, "billing");
-  auth_ = std::make_unique<bus::RpcServer>(*connection_, "auth");
-  routing_ = std::make_unique<bus::RpcServer>(*connection_, "routing");
-  serveBilling();
+  server_ = std::make_unique<bus::RpcServer>(*connection_);
+  serveRpcs();
   serveControl();
   must(connection_->flush(std::chrono::seconds(5)).has_value(), "the bus does not answer");
 }
 
-void Neighbours::serveBilling() {
+void Neighbours::serveRpcs() {
   const auto serving = [](const base::Result<void>& result) { must(result.has_value(), "cannot serve"); };
-  serving(billing_->serve<bus::PostPayment>([this](const auto&, const auto& request, auto responder) { responder.reply(post(request)); }));
-  serving(billing_->serve<bus::Balance>([](const auto&, const auto& request, auto responder) {
+  serving(server_->serve<billing::v1::Billing::PostPayment>(
+      [this](const auto&, const auto& request, auto responder) { responder.reply(post(request)); }));
+  serving(server_->serve<billing::v1::Billing::Balance>([](const auto&, const auto& request, auto responder) {
     billing::v1::BalanceReply reply;
     reply.mutable_posted()->set_micros(request.customer_id() * 1'000'000);
     reply.set_held_micros(250'000);
@@ -49,7 +48,7 @@ void Neighbours::serveBilling() {
     reply.set_live_holds(1);
     responder.reply(reply);
   }));
-  serving(billing_->serve<bus::TrunkLoads>([this](const auto&, const auto& request, auto responder) {
+  serving(server_->serve<billing::v1::Billing::TrunkLoad>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
     billing::v1::TrunkLoadReply reply;
     for (const auto id : request.trunk_ids()) {
@@ -58,16 +57,16 @@ void Neighbours::serveBilling() {
     }
     responder.reply(reply);
   }));
-  serving(billing_->serve<bus::Reserve>([this](const auto&, const auto& request, auto responder) {
+  serving(server_->serve<billing::v1::Billing::Reserve>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
     EXPECT_TRUE(request.dry_run()) << "a route test takes nothing";
     responder.reply(reserve);
   }));
-  serving(auth_->serve<bus::Authorize>([this](const auto&, const auto&, auto responder) {
+  serving(server_->serve<auth::v1::Auth::Authorize>([this](const auto&, const auto&, auto responder) {
     const std::lock_guard lock(mutex);
     responder.reply(authorize);
   }));
-  serving(routing_->serve<bus::Route>([this](const auto&, const auto& request, auto responder) {
+  serving(server_->serve<routing::v1::Routing::Route>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
     EXPECT_TRUE(request.dry_run());
     responder.reply(route);
@@ -75,14 +74,7 @@ void Neighbours::serveBilling() {
 }
 
 void Neighbours::serveControl() {
-  const auto listen = [this](const std::string& subject, std::function<void(const bus::Delivery&)> handler) {
-    auto made = connection_->subscribe(subject, "", std::move(handler));
-    must(made.has_value(), "cannot subscribe to " + subject);
-    subscriptions_.push_back(std::move(*made));
-  };
-  listen(bus::subjects::control("ingress", "report_calls"), [this](const bus::Delivery& delivery) {
-    control::v1::ReportCallsRequest request;
-    EXPECT_TRUE(request.ParseFromArray(delivery.data.data(), static_cast<int>(delivery.data.size())));
+  auto reports = bus::hearControl<control::v1::Ingress::ReportCalls>(*connection_, [this](const auto& request, const auto& replier) {
     const std::lock_guard lock(mutex);
     control::v1::ReportCallsReply reply;
     reply.set_instance("ingress-1");
@@ -95,22 +87,24 @@ void Neighbours::serveControl() {
       }
     }
     reply.set_total(static_cast<std::uint32_t>(reply.calls_size()));
-    EXPECT_TRUE(connection_->publish(delivery.reply_to, reply.SerializeAsString()));
+    replier.reply(reply);
   });
-  listen(bus::subjects::control("ingress", "hangup"), [this](const bus::Delivery& delivery) {
-    control::v1::HangupRequest request;
-    EXPECT_TRUE(request.ParseFromArray(delivery.data.data(), static_cast<int>(delivery.data.size())));
+  auto hangups = bus::hearControl<control::v1::Ingress::Hangup>(*connection_, [this](const auto& request, const auto& replier) {
     const std::lock_guard lock(mutex);
     for (const auto& live : calls) {
       if (live.call_id() == request.call_id()) {
         hung_up.push_back(request.call_id() + " " + request.author());
         control::v1::HangupReply reply;
         reply.set_done(true);
-        EXPECT_TRUE(connection_->publish(delivery.reply_to, reply.SerializeAsString()));
+        replier.reply(reply);
       }
     }
   });
-  listen(std::string(bus::subjects::kAllConfigChanges), [this](const bus::Delivery&) { ++config_events; });
+  auto changes = connection_->subscribe(bus::subjects::kAllConfigChanges, "", [this](const bus::Delivery&) { ++config_events; });
+  for (auto* made : {&reports, &hangups, &changes}) {
+    must(made->has_value(), "cannot subscribe");
+    subscriptions_.push_back(std::move(**made));
+  }
 }
 
 billing::v1::PostPaymentReply Neighbours::post(const billing::v1::PostPaymentRequest& request) {

@@ -14,15 +14,16 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/bus/connection.hpp"
+#include "libs/bus/control.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_auth.hpp"
-#include "libs/bus/rpcs_billing.hpp"
-#include "libs/bus/rpcs_routing.hpp"
 #include "libs/sql/sql.hpp"
 #include "libs/testkit/http.hpp"
 #include "libs/testkit/servers.hpp"
 #include "libs/testkit/service_process.hpp"
-#include "tollgate/control/v1/control.pb.h"
+#include "tollgate/auth/v1/auth.rpc.h"
+#include "tollgate/billing/v1/billing.rpc.h"
+#include "tollgate/control/v1/control.rpc.h"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::admin_api {
 
@@ -58,14 +59,12 @@ class Neighbours {
   std::atomic<int> config_events{0};
 
  private:
-  void serveBilling();
+  void serveRpcs();
   void serveControl();
   [[nodiscard]] billing::v1::PostPaymentReply post(const billing::v1::PostPaymentRequest& request);
 
   std::unique_ptr<bus::Connection> connection_;
-  std::unique_ptr<bus::RpcServer> billing_;
-  std::unique_ptr<bus::RpcServer> auth_;
-  std::unique_ptr<bus::RpcServer> routing_;
+  std::unique_ptr<bus::RpcServer> server_;
   std::vector<bus::Subscription> subscriptions_;
   std::map<std::string, std::int64_t> balances_;
   std::map<std::string, bool> keys_;

@@ -1,9 +1,9 @@
 // tollgate-auth against real NATS and MariaDB servers.
 #include <gtest/gtest.h>
 
-#include "libs/bus/rpcs_auth.hpp"
 #include "libs/testkit/wait.hpp"
 #include "tests/component/decision_world.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
 
 namespace tollgate::component {
 namespace {
@@ -45,7 +45,7 @@ class AuthProcess : public testing::Test {
     request.set_source_port(5060);
     request.set_called(called);
     request.set_caller("37499111222");
-    return world_->ask<bus::Authorize>(request);
+    return world_->ask<auth::v1::Auth::Authorize>(request);
   }
   // The reason of the refusal; UNSPECIFIED = let in; nothing = no answer.
   static std::optional<common::v1::Reason> check(const std::string& address, const std::string& called) {
@@ -117,7 +117,7 @@ TEST_F(AuthProcess, FindsAChangeWhoseEventWasLost) {
 // REQUIREMENTS 2.4: unknown sources stop at the ingress, which holds this list.
 TEST_F(AuthProcess, ListsTheNetworksAndSaysWhenNothingChanged) {
   auth::v1::ListNetworksRequest request;
-  const auto list = [&request] { return world_->ask<bus::ListNetworks>(request).value(); };
+  const auto list = [&request] { return world_->ask<auth::v1::Auth::ListNetworks>(request).value(); };
   const auto has = [](const auth::v1::ListNetworksReply& reply, std::string_view cidr) {
     return std::any_of(reply.networks().begin(), reply.networks().end(), [cidr](const auto& network) { return network.cidr() == cidr; });
   };
@@ -167,7 +167,7 @@ TEST(AuthStart, IsNotReadyBeforeTheFirstLoad) {
   ServiceProcess auth(options);
   base::ErrorCode code{};
   ASSERT_TRUE(waitUntil([&] {
-    const auto reply = world.ask<bus::Authorize>({});
+    const auto reply = world.ask<auth::v1::Auth::Authorize>({});
     code = reply ? base::ErrorCode::kInternal : reply.error().code;
     return !reply && reply.error().message.find("not loaded") != std::string::npos;
   }));

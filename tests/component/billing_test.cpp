@@ -77,7 +77,8 @@ TEST_F(Billing, ACallIsRefusedForItsReason) {
   EXPECT_EQ(refusedFor(world_->reserve(world_->newCall(), world_->makeParty(), {carrier_})), common::v1::REASON_NO_CREDIT);
 
   const Party party = funded(kUnit);
-  const auto no_rate = world_->ask<bus::Reserve>(world_->newCall(), BillingWorld::reserveRequest(party, {carrier_}, "447700900123"));
+  const auto no_rate =
+      world_->ask<billing::v1::Billing::Reserve>(world_->newCall(), BillingWorld::reserveRequest(party, {carrier_}, "447700900123"));
   EXPECT_EQ(refusedFor(no_rate), common::v1::REASON_NO_RATE);
 
   PartyOptions off;
@@ -133,11 +134,11 @@ TEST_F(Billing, ABusyCarrierIsPassedOver) {
   *occupy.mutable_start() = BillingWorld::reserveRequest(party, {}).start();
   occupy.set_release_trunk_id(carrier_.trunk);
   occupy.add_candidates()->set_trunk_id(small.trunk);
-  EXPECT_EQ(world_->ask<bus::Occupy>(second, occupy)->refusal().reason(), common::v1::REASON_NO_TARGET_AVAILABLE);
+  EXPECT_EQ(world_->ask<billing::v1::Billing::Occupy>(second, occupy)->refusal().reason(), common::v1::REASON_NO_TARGET_AVAILABLE);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 0U);
   world_->publishEnded(first, BillingWorld::record(party, small, next->reserved(), 5));
   ASSERT_TRUE(world_->waitCdr(first));
-  EXPECT_EQ(world_->ask<bus::Occupy>(second, occupy)->occupied().index(), 0U);
+  EXPECT_EQ(world_->ask<billing::v1::Billing::Occupy>(second, occupy)->occupied().index(), 0U);
   world_->publishEnded(second, BillingWorld::record(party, small, next->reserved(), 5));
   EXPECT_TRUE(world_->waitIdle(party));
   EXPECT_EQ(world_->load(small).outgoing(), 0U);
@@ -155,7 +156,7 @@ TEST_F(Billing, ByLoadTheLeastLoadedCarrierIsTakenFirst) {
   std::vector<std::string> calls;
   for (int i = 0; i < 4; ++i) {
     calls.push_back(world_->newCall());
-    taken.push_back(world_->ask<bus::Reserve>(calls.back(), request)->reserved().occupied().index());
+    taken.push_back(world_->ask<billing::v1::Billing::Reserve>(calls.back(), request)->reserved().occupied().index());
   }
   EXPECT_EQ(taken, (std::vector<std::uint32_t>{1, 0, 1, 0}));
   for (std::size_t i = 0; i < calls.size(); ++i) {
@@ -301,7 +302,7 @@ TEST_F(Billing, ATestCallTakesNothing) {
   const Party party = funded(kUnit);
   auto request = BillingWorld::reserveRequest(party, {carrier_});
   request.set_dry_run(true);
-  const auto reply = world_->ask<bus::Reserve>(world_->newCall(), request);
+  const auto reply = world_->ask<billing::v1::Billing::Reserve>(world_->newCall(), request);
   EXPECT_EQ(reply->reserved().paid_seconds(), 60U);
   EXPECT_EQ(reply->reserved().occupied().index(), 0U);
   EXPECT_GE(reply->trace_size(), 5);
@@ -347,7 +348,7 @@ TEST_F(Billing, AChangeCountsForTheNextCall) {
   auto request = BillingWorld::reserveRequest(party, {carrier_}, "49301234567");
   request.set_dry_run(true);
   const auto rateOf = [&] {
-    const auto reply = world_->ask<bus::Reserve>(world_->newCall(), request);
+    const auto reply = world_->ask<billing::v1::Billing::Reserve>(world_->newCall(), request);
     return reply && reply->has_reserved() ? reply->reserved().rate().rate_id() : 0;
   };
   EXPECT_EQ(rateOf(), 0);

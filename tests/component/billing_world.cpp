@@ -4,17 +4,11 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "libs/wire/wire.hpp"
+
 namespace tollgate::component {
 
 namespace {
-
-google::protobuf::Timestamp wireTime(base::WallTime time) {
-  google::protobuf::Timestamp wire;
-  const auto micros = time.time_since_epoch().count();
-  wire.set_seconds(micros / 1'000'000);
-  wire.set_nanos(static_cast<std::int32_t>(micros % 1'000'000 * 1000));
-  return wire;
-}
 
 base::WallTime now() {
   return base::SystemClock().wall();
@@ -23,7 +17,7 @@ base::WallTime now() {
 void fillHeader(call::v1::EventHeader& header, const std::string& call) {
   header.set_call_id(call);
   header.set_instance("ingress-1");
-  *header.mutable_at() = wireTime(now());
+  *header.mutable_at() = wire::toWire(now());
 }
 
 }  // namespace
@@ -67,19 +61,16 @@ void BillingWorld::makeConfiguration() {
 }
 
 void BillingWorld::answerReports() {
-  reports_ = events_
-                 ->subscribe(bus::subjects::control("ingress", "report_calls"), "",
-                             [this](const bus::Delivery& delivery) {
-                               control::v1::ReportCallsReply reply;
-                               reply.set_instance("ingress-1");
-                               const std::lock_guard lock(live_mutex_);
-                               for (const auto& [id, call] : live_) {
-                                 *reply.add_calls() = call;
-                               }
-                               reply.set_total(static_cast<std::uint32_t>(live_.size()));
-                               (void)events_->publish(delivery.reply_to, reply.SerializeAsString());  // lost = asked again
-                             })
-                 .value();
+  reports_ = bus::hearControl<control::v1::Ingress::ReportCalls>(*events_, [this](const auto&, const auto& replier) {
+               control::v1::ReportCallsReply reply;
+               reply.set_instance("ingress-1");
+               const std::lock_guard lock(live_mutex_);
+               for (const auto& [id, call] : live_) {
+                 *reply.add_calls() = call;
+               }
+               reply.set_total(static_cast<std::uint32_t>(live_.size()));
+               replier.reply(reply);
+             }).value();
 }
 
 bool BillingWorld::isInForce() {
@@ -134,7 +125,7 @@ base::Result<billing::v1::PostPaymentReply> BillingWorld::pay(const Party& party
   request.mutable_amount()->set_currency("USD");
   request.set_reference("wire 7");
   request.set_author("finance");
-  return ask<bus::PostPayment>("", request);
+  return ask<billing::v1::Billing::PostPayment>("", request);
 }
 
 billing::v1::ReserveRequest BillingWorld::reserveRequest(const Party& party, const std::vector<Party>& carriers,
@@ -144,7 +135,7 @@ billing::v1::ReserveRequest BillingWorld::reserveRequest(const Party& party, con
   request.set_trunk_id(party.trunk);
   request.set_called(called);
   request.set_caller("37499111222");
-  *request.mutable_start() = wireTime(now());
+  *request.mutable_start() = wire::toWire(now());
   for (const Party& carrier : carriers) {
     billing::v1::CandidateTrunk& candidate = *request.add_candidates();
     candidate.set_trunk_id(carrier.trunk);
@@ -163,19 +154,19 @@ base::Result<billing::v1::ExtendReply> BillingWorld::extend(const std::string& c
   *request.mutable_rate() = rate;
   request.set_confirmed_seconds(confirmed);
   request.set_want_paid_seconds(want);
-  return ask<bus::Extend>(call, request);
+  return ask<billing::v1::Billing::Extend>(call, request);
 }
 
 base::Result<billing::v1::BalanceReply> BillingWorld::balance(const Party& party) {
   billing::v1::BalanceRequest request;
   request.set_customer_id(party.customer);
-  return ask<bus::Balance>("", request);
+  return ask<billing::v1::Billing::Balance>("", request);
 }
 
 billing::v1::TrunkLoad BillingWorld::load(const Party& party) {
   billing::v1::TrunkLoadRequest request;
   request.add_trunk_ids(party.trunk);
-  return ask<bus::TrunkLoads>("", request).value().loads(0);
+  return ask<billing::v1::Billing::TrunkLoad>("", request).value().loads(0);
 }
 
 call::v1::CallRecord BillingWorld::record(const Party& party, const Party& carrier, const billing::v1::Reserved& reserved,
@@ -184,12 +175,12 @@ call::v1::CallRecord BillingWorld::record(const Party& party, const Party& carri
   const std::chrono::seconds talked(seconds.value_or(0));
   call::v1::CallRecord record;
   record.set_ingress_sip_call_id("a-leg@example");
-  *record.mutable_setup_at() = wireTime(end - talked - std::chrono::seconds(2));
+  *record.mutable_setup_at() = wire::toWire(end - talked - std::chrono::seconds(2));
   if (seconds) {
-    *record.mutable_answered_at() = wireTime(end - talked);
+    *record.mutable_answered_at() = wire::toWire(end - talked);
     record.mutable_talked()->set_seconds(talked.count());
   }
-  *record.mutable_ended_at() = wireTime(end);
+  *record.mutable_ended_at() = wire::toWire(end);
   record.set_called_rated("37410123456");
   record.set_customer_id(party.customer);
   record.set_trunk_id(party.trunk);

@@ -16,13 +16,14 @@
 #include "libs/base/clock.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/base/random.hpp"
+#include "libs/bus/control.hpp"
 #include "libs/bus/records.hpp"
-#include "libs/bus/rpcs_billing.hpp"
 #include "libs/redis/client.hpp"
 #include "libs/testkit/wait.hpp"
 #include "tests/component/decision_world.hpp"
+#include "tollgate/billing/v1/billing.rpc.h"
 #include "tollgate/call/v1/call.pb.h"
-#include "tollgate/control/v1/control.pb.h"
+#include "tollgate/control/v1/control.rpc.h"
 
 namespace tollgate::component {
 
@@ -75,7 +76,7 @@ class BillingWorld {
                                                                   const std::string& called = "37410123456");
   [[nodiscard]] base::Result<billing::v1::ReserveReply> reserve(const std::string& call, const Party& party,
                                                                 const std::vector<Party>& carriers) {
-    return ask<bus::Reserve>(call, reserveRequest(party, carriers));
+    return ask<billing::v1::Billing::Reserve>(call, reserveRequest(party, carriers));
   }
   [[nodiscard]] base::Result<billing::v1::ExtendReply> extend(const std::string& call, const Party& party, const Party& carrier,
                                                               const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want);

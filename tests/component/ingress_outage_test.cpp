@@ -80,7 +80,7 @@ TEST_F(IngressOutageTest, RejectsWhenAStageIsSilent) {
 // REQUIREMENTS 6.8: hung up by an operator, whom the record names.
 TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   (void)talk();
-  const auto reports = control<control::v1::ReportCallsReply>("report_calls", control::v1::ReportCallsRequest());
+  const auto reports = control<control::v1::Ingress::ReportCalls>({});
   ASSERT_EQ(reports.size(), 1U);
   ASSERT_EQ(reports[0].calls_size(), 1);
   EXPECT_EQ(reports[0].instance(), "ingress-test");
@@ -88,7 +88,7 @@ TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   control::v1::HangupRequest request;
   request.set_call_id(reports[0].calls(0).call_id());
   request.set_author("anna");
-  const auto replies = control<control::v1::HangupReply>("hangup", request);
+  const auto replies = control<control::v1::Ingress::Hangup>(request);
   ASSERT_EQ(replies.size(), 1U);
   EXPECT_TRUE(replies[0].done());
   EXPECT_EQ(headerOf(caller_.expect("BYE"), "Reason"), "Q.850;cause=16;text=\"hangup_by_operator\"");

@@ -13,19 +13,20 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/bus/control.hpp"
 #include "libs/bus/records.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/bus/rpcs_auth.hpp"
-#include "libs/bus/rpcs_billing.hpp"
-#include "libs/bus/rpcs_routing.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/testkit/servers.hpp"
 #include "libs/testkit/temp_dir.hpp"
 #include "libs/testkit/wait.hpp"
 #include "services/ingress/service.hpp"
 #include "tests/component/sip_peer.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
+#include "tollgate/billing/v1/billing.rpc.h"
 #include "tollgate/call/v1/call.pb.h"
-#include "tollgate/control/v1/control.pb.h"
+#include "tollgate/control/v1/control.rpc.h"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::component {
 
@@ -52,7 +53,7 @@ class IngressWorld : public ::testing::Test {
   void TearDown() override {
     ingress_.reset();
     subscription_.reset();
-    servers_.clear();
+    server_.reset();
   }
 
   void startIngress() {
@@ -182,16 +183,9 @@ class IngressWorld : public ::testing::Test {
     carrier_.send(carrier_.response(bye, 200));
   }
 
-  template <class Reply, class Request>
-  std::vector<Reply> control(const std::string& verb, const Request& request, std::size_t enough = 1) {
-    std::vector<Reply> replies;
-    for (const auto& data : bus::gatherReplies(*connection_, bus::subjects::control("ingress", verb), request.SerializeAsString(), enough,
-                                               std::chrono::seconds(5))) {
-      Reply reply;
-      EXPECT_TRUE(reply.ParseFromString(data));
-      replies.push_back(std::move(reply));
-    }
-    return replies;
+  template <bus::ControlVerb Def>
+  std::vector<typename Def::Reply> control(const typename Def::Request& request, std::size_t enough = 1) {
+    return bus::gather<Def>(*connection_, request, enough, std::chrono::seconds(5));
   }
 
   testkit::NatsServer nats_;
@@ -234,9 +228,9 @@ class IngressWorld : public ::testing::Test {
  private:
   // Answers Def from the slot, which may be replaced under the mutex at any time.
   template <class Def, class Slot>
-  void serveFrom(bus::RpcServer& server, Slot& slot, std::atomic<int>* counter) {
+  void serveFrom(Slot& slot, std::atomic<int>* counter) {
     ASSERT_TRUE(
-        server.serve<Def>([this, &slot, counter](const bus::RpcContext&, const auto& request, bus::Responder<typename Def::Reply> to) {
+        server_->serve<Def>([this, &slot, counter](const bus::RpcContext&, const auto& request, bus::Responder<typename Def::Reply> to) {
           if (counter != nullptr) {
             ++*counter;
           }
@@ -250,15 +244,13 @@ class IngressWorld : public ::testing::Test {
   }
 
   void serve() {
-    for (const auto* name : {"auth", "routing", "billing"}) {
-      servers_.push_back(std::make_unique<bus::RpcServer>(*connection_, name));
-    }
-    serveFrom<bus::Authorize>(*servers_[0], on_authorize_, &authorized_);
-    serveFrom<bus::ListNetworks>(*servers_[0], on_networks_, nullptr);
-    serveFrom<bus::Route>(*servers_[1], on_route_, &routed_);
-    serveFrom<bus::Reserve>(*servers_[2], on_reserve_, &reserved_count_);
-    serveFrom<bus::Occupy>(*servers_[2], on_occupy_, nullptr);
-    serveFrom<bus::Extend>(*servers_[2], on_extend_, nullptr);
+    server_ = std::make_unique<bus::RpcServer>(*connection_);
+    serveFrom<auth::v1::Auth::Authorize>(on_authorize_, &authorized_);
+    serveFrom<auth::v1::Auth::ListNetworks>(on_networks_, nullptr);
+    serveFrom<routing::v1::Routing::Route>(on_route_, &routed_);
+    serveFrom<billing::v1::Billing::Reserve>(on_reserve_, &reserved_count_);
+    serveFrom<billing::v1::Billing::Occupy>(on_occupy_, nullptr);
+    serveFrom<billing::v1::Billing::Extend>(on_extend_, nullptr);
   }
 
   void watch() {
@@ -284,7 +276,7 @@ class IngressWorld : public ::testing::Test {
         }
         return reply;
       };
-  std::vector<std::unique_ptr<bus::RpcServer>> servers_;
+  std::unique_ptr<bus::RpcServer> server_;
   std::unique_ptr<bus::Subscription> subscription_;
 };
 

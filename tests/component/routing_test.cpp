@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/bus/rpcs_routing.hpp"
 #include "libs/testkit/wait.hpp"
 #include "tests/component/decision_world.hpp"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::component {
 namespace {
@@ -75,7 +75,7 @@ class RoutingProcess : public testing::Test {
     request.set_trunk_id(10);
     request.set_called(called);
     request.set_dry_run(test);
-    return world_->ask<bus::Route>(request);
+    return world_->ask<routing::v1::Routing::Route>(request);
   }
   static std::vector<std::int64_t> trunksFor(const std::string& called) {
     std::vector<std::int64_t> trunks;

@@ -27,7 +27,7 @@ struct Backend {
   Timeouts timeouts;
 
   // Asks another service.
-  template <bus::RpcDefinition Def>
+  template <bus::RpcVerb Def>
   [[nodiscard]] base::Result<typename Def::Reply> ask(const typename Def::Request& request) {
     return rpc.wait<Def>({}, request, timeouts.rpc);
   }

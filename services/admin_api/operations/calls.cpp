@@ -3,10 +3,10 @@
 
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
-#include "libs/bus/subjects.hpp"
+#include "libs/bus/control.hpp"
 #include "services/admin_api/operations/messages.hpp"
 #include "services/admin_api/operations/operations.hpp"
-#include "tollgate/control/v1/control.pb.h"
+#include "tollgate/control/v1/control.rpc.h"
 
 namespace tollgate::admin_api {
 namespace {
@@ -64,13 +64,7 @@ struct Gathered {
 
 Gathered gather(Backend& backend, const control::v1::ReportCallsRequest& request) {
   Gathered gathered;
-  const auto replies = bus::gatherReplies(backend.connection, bus::subjects::control("ingress", "report_calls"),
-                                          request.SerializeAsString(), 0, backend.timeouts.gather);
-  for (const auto& bytes : replies) {
-    control::v1::ReportCallsReply reply;
-    if (!reply.ParseFromString(bytes)) {
-      continue;
-    }
+  for (const auto& reply : bus::gather<control::v1::Ingress::ReportCalls>(backend.connection, request, 0, backend.timeouts.gather)) {
     ++gathered.instances;
     gathered.total += reply.total();
     for (const auto& call : reply.calls()) {
@@ -136,11 +130,8 @@ Outcome<http::Response> hangUp(Backend& backend, const Call& call) {
   control::v1::HangupRequest request;
   request.set_call_id(id);
   request.set_author(call.author);
-  const auto replies = bus::gatherReplies(backend.connection, bus::subjects::control("ingress", "hangup"), request.SerializeAsString(), 1,
-                                          backend.timeouts.hangup);
-  for (const auto& bytes : replies) {
-    control::v1::HangupReply reply;
-    if (reply.ParseFromString(bytes) && reply.done()) {
+  for (const auto& reply : bus::gather<control::v1::Ingress::Hangup>(backend.connection, request, 1, backend.timeouts.hangup)) {
+    if (reply.done()) {
       http::Response response;
       response.status = 204;
       return response;

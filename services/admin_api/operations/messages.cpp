@@ -1,10 +1,11 @@
 #include "services/admin_api/operations/messages.hpp"
 
+#include "libs/wire/wire.hpp"
+
 namespace tollgate::admin_api {
 
 Json timeJson(const google::protobuf::Timestamp& time) {
-  const auto since_epoch = std::chrono::seconds(time.seconds()) + std::chrono::microseconds(time.nanos() / 1000);
-  return base::formatRfc3339(base::WallTime(since_epoch));
+  return base::formatRfc3339(wire::fromWire(time));
 }
 
 Json rateJson(const common::v1::Rate& rate) {

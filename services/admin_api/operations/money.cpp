@@ -1,7 +1,7 @@
 // Movements and balance of a customer (REQUIREMENTS 1.8). Money changes through billing's RPC only; the ledger is read from MySQL.
-#include "libs/bus/rpcs_billing.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
+#include "tollgate/billing/v1/billing.rpc.h"
 
 namespace tollgate::admin_api {
 namespace {
@@ -94,7 +94,7 @@ Outcome<http::Response> postPayment(Backend& backend, const Call& call) {
   request.set_reference(textOf(payment, "reference"));
   request.set_author(call.author);
   request.set_note(textOf(payment, "note"));
-  TG_STORE(reply, backend.ask<bus::PostPayment>(request));
+  TG_STORE(reply, backend.ask<billing::v1::Billing::PostPayment>(request));
   if (reply.has_refusal()) {
     return conflict("amount", "1.8", reply.refusal().detail());
   }
@@ -115,7 +115,7 @@ Outcome<http::Response> readBalance(Backend& backend, const Call& call) {
   TG_PASS_ASSIGN(currency, currencyOf(backend, customer));
   billing::v1::BalanceRequest request;
   request.set_customer_id(customer);
-  TG_STORE(reply, backend.ask<bus::Balance>(request));
+  TG_STORE(reply, backend.ask<billing::v1::Billing::Balance>(request));
   const auto unlessUnlimited = [&reply](std::int64_t amount) { return reply.unlimited() ? Json(nullptr) : Json(moneyText(amount)); };
   return jsonResponse(200, {{"customer_id", customer},
                             {"currency", currency},

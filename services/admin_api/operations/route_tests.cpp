@@ -1,13 +1,14 @@
 // Route tests (REQUIREMENTS 10.6): the answer that a real call would get, from the same services with the same requests, without a call.
 #include "libs/base/reason.hpp"
-#include "libs/bus/rpcs_auth.hpp"
-#include "libs/bus/rpcs_billing.hpp"
-#include "libs/bus/rpcs_routing.hpp"
 #include "libs/digits/digits.hpp"
+#include "libs/wire/wire.hpp"
 #include "services/admin_api/operations/messages.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/resource.hpp"
 #include "services/admin_api/resources/store.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
+#include "tollgate/billing/v1/billing.rpc.h"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::admin_api {
 namespace {
@@ -32,14 +33,6 @@ const std::vector<Field>& testFields() {
   return kFields;
 }
 
-google::protobuf::Timestamp toTimestamp(base::WallTime time) {
-  const auto micros_since = time.time_since_epoch().count();
-  google::protobuf::Timestamp stamp;
-  stamp.set_seconds(micros_since / 1'000'000);
-  stamp.set_nanos(static_cast<std::int32_t>(micros_since % 1'000'000 * 1000));
-  return stamp;
-}
-
 void addTrace(Json& document, const google::protobuf::RepeatedPtrField<common::v1::TraceStep>& trace) {
   for (auto& step : traceJson(trace)) {
     document["trace"].push_back(std::move(step));
@@ -47,7 +40,7 @@ void addTrace(Json& document, const google::protobuf::RepeatedPtrField<common::v
 }
 
 void setRefused(Json& document, const common::v1::Refusal& refusal) {
-  const auto& row = base::reasonRow(base::reasonFromNumber(static_cast<int>(refusal.reason())));
+  const auto& row = base::reasonRow(wire::fromWire(refusal.reason()));
   document["outcome"] = "refused";
   document["reason"] = row.word;
   document["sip_code"] = row.sip_code;
@@ -75,7 +68,7 @@ void markCandidates(Json& document, const billing::v1::Occupied& occupied) {
   auto& candidates = document["candidates"];
   for (const auto& skipped : occupied.skipped()) {
     if (skipped.index() < candidates.size()) {
-      candidates[skipped.index()]["skipped"] = base::reasonRow(base::reasonFromNumber(static_cast<int>(skipped.reason()))).word;
+      candidates[skipped.index()]["skipped"] = base::reasonRow(wire::fromWire(skipped.reason())).word;
     }
   }
   if (occupied.index() < candidates.size()) {
@@ -118,7 +111,7 @@ class RouteTest {
     request.set_transport(common::v1::TRANSPORT_UDP);
     request.set_caller(caller);
     request.set_called(called);
-    const auto reply = backend_.ask<bus::Authorize>(request);
+    const auto reply = backend_.ask<auth::v1::Auth::Authorize>(request);
     if (!reply) {
       return unavailable("auth", reply.error());
     }
@@ -135,9 +128,9 @@ class RouteTest {
     request.set_trunk_id(identified_.trunk_id());
     request.set_called(identified_.called());
     request.set_caller(identified_.caller());
-    *request.mutable_at() = toTimestamp(backend_.clock.wall());
+    *request.mutable_at() = wire::toWire(backend_.clock.wall());
     request.set_dry_run(true);
-    const auto reply = backend_.ask<bus::Route>(request);
+    const auto reply = backend_.ask<routing::v1::Routing::Route>(request);
     if (!reply) {
       return unavailable("routing", reply.error());
     }
@@ -161,7 +154,7 @@ class RouteTest {
     request.set_trunk_id(identified_.trunk_id());
     request.set_called(identified_.called());
     request.set_caller(identified_.caller());
-    *request.mutable_start() = toTimestamp(backend_.clock.wall());
+    *request.mutable_start() = wire::toWire(backend_.clock.wall());
     request.set_by_load(routed_.by_load());
     request.set_instance("route-test");
     request.set_dry_run(true);
@@ -170,7 +163,7 @@ class RouteTest {
       trunk->set_trunk_id(candidate.trunk_id());
       trunk->set_weight(candidate.weight());
     }
-    const auto reply = backend_.ask<bus::Reserve>(request);
+    const auto reply = backend_.ask<billing::v1::Billing::Reserve>(request);
     if (!reply) {
       static_cast<void>(unavailable("billing", reply.error()));
       return;

@@ -2,7 +2,6 @@
 #include <map>
 #include <set>
 
-#include "libs/bus/rpcs_billing.hpp"
 #include "libs/digits/digits.hpp"
 #include "libs/digits/ip.hpp"
 #include "libs/telemetry/log.hpp"
@@ -10,6 +9,7 @@
 #include "services/admin_api/resources/resource.hpp"
 #include "services/admin_api/resources/sources_rule.hpp"
 #include "services/admin_api/resources/store.hpp"
+#include "tollgate/billing/v1/billing.rpc.h"
 
 namespace tollgate::admin_api {
 namespace {
@@ -293,7 +293,7 @@ base::Result<std::map<std::int64_t, billing::v1::TrunkLoad>> loads(Backend& back
   for (const auto id : ids) {
     request.add_trunk_ids(id);
   }
-  TG_TRY_ASSIGN(reply, backend.ask<bus::TrunkLoads>(request));
+  TG_TRY_ASSIGN(reply, backend.ask<billing::v1::Billing::TrunkLoad>(request));
   std::map<std::int64_t, billing::v1::TrunkLoad> load_of;
   for (const auto& load : reply.loads()) {
     load_of[load.trunk_id()] = load;

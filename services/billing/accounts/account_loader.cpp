@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "libs/base/clock.hpp"
-#include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/wire.hpp"
 #include "tollgate/call/v1/call.pb.h"
@@ -142,16 +141,8 @@ base::Result<void> AccountLoader::checkAll() {
 }
 
 AccountLoader::Report AccountLoader::askIngress(const Snapshot& snapshot) {
-  const control::v1::ReportCallsRequest request;
-  const auto replies = bus::gatherReplies(deps_.connection, bus::subjects::control("ingress", "report_calls"), request.SerializeAsString(),
-                                          0, deps_.settings.report_wait);
   Report report;
-  for (const std::string& bytes : replies) {
-    control::v1::ReportCallsReply reply;
-    if (!reply.ParseFromString(bytes)) {
-      telemetry::error("the report of an ingress cannot be read");
-      continue;
-    }
+  for (const auto& reply : bus::gather<control::v1::Ingress::ReportCalls>(deps_.connection, {}, 0, deps_.settings.report_wait)) {
     for (const control::v1::LiveCall& call : reply.calls()) {
       addCall(snapshot, reply.instance(), call, report);
     }
@@ -171,7 +162,7 @@ void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instanc
   hold.trunk = base::TrunkId(call.trunk_id());
   hold.amount_micros = std::max<std::int64_t>(call.held_micros(), 0);
   if (call.has_answered_at()) {
-    const auto talked = base::SystemClock().wall() - fromWire(call.answered_at());
+    const auto talked = base::SystemClock().wall() - wire::fromWire(call.answered_at());
     hold.confirmed_seconds = std::clamp<std::int64_t>(money::roundUpSeconds(talked).count(), 0, call.paid_seconds());
   }
   hold.uses_slot = !over;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "libs/base/worker.hpp"
-#include "libs/bus/connection.hpp"
+#include "libs/bus/control.hpp"
 #include "libs/redis/client.hpp"
 #include "libs/sql/sql.hpp"
 #include "services/billing/accounts/credit_store.hpp"
@@ -24,7 +24,7 @@
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/intake.hpp"
 #include "services/billing/settings.hpp"
-#include "tollgate/control/v1/control.pb.h"
+#include "tollgate/control/v1/control.rpc.h"
 
 namespace tollgate::billing {
 

@@ -31,15 +31,15 @@ cdr::FinishedCall lostCall(const std::string& call, const std::string& known, st
     lost.record.Swap(answered.mutable_record());
   }
   lost.header.set_call_id(call);
-  *lost.header.mutable_at() = toWire(now);
+  *lost.header.mutable_at() = wire::toWire(now);
   call::v1::CallRecord& record = lost.record;
   if (confirmed_seconds > 0 && !record.has_answered_at()) {
     // It has talked, so it was answered; this is the best guess of when.
-    *record.mutable_answered_at() = toWire(now - std::chrono::seconds(confirmed_seconds));
+    *record.mutable_answered_at() = wire::toWire(now - std::chrono::seconds(confirmed_seconds));
   }
   const auto talked = std::chrono::seconds(record.has_answered_at() ? confirmed_seconds : 0);
-  *record.mutable_talked() = durationToWire(talked);
-  *record.mutable_ended_at() = record.has_answered_at() ? toWire(fromWire(record.answered_at()) + talked) : toWire(now);
+  *record.mutable_talked() = wire::toWire(talked);
+  *record.mutable_ended_at() = record.has_answered_at() ? wire::toWire(wire::fromWire(record.answered_at()) + talked) : wire::toWire(now);
   if (confirmed_seconds > record.paid_seconds()) {
     record.set_paid_seconds(static_cast<std::uint32_t>(confirmed_seconds));
   }

@@ -20,7 +20,7 @@ std::string firstRecord(const std::string& call, const v1::ReserveRequest& reque
   record.set_trunk_id(request.trunk_id());
   record.set_caller_in(request.caller());
   record.set_called_rated(request.called());
-  *record.mutable_rate() = toWire(rate);
+  *record.mutable_rate() = wire::toWire(rate);
   return answered.SerializeAsString();
 }
 
@@ -61,8 +61,9 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
 
   // False: there is none, and the request is refused.
   [[nodiscard]] bool findRate() {
-    const auto rate =
-        trunk_->rate_plan.isSet() ? snapshot_->rates.find(trunk_->rate_plan, request_.called(), fromWire(request_.start())) : std::nullopt;
+    const auto rate = trunk_->rate_plan.isSet()
+                          ? snapshot_->rates.find(trunk_->rate_plan, request_.called(), wire::fromWire(request_.start()))
+                          : std::nullopt;
     if (!rate) {
       refuseFor(base::Reason::kNoRate, "rate",
                 trunk_->rate_plan.isSet() ? "no rate for the number in plan " + std::to_string(trunk_->rate_plan.value())
@@ -199,7 +200,7 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
 
   void finish(std::optional<v1::Occupied> occupied) {
     v1::Reserved& reserved = *reply_.mutable_reserved();
-    *reserved.mutable_rate() = toWire(rate_);
+    *reserved.mutable_rate() = wire::toWire(rate_);
     reserved.set_held_micros(granted_micros_);
     reserved.set_paid_seconds(static_cast<std::uint32_t>(money::maxSecondsFor(rate_, granted_micros_).count()));
     reserved.set_heartbeat_seconds(

@@ -49,7 +49,7 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
     HuntOrder order;
     order.call = context_.call_id;
     order.called = request_.called();
-    order.start = fromWire(request_.start());
+    order.start = wire::fromWire(request_.start());
     order.candidates.assign(request_.candidates().begin(), request_.candidates().end());
     order.by_load = request_.by_load();
     order.replay = replay;

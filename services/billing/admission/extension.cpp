@@ -34,7 +34,7 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
     responder.fail({base::ErrorCode::kUnavailable, "customer " + std::to_string(request.customer_id()) + " is not in the configuration"});
     return;
   }
-  const money::Rate rate = fromWire(request.rate());
+  const money::Rate rate = wire::fromWire(request.rate());
   ExtendOrder order;
   order.call = context.call_id;
   order.customer = customer->id;
@@ -80,7 +80,7 @@ void Extension::onExtended(const std::string& call, const v1::ExtendRequest& req
     return;
   }
   v1::ExtendReply reply;
-  const auto paid = money::maxSecondsFor(fromWire(request.rate()), outcome.held_micros);
+  const auto paid = money::maxSecondsFor(wire::fromWire(request.rate()), outcome.held_micros);
   reply.set_paid_seconds(static_cast<std::uint32_t>(paid.count()));
   reply.set_held_micros(outcome.held_micros);
   reply.set_refused(reply.paid_seconds() < request.want_paid_seconds());
@@ -97,7 +97,7 @@ void Extension::publishExhausted(const std::string& call, base::CustomerId custo
   v1::CreditExhausted event;
   event.set_customer_id(customer.value());
   event.set_call_id(call);
-  *event.mutable_at() = toWire(base::SystemClock().wall());
+  *event.mutable_at() = wire::toWire(base::SystemClock().wall());
   event.set_paid_seconds(paid_seconds);
   if (const auto sent = events_.publish(bus::subjects::creditEvent("exhausted", customer), event.SerializeAsString()); !sent) {
     telemetry::warn("event credit.exhausted not published", {{"call_id", call}, {"error", sent.error().message}});

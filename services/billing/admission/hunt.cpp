@@ -185,7 +185,7 @@ void Hunt::choose(std::size_t index, const TrunkView& trunk, std::int64_t slots_
   std::string found = nameOf(trunk) + ": " + usageText(slots_in_use, trunk.outgoing_max) + " outgoing calls in use";
   if (const auto rate =
           trunk.vendor_rate_plan.isSet() ? snapshot_->rates.find(trunk.vendor_rate_plan, order_.called, order_.start) : std::nullopt) {
-    *occupied.mutable_vendor_rate() = toWire(*rate);
+    *occupied.mutable_vendor_rate() = wire::toWire(*rate);
     found += ", costs " + describe(*rate);
   }
   outcome_.trace.push_back(traceStep("candidate", std::move(found), true));

@@ -9,12 +9,12 @@ namespace tollgate::billing {
 
 cdr::Price priceOf(const call::v1::CallRecord& record) {
   cdr::Price price;
-  const money::Rate rate = fromWire(record.rate());
+  const money::Rate rate = wire::fromWire(record.rate());
   price.currency = rate.currency;
   if (!record.has_answered_at()) {
     return price;
   }
-  const auto talked = std::max(fromWire(record.talked()), std::chrono::microseconds(0));
+  const auto talked = std::max(wire::fromWire(record.talked()), std::chrono::microseconds(0));
   price.talked_ms = std::chrono::duration_cast<std::chrono::milliseconds>(talked).count();
   std::chrono::seconds counted = money::roundUpSeconds(talked);
   if (record.paid_seconds() != 0) {
@@ -26,7 +26,7 @@ cdr::Price priceOf(const call::v1::CallRecord& record) {
     price.charge_micros = money::charge(rate, counted);
   }
   if (record.has_vendor_rate()) {
-    price.cost_micros = money::charge(fromWire(record.vendor_rate()), counted);
+    price.cost_micros = money::charge(wire::fromWire(record.vendor_rate()), counted);
   }
   price.margin_micros = price.charge_micros - price.cost_micros;
   return price;

@@ -21,8 +21,8 @@ base::WallTime at(std::int64_t second) {
 
 call::v1::CallRecord answered(milliseconds talked, std::uint32_t paid_seconds) {
   call::v1::CallRecord record;
-  *record.mutable_answered_at() = toWire(at(1000));
-  *record.mutable_talked() = durationToWire(talked);
+  *record.mutable_answered_at() = wire::toWire(at(1000));
+  *record.mutable_talked() = wire::toWire(talked);
   record.set_paid_seconds(paid_seconds);
   record.mutable_rate()->set_per_minute_micros(60'000);
   record.mutable_rate()->set_billing_block_seconds(1);
@@ -75,7 +75,7 @@ TEST(LostCall, TalksUpToItsConfirmedSecond) {
   EXPECT_EQ(lost.record.reason(), common::v1::REASON_INSTANCE_LOST);
   EXPECT_EQ(lost.header.call_id(), kCall);
   EXPECT_EQ(lost.header.instance(), "ingress-1");
-  EXPECT_EQ(fromWire(lost.record.ended_at()), at(1085));
+  EXPECT_EQ(wire::fromWire(lost.record.ended_at()), at(1085));
   EXPECT_EQ(priceOf(lost.record).charge_micros, 85'000);
 }
 
@@ -85,12 +85,12 @@ TEST(LostCall, CostsNothingWhenItWasNeverAnswered) {
   const cdr::FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 0, at(5000));
   EXPECT_FALSE(lost.record.has_answered_at());
   EXPECT_EQ(priceOf(lost.record).charge_micros, 0);
-  EXPECT_EQ(fromWire(lost.record.ended_at()), at(5000));
+  EXPECT_EQ(wire::fromWire(lost.record.ended_at()), at(5000));
 }
 
 TEST(LostCall, IsStillWrittenWhenNothingIsKnown) {
   const cdr::FinishedCall lost = lostCall(kCall, "\xFF\xFF not a message", 7, at(5000));
-  EXPECT_EQ(fromWire(lost.record.answered_at()), at(4993));
+  EXPECT_EQ(wire::fromWire(lost.record.answered_at()), at(4993));
   EXPECT_EQ(priceOf(lost.record).talked_seconds, 7);
 }
 

@@ -69,7 +69,7 @@ Transfer chargeOf(const FinishedCall& call, const Price& price, std::int64_t cha
   transfer.currency = price.currency;
   transfer.kind = "charge";
   transfer.call_id = call.header.call_id();
-  transfer.at = call.record.has_ended_at() ? fromWire(call.record.ended_at()) : fromWire(call.header.at());
+  transfer.at = call.record.has_ended_at() ? wire::fromWire(call.record.ended_at()) : wire::fromWire(call.header.at());
   return transfer;
 }
 
@@ -173,7 +173,7 @@ base::Result<void> writeUnknownSources(sql::Session& session, const call::v1::Un
   std::vector<SqlRow> rows;
   for (const call::v1::UnknownSource& source : summary.sources()) {
     rows.push_back({summary.header().call_id(), sql::fit(source.address(), 45), static_cast<std::int64_t>(source.messages()),
-                    sql::fromTime(fromWire(source.first_at())), sql::fromTime(fromWire(source.last_at()))});
+                    sql::fromTime(wire::fromWire(source.first_at())), sql::fromTime(wire::fromWire(source.last_at()))});
   }
   if (rows.empty()) {
     return {};

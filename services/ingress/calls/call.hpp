@@ -39,7 +39,7 @@ struct Call {
   sdp::Origin origin_to_carrier;
   sdp::Origin origin_to_caller;
 
-  std::array<sofia::TimerHandle, call::kTimerKinds> timers{};
+  std::array<sofia::TimerHandle, base::enumSize(call::kLastTimerKind)> timers{};
   base::MonotonicTime invited_at;
   bool leg_started = false;
 };

@@ -80,7 +80,7 @@ void Calls::onTimer(sofia::Key key) {
   const auto ref = PackedKey::call(key);
   const auto kind = static_cast<std::size_t>(PackedKey::role(key) - kTimerRole);
   auto* call = table_.find(ref);
-  if (call == nullptr || kind >= call::kTimerKinds) {
+  if (call == nullptr || kind >= base::enumSize(call::kLastTimerKind)) {
     parts_.metrics.stale_events.add();
     return;
   }

@@ -2,20 +2,13 @@
 
 #include <utility>
 
-#include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/ingress/intake/intake.hpp"
-#include "tollgate/control/v1/control.pb.h"
 
 namespace tollgate::ingress {
 namespace {
 
 constexpr std::size_t kAuthorMax = 128;
-
-template <class Message>
-bool parse(Message& message, std::string_view data) {
-  return message.ParseFromArray(data.data(), static_cast<int>(data.size()));
-}
 
 }  // namespace
 
@@ -23,72 +16,53 @@ Control::Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, c
     : connection_(connection), loop_(loop), calls_(calls), report_(report), instance_(std::move(instance)) {}
 
 base::Result<void> Control::start() {
-  TG_TRY(listen("hangup", &Control::hangUp));
-  TG_TRY(listen("report_calls", &Control::reportCalls));
-  TG_TRY(listen("drain", &Control::drain));
-  return listen("log_level", &Control::setLogLevel);
-}
-
-base::Result<void> Control::listen(std::string_view verb, Handler handler) {
-  TG_TRY_ASSIGN(subscription,
-                connection_.subscribe(bus::subjects::control("ingress", verb), "", [this, handler](const bus::Delivery& message) {
-                  (this->*handler)(message.data, std::string(message.reply_to));
-                }));
-  subscriptions_.push_back(std::move(subscription));
+  TG_TRY_ASSIGN(subscriptions, bus::serveControl<control::v1::Ingress>(connection_, *this));
+  subscriptions_ = std::move(subscriptions);
   return {};
 }
 
-void Control::hangUp(std::string_view data, const std::string& reply_to) {
-  control::v1::HangupRequest request;
-  if (!parse(request, data)) {
-    return;
-  }
-  (void)loop_.post([this, request = std::move(request), reply_to] {
+// A full loop inbox drops the request in every verb: the asker waits for a limited time and asks again.
+void Control::hangup(const control::v1::HangupRequest& request, bus::ControlReplier<control::v1::HangupReply> replier) {
+  (void)loop_.post([this, request, replier = std::move(replier)] {
     if (calls_.hangUp(request.call_id(), plainText(request.author(), kAuthorMax))) {
       control::v1::HangupReply reply;
       reply.set_done(true);
-      answer(reply_to, reply);
+      replier.reply(reply);
     }
   });
 }
 
-void Control::reportCalls(std::string_view data, const std::string& reply_to) {
-  control::v1::ReportCallsRequest request;
-  if (!parse(request, data) || reply_to.empty()) {
-    return;
+void Control::reportCalls(const control::v1::ReportCallsRequest& request, bus::ControlReplier<control::v1::ReportCallsReply> replier) {
+  if (replier.isWanted()) {
+    (void)loop_.post([this, request, replier = std::move(replier)] { sendPiece(request, replier, 0); });
   }
-  (void)loop_.post([this, request = std::move(request), reply_to] { sendPiece(request, reply_to, 0); });
 }
 
-// Loop thread. The next piece is a task of its own, so that calls go on between two of them.
-void Control::sendPiece(const control::v1::ReportCallsRequest& request, const std::string& reply_to, std::size_t first) {
+// Loop thread. Each piece is a task of its own, so that calls are handled between two pieces.
+void Control::sendPiece(const control::v1::ReportCallsRequest& request, const bus::ControlReplier<control::v1::ReportCallsReply>& replier,
+                        std::size_t first) {
   const auto piece = report_.report(request, first, calls_.isDraining());
   if (piece.next == 0 || piece.reply.calls_size() > 0) {
-    answer(reply_to, piece.reply);
+    replier.reply(piece.reply);
   }
   if (piece.next != 0) {
-    (void)loop_.post([this, request, reply_to, next = piece.next] { sendPiece(request, reply_to, next); });
+    (void)loop_.post([this, request, replier, next = piece.next] { sendPiece(request, replier, next); });
   }
 }
 
-void Control::drain(std::string_view data, const std::string& reply_to) {
-  control::v1::DrainRequest request;
-  if (!parse(request, data) || (!request.instance().empty() && request.instance() != instance_)) {
+void Control::drain(const control::v1::DrainRequest& request, bus::ControlReplier<control::v1::DrainReply> replier) {
+  if (!request.instance().empty() && request.instance() != instance_) {
     return;
   }
-  (void)loop_.post([this, reply_to] {
+  (void)loop_.post([this, replier = std::move(replier)] {
     calls_.startDraining();
     control::v1::DrainReply reply;
     reply.set_instance(instance_);
-    answer(reply_to, reply);
+    replier.reply(reply);
   });
 }
 
-void Control::setLogLevel(std::string_view data, const std::string& reply_to) {
-  control::v1::LogLevelRequest request;
-  if (!parse(request, data)) {
-    return;
-  }
+void Control::logLevel(const control::v1::LogLevelRequest& request, bus::ControlReplier<control::v1::LogLevelReply> replier) {
   const auto level = telemetry::parseLevel(request.level());
   if (!level) {
     return;
@@ -96,13 +70,7 @@ void Control::setLogLevel(std::string_view data, const std::string& reply_to) {
   telemetry::setLevel(*level);
   control::v1::LogLevelReply reply;
   reply.set_instance(instance_);
-  answer(reply_to, reply);
-}
-
-void Control::answer(const std::string& reply_to, const google::protobuf::MessageLite& message) {
-  if (!reply_to.empty()) {
-    (void)connection_.publish(reply_to, message.SerializeAsString());
-  }
+  replier.reply(reply);
 }
 
 }  // namespace tollgate::ingress

@@ -1,17 +1,17 @@
-// tg.ctl.ingress.v1.{hangup,report_calls,drain,log_level}: every instance hears them, only the owner of a call answers hangup. Handlers run
-// on bus threads and hand over to the loop. start() and stop(): main thread.
+// Serves the control requests of the ingress (`service Ingress` in tollgate/control/v1/control.proto). The verbs run on bus threads and
+// hand over to the loop. start() and stop(): main thread.
 #pragma once
 
-#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "libs/base/result.hpp"
 #include "libs/bus/connection.hpp"
+#include "libs/bus/control.hpp"
 #include "libs/sofia/loop.hpp"
 #include "services/ingress/calls/calls.hpp"
 #include "services/ingress/records/call_report.hpp"
+#include "tollgate/control/v1/control.rpc.h"
 
 namespace tollgate::ingress {
 
@@ -22,15 +22,14 @@ class Control {
   [[nodiscard]] base::Result<void> start();
   void stop() { subscriptions_.clear(); }
 
+  void hangup(const control::v1::HangupRequest& request, bus::ControlReplier<control::v1::HangupReply> replier);
+  void reportCalls(const control::v1::ReportCallsRequest& request, bus::ControlReplier<control::v1::ReportCallsReply> replier);
+  void drain(const control::v1::DrainRequest& request, bus::ControlReplier<control::v1::DrainReply> replier);
+  void logLevel(const control::v1::LogLevelRequest& request, bus::ControlReplier<control::v1::LogLevelReply> replier);
+
  private:
-  using Handler = void (Control::*)(std::string_view data, const std::string& reply_to);
-  [[nodiscard]] base::Result<void> listen(std::string_view verb, Handler handler);
-  void hangUp(std::string_view data, const std::string& reply_to);
-  void reportCalls(std::string_view data, const std::string& reply_to);
-  void drain(std::string_view data, const std::string& reply_to);
-  void setLogLevel(std::string_view data, const std::string& reply_to);
-  void sendPiece(const control::v1::ReportCallsRequest& request, const std::string& reply_to, std::size_t first);
-  void answer(const std::string& reply_to, const google::protobuf::MessageLite& message);
+  void sendPiece(const control::v1::ReportCallsRequest& request, const bus::ControlReplier<control::v1::ReportCallsReply>& replier,
+                 std::size_t first);
 
   // Passed in.
   bus::Connection& connection_;

@@ -2,10 +2,11 @@
 
 #include <utility>
 
-#include "libs/bus/rpcs_auth.hpp"
-#include "libs/bus/rpcs_billing.hpp"
-#include "libs/bus/rpcs_routing.hpp"
+#include "libs/wire/wire.hpp"
 #include "services/ingress/wire.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
+#include "tollgate/billing/v1/billing.rpc.h"
+#include "tollgate/routing/v1/routing.rpc.h"
 
 namespace tollgate::ingress {
 namespace {
@@ -29,7 +30,7 @@ Decisions::Decisions(bus::Connection& connection, bus::Executor executor, Timeou
       deliver_(std::move(deliver)),
       client_(connection, std::move(executor), {.gather = true}) {}
 
-template <bus::RpcDefinition Def>
+template <bus::RpcVerb Def>
 void Decisions::ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Decision decision,
                     std::chrono::milliseconds timeout) {
   const auto asked = std::chrono::steady_clock::now();
@@ -48,10 +49,10 @@ void Decisions::authorize(CallRef ref, const call::CallMachine& machine) {
   auth::v1::AuthorizeRequest request;
   request.set_source_address(record.source_address);
   request.set_source_port(record.source_port);
-  request.set_transport(static_cast<common::v1::Transport>(record.transport));
+  request.set_transport(wire::toWire(record.transport));
   request.set_called(record.called_in);
   request.set_caller(record.caller_in);
-  ask<bus::Authorize>(ref, machine, request, call::Decision::kAuthorize, timeouts_.auth);
+  ask<auth::v1::Auth::Authorize>(ref, machine, request, call::Decision::kAuthorize, timeouts_.auth);
 }
 
 void Decisions::route(CallRef ref, const call::CallMachine& machine) {
@@ -61,8 +62,8 @@ void Decisions::route(CallRef ref, const call::CallMachine& machine) {
   request.set_trunk_id(record.trunk.value());
   request.set_called(machine.identified().called);
   request.set_caller(machine.identified().caller);
-  setTime(*request.mutable_at(), record.setup_at);
-  ask<bus::Route>(ref, machine, request, call::Decision::kRoute, timeouts_.routing);
+  *request.mutable_at() = wire::toWire(record.setup_at);
+  ask<routing::v1::Routing::Route>(ref, machine, request, call::Decision::kRoute, timeouts_.routing);
 }
 
 void Decisions::reserve(CallRef ref, const call::CallMachine& machine) {
@@ -72,22 +73,22 @@ void Decisions::reserve(CallRef ref, const call::CallMachine& machine) {
   request.set_trunk_id(record.trunk.value());
   request.set_called(machine.identified().called);
   request.set_caller(machine.identified().caller);
-  setTime(*request.mutable_start(), record.setup_at);
+  *request.mutable_start() = wire::toWire(record.setup_at);
   addCandidates(*request.mutable_candidates(), machine);
   request.set_by_load(machine.askedByLoad());
   request.set_instance(instance_);
-  ask<bus::Reserve>(ref, machine, request, call::Decision::kReserve, timeouts_.billing);
+  ask<billing::v1::Billing::Reserve>(ref, machine, request, call::Decision::kReserve, timeouts_.billing);
 }
 
 void Decisions::occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& question) {
   billing::v1::OccupyRequest request;
   request.set_customer_id(machine.record().customer.value());
   request.set_called(machine.identified().called);
-  setTime(*request.mutable_start(), machine.record().setup_at);
+  *request.mutable_start() = wire::toWire(machine.record().setup_at);
   request.set_release_trunk_id(question.release_trunk.value());
   addCandidates(*request.mutable_candidates(), machine);
   request.set_by_load(machine.askedByLoad());
-  ask<bus::Occupy>(ref, machine, request, call::Decision::kOccupy, timeouts_.billing);
+  ask<billing::v1::Billing::Occupy>(ref, machine, request, call::Decision::kOccupy, timeouts_.billing);
 }
 
 void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& question) {
@@ -96,10 +97,10 @@ void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call
   request.set_customer_id(record.customer.value());
   request.set_trunk_id(record.trunk.value());
   request.set_carrier_trunk_id(record.carrier_trunk.value());
-  fillRate(*request.mutable_rate(), record.rate);
+  *request.mutable_rate() = wire::toWire(record.rate);
   request.set_confirmed_seconds(question.confirmed_seconds);
   request.set_want_paid_seconds(question.want_paid_seconds);
-  ask<bus::Extend>(ref, machine, request, call::Decision::kExtend, timeouts_.billing);
+  ask<billing::v1::Billing::Extend>(ref, machine, request, call::Decision::kExtend, timeouts_.billing);
 }
 
 }  // namespace tollgate::ingress

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "libs/bus/rpc.hpp"
@@ -33,10 +34,11 @@ class Decisions {
   void reserve(CallRef ref, const call::CallMachine& machine);
   void occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& ask);
   void extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& ask);
-  void flush() { client_.flush(); }
+  // Sends the questions of this turn. When some were held back it returns how long: flush again after that time, or earlier.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::duration> flush() { return client_.flush(); }
 
  private:
-  template <bus::RpcDefinition Def>
+  template <bus::RpcVerb Def>
   void ask(CallRef ref, const call::CallMachine& machine, const typename Def::Request& request, call::Decision decision,
            std::chrono::milliseconds timeout);
 

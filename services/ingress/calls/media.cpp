@@ -1,43 +1,17 @@
 #include "services/ingress/calls/media.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace tollgate::ingress {
-namespace {
 
-sdp::CodecSet toSet(const std::vector<call::Codec>& codecs) {
-  if (codecs.empty()) {
-    return sdp::CodecSet::all();
-  }
-  sdp::CodecSet set;
-  for (const auto codec : codecs) {
-    switch (codec) {
-      case call::Codec::kPcmu:
-        set.add(sdp::Codec::kPcmu);
-        break;
-      case call::Codec::kPcma:
-        set.add(sdp::Codec::kPcma);
-        break;
-      case call::Codec::kG729:
-        set.add(sdp::Codec::kG729);
-        break;
-    }
-  }
-  return set;
-}
-
-}  // namespace
-
-PreparedOffer prepareOffer(const sofia::Body& offer, const std::vector<call::Codec>& allowed, const sdp::Origin& origin) {
+PreparedOffer prepareOffer(const sofia::Body& offer, base::CodecSet allowed, const sdp::Origin& origin) {
   if (offer.text.empty()) {
     return {};
   }
   if (offer.type != sofia::kSdpType) {
     return {base::Reason::kNoCommonCodec, {}};  // a body of another kind offers nothing we could pass on
   }
-  auto filtered = sdp::filterAudio(offer.text, toSet(allowed), origin);
+  auto filtered = sdp::filterAudio(offer.text, allowed.isEmpty() ? base::CodecSet::all() : allowed, origin);
   if (!filtered) {
     return {base::Reason::kMalformed, {}};
   }
@@ -47,20 +21,16 @@ PreparedOffer prepareOffer(const sofia::Body& offer, const std::vector<call::Cod
   return {base::Reason::kUnspecified, std::move(filtered->text)};
 }
 
-std::optional<std::vector<call::Codec>> commonCodecs(const std::vector<call::Codec>& row, const std::vector<call::Codec>& trunk) {
-  if (row.empty() || trunk.empty()) {
-    return row.empty() ? trunk : row;
+std::optional<base::CodecSet> commonCodecs(base::CodecSet row, base::CodecSet trunk) {
+  if (row.isEmpty() || trunk.isEmpty()) {
+    return row.isEmpty() ? trunk : row;
   }
-  std::vector<call::Codec> common;
-  std::copy_if(row.begin(), row.end(), std::back_inserter(common),
-               [&](call::Codec codec) { return std::find(trunk.begin(), trunk.end(), codec) != trunk.end(); });
-  return common.empty() ? std::nullopt : std::optional(std::move(common));
+  const auto common = row & trunk;
+  return common.isEmpty() ? std::nullopt : std::optional(common);
 }
 
-bool allowsAllOf(const std::vector<call::Codec>& trunk, const std::vector<call::Codec>& row) {
-  return trunk.empty() || (!row.empty() && std::all_of(row.begin(), row.end(), [&](call::Codec codec) {
-           return std::find(trunk.begin(), trunk.end(), codec) != trunk.end();
-         }));
+bool allowsAllOf(base::CodecSet trunk, base::CodecSet row) {
+  return trunk.isEmpty() || (!row.isEmpty() && (row & trunk) == row);
 }
 
 base::Result<sofia::Body> prepareAnswer(const sofia::Body& answer, const sdp::Origin& origin) {

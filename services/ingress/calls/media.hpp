@@ -4,10 +4,9 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "libs/base/codec.hpp"
 #include "libs/base/reason.hpp"
-#include "libs/call/types.hpp"
 #include "libs/sdp/sdp.hpp"
 #include "libs/sofia/messages.hpp"
 
@@ -19,14 +18,13 @@ struct PreparedOffer {
 };
 
 // The offer as the other side gets it. An empty `allowed` stands for all three codecs. RFC 3264 5.
-[[nodiscard]] PreparedOffer prepareOffer(const sofia::Body& offer, const std::vector<call::Codec>& allowed, const sdp::Origin& origin);
+[[nodiscard]] PreparedOffer prepareOffer(const sofia::Body& offer, base::CodecSet allowed, const sdp::Origin& origin);
 
-// The codecs in both lists; an empty list stands for all. Nothing when they share none.
-[[nodiscard]] std::optional<std::vector<call::Codec>> commonCodecs(const std::vector<call::Codec>& row,
-                                                                   const std::vector<call::Codec>& trunk);
+// The codecs in both sets; an empty set stands for all. Nothing when they share none.
+[[nodiscard]] std::optional<base::CodecSet> commonCodecs(base::CodecSet row, base::CodecSet trunk);
 
-// The trunk allows all that the source row allows, so an offer filtered for the row needs no second filter. An empty list stands for all.
-[[nodiscard]] bool allowsAllOf(const std::vector<call::Codec>& trunk, const std::vector<call::Codec>& row);
+// The trunk allows all that the source row allows, so an offer filtered for the row needs no second filter. An empty set stands for all.
+[[nodiscard]] bool allowsAllOf(base::CodecSet trunk, base::CodecSet row);
 
 // An answer, or early media: origin hidden, codecs as the other side chose them. A body of another type is left out.
 // Errors: kInvalid, kOverLimit for what is not SDP.

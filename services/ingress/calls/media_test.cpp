@@ -5,7 +5,7 @@
 namespace tollgate::ingress {
 namespace {
 
-using call::Codec;
+using base::Codec;
 
 const std::string kOffer =
     "v=0\r\no=alice 1 1 IN IP4 10.9.8.7\r\ns=secret\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18 8 0 101\r\n"
@@ -33,7 +33,7 @@ TEST(PrepareOffer, SaysWhyAnOfferCannotBeUsed) {
 }
 
 TEST(CommonCodecs, AreThoseOfBothSides) {
-  using Codecs = std::vector<Codec>;
+  using Codecs = base::CodecSet;
   EXPECT_EQ(commonCodecs({Codec::kPcmu, Codec::kPcma}, {Codec::kPcma, Codec::kG729}), Codecs{Codec::kPcma});
   EXPECT_EQ(commonCodecs({}, {Codec::kG729}), Codecs{Codec::kG729});
   EXPECT_EQ(commonCodecs({Codec::kG729}, {}), Codecs{Codec::kG729});
@@ -50,7 +50,6 @@ TEST(PrepareAnswer, HidesTheCarriersOrigin) {
 }
 
 TEST(Media, KnowsWhenATrunkAllowsAllOfARow) {
-  using call::Codec;
   EXPECT_TRUE(allowsAllOf({}, {}));
   EXPECT_TRUE(allowsAllOf({}, {Codec::kPcmu}));
   EXPECT_TRUE(allowsAllOf({Codec::kPcma, Codec::kPcmu}, {Codec::kPcmu}));

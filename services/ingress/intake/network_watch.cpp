@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "libs/bus/rpcs_auth.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
+#include "tollgate/auth/v1/auth.rpc.h"
 
 namespace tollgate::ingress {
 namespace {
@@ -58,7 +58,7 @@ void NetworkWatch::run() {
 void NetworkWatch::ask() {
   auth::v1::ListNetworksRequest request;
   request.set_known_version(has_list_ ? version_ : 0);
-  const auto reply = client_.wait<bus::ListNetworks>("", request, timeout_);
+  const auto reply = client_.wait<auth::v1::Auth::ListNetworks>("", request, timeout_);
   if (!reply || (reply->unchanged() && has_list_)) {
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/wire/wire.hpp"
 #include "services/ingress/calls/call.hpp"
 #include "services/ingress/wire.hpp"
 
@@ -25,14 +26,14 @@ void fillCall(control::v1::LiveCall& to, const call::CallMachine& machine) {
   to.set_called(record.called_rated.empty() ? record.called_in : record.called_rated);
   to.set_source_address(record.source_address);
   to.set_endpoint(record.endpoint_address);
-  setTime(*to.mutable_setup_at(), record.setup_at);
+  *to.mutable_setup_at() = wire::toWire(record.setup_at);
   if (record.answered_at != base::WallTime{}) {
-    setTime(*to.mutable_answered_at(), record.answered_at);
+    *to.mutable_answered_at() = wire::toWire(record.answered_at);
   }
   to.set_paid_seconds(record.paid_seconds);
   to.set_held_micros(record.held_micros);
   if (record.rate.plan.isSet()) {
-    fillRate(*to.mutable_rate(), record.rate);
+    *to.mutable_rate() = wire::toWire(record.rate);
   }
 }
 
@@ -83,7 +84,7 @@ CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& requ
       continue;
     }
     if (!request.call_id().empty()) {
-      fillTrace(*live.mutable_trace(), call->machine.record().trace);
+      wire::addTrace(call->machine.record().trace, *live.mutable_trace());
     }
     add(std::move(live));
   }

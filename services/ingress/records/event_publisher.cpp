@@ -4,6 +4,7 @@
 
 #include "libs/base/ids.hpp"
 #include "libs/bus/subjects.hpp"
+#include "libs/wire/wire.hpp"
 #include "services/ingress/wire.hpp"
 
 namespace tollgate::ingress {
@@ -54,7 +55,7 @@ void EventPublisher::fillHeader(call::v1::EventHeader& header, const call::CallM
   header.set_call_id(machine.id().text());
   header.set_sequence(action.sequence);
   header.set_instance(instance_);
-  setTime(*header.mutable_at(), at);
+  *header.mutable_at() = wire::toWire(at);
 }
 
 void EventPublisher::publishStarted(const call::CallMachine& machine, const call::Publish& action, base::WallTime at) {
@@ -130,13 +131,13 @@ void EventPublisher::publishUnknownSources(const std::vector<UnknownSourceCount>
   header.set_call_id(id.text());
   header.set_sequence(1);
   header.set_instance(instance_);
-  setTime(*header.mutable_at(), at);
+  *header.mutable_at() = wire::toWire(at);
   for (const auto& unknown_source : unknown_sources) {
     auto& source = *message.add_sources();
     source.set_address(unknown_source.address);
     source.set_messages(unknown_source.messages);
-    setTime(*source.mutable_first_at(), unknown_source.first_at);
-    setTime(*source.mutable_last_at(), unknown_source.last_at);
+    *source.mutable_first_at() = wire::toWire(unknown_source.first_at);
+    *source.mutable_last_at() = wire::toWire(unknown_source.last_at);
   }
   store_(bus::subjects::callEvent("unknown_sources", base::TrunkId()), messageId(id.text(), 1), message.SerializeAsString());
 }

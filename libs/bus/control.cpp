@@ -1,8 +1,10 @@
+#include "libs/bus/control.hpp"
+
 #include <condition_variable>
 #include <mutex>
 
 #include "libs/base/random.hpp"
-#include "libs/bus/connection.hpp"
+#include "libs/telemetry/log.hpp"
 
 namespace tollgate::bus {
 namespace {
@@ -33,9 +35,13 @@ std::vector<std::string> gatherReplies(Connection& connection, std::string_view 
     return {};
   }
   std::unique_lock lock(mutex);
-  // Until the subscription is gone it may still add replies, which is welcome.
+  // The subscription lives until the return and may still add replies; they are as good as the others.
   wake.wait_until(lock, deadline, [&] { return nobody || (enough > 0 && replies.size() >= enough); });
   return replies;
+}
+
+void logUnreadable(std::string_view subject) {
+  telemetry::error("control message is unreadable", {{"subject", subject}});
 }
 
 }  // namespace tollgate::bus
