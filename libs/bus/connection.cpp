@@ -138,8 +138,8 @@ base::Result<void> Connection::State::connect() {
   refreshConnected();
   const std::shared_lock lock(handle_mutex);
   if (natsConnection_IsClosed(handle.get())) {
-    const std::lock_guard maintain_lock(maintain_mutex);
     rebuild_wanted = true;
+    maintainer.wake();
   }
   return {};
 }
@@ -176,43 +176,32 @@ void Connection::State::onClosed(natsConnection* closed) {
       return;
     }
   }
-  const std::lock_guard lock(maintain_mutex);
   rebuild_wanted = true;
-  maintain_wake.notify_all();
+  maintainer.wake();
 }
 
 void Connection::State::maintain() {
-  std::unique_lock lock(maintain_mutex);
-  while (true) {
-    maintain_wake.wait(lock, [this] { return stopping || rebuild_wanted; });
+  while (rebuild_wanted || maintainer.wait()) {
+    if (!rebuild_wanted) {
+      continue;  // a wake for a rebuild that has been done since
+    }
     // A pause before each rebuild, so that refused credentials do not become a storm of log-ins.
-    maintain_wake.wait_for(lock, kRebuildWait, [this] { return stopping; });
-    if (stopping) {
+    if (!maintainer.pauseFor(kRebuildWait)) {
       return;
     }
     rebuild_wanted = false;
-    lock.unlock();
     metrics->rebuilds.add();
-    const auto result = connect();
-    if (!result) {
+    if (const auto result = connect(); !result) {
       telemetry::warn("bus connection refused", {{"connection", settings.name}, {"error", result.error().message}});
+      rebuild_wanted = true;
     }
-    lock.lock();
-    rebuild_wanted = rebuild_wanted || !result;
   }
 }
 
 // The order matters: no rebuild any more, then the events still buffered go out, then callbacks find nothing, and the native connection is
 // closed last.
 void Connection::State::shutDown() {
-  {
-    const std::lock_guard lock(maintain_mutex);
-    stopping = true;
-    maintain_wake.notify_all();
-  }
-  if (maintainer.joinable()) {
-    maintainer.join();
-  }
+  maintainer.stop();
   if (kind == ConnectionKind::kEvents && connected) {
     static_cast<void>(withHandle("flush", [](natsConnection* nc) { return natsConnection_FlushTimeout(nc, kLastFlushMs); }));
   }
@@ -265,7 +254,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const ConnectionSetti
     telemetry::warn("bus connection refused", {{"connection", settings.name}, {"error", connected.error().message}});
     state->rebuild_wanted = true;
   }
-  state->maintainer = std::thread([raw = state.get()] { raw->maintain(); });
+  state->maintainer.start("bus_maintainer", [raw = state.get()] { raw->maintain(); });
   return std::unique_ptr<Connection>(new Connection(std::move(state)));  // the constructor is private
 }
 

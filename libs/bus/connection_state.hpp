@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 #include "libs/bus/nats_handles.hpp"
 
@@ -88,15 +88,12 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   std::vector<std::weak_ptr<Subscription::State>> subscriptions;
   std::mutex change_mutex;  // keeps the order of what handlers are told
   std::vector<std::function<void(bool)>> change_handlers;
-  std::mutex maintain_mutex;
-  std::condition_variable maintain_wake;
-  bool rebuild_wanted = false;
-  bool stopping = false;
-  std::thread maintainer;
   void* closure = nullptr;  // number of this object in the callback registry
 
   // Derived.
   std::atomic<bool> connected{false};
+  std::atomic<bool> rebuild_wanted{false};  // set, then the maintainer is woken
+  base::Worker maintainer;                  // last: its thread uses the rest
 
   [[nodiscard]] base::Result<NatsOptions> makeOptions() const;
   [[nodiscard]] base::Result<void> connect();  // first connect and rebuild

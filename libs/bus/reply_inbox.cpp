@@ -3,7 +3,6 @@
 #include <charconv>
 #include <utility>
 
-#include "libs/base/assert.hpp"
 #include "libs/base/random.hpp"
 
 namespace tollgate::bus {
@@ -37,7 +36,7 @@ std::shared_ptr<ReplyInbox> ReplyInbox::make(Connection& connection) {
       self->failAll(lost());  // their replies went with the connection
     }
   });
-  inbox->expirer_ = std::thread([raw = inbox.get()] { raw->expireLoop(); });
+  inbox->expirer_.start("bus_expirer", [raw = inbox.get()] { raw->expireLoop(); });
   return inbox;
 }
 
@@ -46,12 +45,17 @@ ReplyInbox::~ReplyInbox() {
 }
 
 std::uint64_t ReplyInbox::expect(Time deadline, Done done) {
-  const std::lock_guard lock(mutex_);
-  const std::uint64_t id = ++last_id_;
-  waiting_.emplace(id, std::move(done));
-  expiries_.push({deadline, id});
-  if (deadline + kTick < wake_at_) {  // within a tick of its next wake-up the expirer is early enough
-    wake_.notify_one();
+  std::uint64_t id = 0;
+  bool is_wake_due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    id = ++last_id_;
+    waiting_.emplace(id, std::move(done));
+    expiries_.push({deadline, id});
+    is_wake_due = deadline + kTick < wake_at_;  // within a tick of its next wake-up the expirer is early enough
+  }
+  if (is_wake_due) {
+    expirer_.wake();
   }
   return id;
 }
@@ -91,18 +95,12 @@ void ReplyInbox::failAll(const base::Error& error) {
 }
 
 void ReplyInbox::close() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      return;
-    }
-    closed_ = true;
-    wake_.notify_all();
+  if (expirer_.isStopping()) {
+    return;
   }
   // First no reply can come any more, then no time-out; what is left is then completed here, with nobody else at it.
   subscription_.reset();
-  TG_ASSERT(expirer_.get_id() != std::this_thread::get_id());  // closed inside one of its own completions
-  expirer_.join();
+  expirer_.stop();
   failAll({base::ErrorCode::kUnavailable, "the bus client is being closed"});
 }
 
@@ -126,32 +124,32 @@ void ReplyInbox::onDelivery(const Delivery& delivery) {
   }
 }
 
-void ReplyInbox::expireLoop() {
-  std::unique_lock lock(mutex_);
+std::vector<ReplyInbox::Done> ReplyInbox::takeExpired(Time now) {
   std::vector<Done> expired;
-  while (!closed_) {
-    const Time now = std::chrono::steady_clock::now();
-    while (!expiries_.empty() && expiries_.top().deadline <= now) {
-      if (auto node = waiting_.extract(expiries_.top().id)) {
-        expired.push_back(std::move(node.mapped()));
-      }
-      expiries_.pop();
+  const std::lock_guard lock(mutex_);
+  while (!expiries_.empty() && expiries_.top().deadline <= now) {
+    if (auto node = waiting_.extract(expiries_.top().id)) {
+      expired.push_back(std::move(node.mapped()));
     }
-    if (!expired.empty()) {
-      lock.unlock();  // a completion may ask again
-      for (const auto& done : expired) {
-        done(base::fail(base::ErrorCode::kTimeout, "no reply on the bus before the deadline"));
-      }
-      expired.clear();
-      lock.lock();
-      continue;
+    expiries_.pop();
+  }
+  // One wake for the deadlines of a tick; a request with an earlier deadline wakes this thread.
+  wake_at_ = expiries_.empty() ? Time::max() : std::max(expiries_.top().deadline, now + kTick);
+  return expired;
+}
+
+void ReplyInbox::expireLoop() {
+  for (bool goes_on = true; goes_on;) {
+    // Without the lock: a completion may ask again.
+    for (const auto& done : takeExpired(std::chrono::steady_clock::now())) {
+      done(base::fail(base::ErrorCode::kTimeout, "no reply on the bus before the deadline"));
     }
-    wake_at_ = expiries_.empty() ? Time::max() : std::max(expiries_.top().deadline, now + kTick);
-    if (expiries_.empty()) {
-      wake_.wait(lock);
-    } else {
-      wake_.wait_until(lock, wake_at_);
+    Time wake_at;
+    {
+      const std::lock_guard lock(mutex_);
+      wake_at = wake_at_;
     }
+    goes_on = wake_at == Time::max() ? expirer_.wait() : expirer_.waitUntil(wake_at);
   }
 }
 

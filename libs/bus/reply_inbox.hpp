@@ -4,7 +4,6 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,10 +11,10 @@
 #include <optional>
 #include <queue>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "libs/base/worker.hpp"
 #include "libs/bus/connection.hpp"
 
 namespace tollgate::bus {
@@ -49,18 +48,17 @@ class ReplyInbox : public std::enable_shared_from_this<ReplyInbox> {
   void onDelivery(const Delivery& delivery);
   [[nodiscard]] Done take(std::uint64_t id);
   void expireLoop();
+  [[nodiscard]] std::vector<Done> takeExpired(Time now);
 
   // Owned.
   std::string prefix_;  // with the last dot
   std::optional<Subscription> subscription_;
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::unordered_map<std::uint64_t, Done> waiting_;
   std::priority_queue<Expiry, std::vector<Expiry>, std::greater<>> expiries_;
   Time wake_at_ = Time::max();
   std::uint64_t last_id_ = 0;
-  bool closed_ = false;
-  std::thread expirer_;
+  base::Worker expirer_;  // last: its thread uses the rest
 };
 
 }  // namespace tollgate::bus
