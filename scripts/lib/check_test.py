@@ -1,5 +1,6 @@
 """Tests of the checks themselves: a check that cannot fail is none."""
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -8,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check_golden
 import check_links
 import check_sources
+import tidy_files
 import wrap_docs
 
 
@@ -150,6 +152,54 @@ class Links(unittest.TestCase):
         self.assertEqual(self.found('refuse(400, "x", "y", "2.99");', "services/admin_api/x.cpp"),
                          [check_links.REQUIREMENTS + " has no 2.99"])
         self.assertEqual(self.found('refuse(400, "like \\"12.50\\"", "y", "2.4");', "services/admin_api/x.cpp"), [])
+
+
+class Tidy(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        self.git("init", "-q", "-b", "main")
+        self.commit("x.cpp", 50)
+
+    def git(self, *words):
+        options = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false"]
+        return subprocess.run(["git", *options, *words], cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, path, lines):
+        os.makedirs(os.path.dirname(os.path.join(self.root, path)), exist_ok=True)
+        with open(os.path.join(self.root, path), "w", encoding="utf-8") as file:
+            file.writelines(f"int f{n}();\n" for n in range(lines))
+        self.git("add", "-A")
+        self.git("commit", "-qm", path)
+        return self.git("rev-parse", "HEAD")
+
+    def test_a_moved_and_changed_source_is_a_changed_one(self):
+        os.remove(os.path.join(self.root, "x.cpp"))
+        self.commit("libs/a/x.cpp", 51)
+        self.assertEqual(tidy_files.changed_lines("HEAD~1", self.root), {"x.cpp": 50, "libs/a/x.cpp": 51})
+
+    def test_a_header_stands_for_its_source(self):
+        self.commit("libs/a/x.hpp", 3)
+        self.assertEqual(tidy_files.changed_lines("HEAD~1", self.root), {"libs/a/x.cpp": 3})
+
+    def test_the_first_commit_has_nothing_to_compare_with(self):
+        self.assertEqual(tidy_files.compared_commit("", self.root)[0], "")
+
+    def test_the_commit_compared_with(self):
+        first = self.git("rev-parse", "HEAD")
+        second = self.commit("y.cpp", 1)
+        third = self.commit("z.cpp", 1)
+        self.assertEqual(tidy_files.compared_commit("", self.root), (second, "the commit before HEAD"))
+        self.git("tag", "v2")  # of HEAD: nothing has changed since
+        self.git("tag", "v1", first)
+        self.assertEqual(tidy_files.compared_commit("", self.root), (first, "the newest tag, v1"))
+        self.git("update-ref", "refs/remotes/origin/main", third)
+        self.assertEqual(tidy_files.compared_commit("", self.root), (first, "the newest tag, v1"))
+        self.git("update-ref", "refs/remotes/origin/main", second)
+        self.assertEqual(tidy_files.compared_commit("", self.root), (second, "where HEAD left origin/main"))
+        self.assertEqual(tidy_files.compared_commit(first, self.root), (first, f"TOLLGATE_TIDY_BASE={first}"))
+        self.assertEqual(tidy_files.compared_commit("v9", self.root), ("", "TOLLGATE_TIDY_BASE=v9"))
 
 
 class Wrapping(unittest.TestCase):

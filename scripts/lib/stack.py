@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 
 from api import Api
@@ -18,7 +19,11 @@ SERVERS = ("nats", "redis", "mysql", "nginx")
 SERVICES = ("auth", "routing", "billing", "ingress", "admin_api")
 # Names of ports. api is nginx's, which clients use; api_backend the one of admin_api behind it.
 PORTS = ("sip", "api", "api_backend", "nats", "redis", "mysql", *(service + "_ops" for service in SERVICES))
-PORT_OF = {"nats": "nats", "redis": "redis", "mysql": "mysql", "nginx": "api"}
+# What each process listens on: names of ports, and the kind of socket.
+LISTENS = {"nats": {"nats": socket.SOCK_STREAM}, "redis": {"redis": socket.SOCK_STREAM}, "mysql": {"mysql": socket.SOCK_STREAM},
+           "nginx": {"api": socket.SOCK_STREAM}, **{service: {service + "_ops": socket.SOCK_STREAM} for service in SERVICES}}
+LISTENS["ingress"]["sip"] = socket.SOCK_DGRAM
+LISTENS["admin_api"]["api_backend"] = socket.SOCK_STREAM
 BUS_USERS = ("ingress", "auth", "routing", "billing", "admin_api", "dashboard")
 SQL_USERS = ("auth", "routing", "billing", "admin_api", "migrate")
 
@@ -26,6 +31,12 @@ SQL_USERS = ("auth", "routing", "billing", "admin_api", "migrate")
 def var_folder():
     """Where scripts/up keeps its Tollgate: TOLLGATE_VAR, else var/ of this repository."""
     return os.path.abspath(os.environ.get("TOLLGATE_VAR") or os.path.join(ROOT, "var"))
+
+
+def refuse_taken_port(ports, name, kind):
+    """StepFailed when another program holds port `name` of `ports`."""
+    if port_taken(ports[name], kind):
+        raise StepFailed(f"port {ports[name]} ({name}) is taken by another program; set TOLLGATE_{name.upper()}_PORT to a free one")
 
 
 def free_stack_ports():
@@ -92,7 +103,9 @@ class Stack:
             "nginx": [program("nginx"), "-p", self.base, "-c", self.path("etc", "nginx.conf"), "-g", self._nginx_directives()],
         }.get(name) or [os.path.join(self.build, "bin", "tollgate-" + name.replace("_", "-")),
                         "--config", self.path("etc", name + ".conf")]
-        return Process(name, argv, self.path("log", name + ".log"),
+        # TOLLGATE_API_PORT is nginx's port here, but would also be the setting api_port of admin_api: the files say what a service uses.
+        ports = {f"TOLLGATE_{port.upper()}_PORT" for port in PORTS}
+        return Process(name, argv, self.path("log", name + ".log"), env={key: os.environ[key] for key in os.environ.keys() - ports},
                        pid_file=self.path("run", name + ".pid") if self.keep else None)
 
     def _nginx_directives(self):
@@ -151,14 +164,19 @@ class Stack:
 
     # Starting and stopping.
 
-    def start_servers(self):
-        for name in SERVERS:
-            if self.processes[name].pid_file and self.processes[name].adopt():
+    def refuse_taken_ports(self, names=SERVERS + SERVICES):
+        """StepFailed when another program holds a port of those that do not run yet."""
+        for name in names:
+            if self.processes[name].adopt():
                 continue
-            port = PORT_OF[name]
-            if port_taken(self.ports[port]):
-                raise StepFailed(f"port {self.ports[port]} ({port}) is taken by another program; "
-                                 f"set TOLLGATE_{port.upper()}_PORT to a free one")
+            for port, kind in LISTENS[name].items():
+                refuse_taken_port(self.ports, port, kind)
+
+    def start_servers(self):
+        self.refuse_taken_ports(SERVERS)
+        for name in SERVERS:
+            if self.processes[name].adopt():
+                continue
             if name == "mysql" and not os.path.exists(self.path("data", "mysql", "mysql")):
                 self._install_mysql()
             self.processes[name].start()
@@ -170,7 +188,7 @@ class Stack:
     def start_services(self, names=SERVICES):
         for name in names:
             process = self.processes[name]
-            if not (process.pid_file and process.adopt()):
+            if not process.adopt():
                 process.start()
         for name in names:
             self._wait(name, lambda service=name: self.service_ready(service), 60)
@@ -200,6 +218,12 @@ class Stack:
         for name in reversed(SERVERS):
             self.processes[name].stop(20)
         return codes
+
+    def stop_started(self):
+        """Stops what this object started, and leaves alone what ran before."""
+        for name in (*reversed(SERVICES), *reversed(SERVERS)):
+            if self.processes[name].child is not None:
+                self.processes[name].stop()
 
     # The stores, as the operator of this copy.
 

@@ -7,8 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from demo import seed, show_call  # noqa: E402
-from procs import StepFailed, free_ports, port_taken  # noqa: E402
-from stack import ROOT, SERVERS, SERVICES, Stack, var_folder  # noqa: E402
+from procs import StepFailed, free_ports  # noqa: E402
+from stack import ROOT, SERVERS, SERVICES, Stack, refuse_taken_port, var_folder  # noqa: E402
 
 DEFAULT_PORTS = {"sip": 5060, "api": 8080, "api_backend": 8081, "nats": 24222, "redis": 26379, "mysql": 23306, "ingress_ops": 9101,
                  "auth_ops": 9102, "routing_ops": 9103, "billing_ops": 9104, "admin_api_ops": 9105, "demo_caller": 25560,
@@ -29,17 +29,18 @@ def chosen_ports(free=False):
     return ports
 
 
-def refuse_taken_ports(stack):
-    """Names a port that another program holds, before anything of ours is started."""
-    kinds = {"ingress": [("sip", socket.SOCK_DGRAM), ("ingress_ops", socket.SOCK_STREAM)],
-             "admin_api": [("api_backend", socket.SOCK_STREAM), ("admin_api_ops", socket.SOCK_STREAM)]}
-    for service in SERVICES:
-        if stack.processes[service].adopt():
-            continue
-        for name, kind in kinds.get(service, [(service + "_ops", socket.SOCK_STREAM)]):
-            if port_taken(stack.ports[name], kind):
-                raise StepFailed(f"port {stack.ports[name]} ({name}) is taken by another program; "
-                                 f"set TOLLGATE_{name.upper()}_PORT to a free one")
+def start(stack):
+    """Starts what does not run yet. When a step fails or is interrupted, what this run started is stopped again."""
+    try:
+        stack.write_configuration()
+        print("  nats-server, redis-server, mariadbd, migrations, nginx", flush=True)
+        stack.start_servers()
+        print("  " + ", ".join(SERVICES), flush=True)
+        stack.start_services()
+    except BaseException:
+        print("  a step failed: stopping what was started", flush=True)
+        stack.stop_started()
+        raise
 
 
 def main():
@@ -52,12 +53,11 @@ def main():
     if options.free_ports and any(stack.processes[name].adopt() for name in SERVERS + SERVICES):
         raise StepFailed(f"--free-ports starts a Tollgate of its own, but one runs in {var}: run scripts/down, or set TOLLGATE_VAR")
     print(f"  configuration in {var}/etc, secrets in {var}/secrets", flush=True)
-    refuse_taken_ports(stack)
-    stack.write_configuration()
-    print("  nats-server, redis-server, mariadbd, migrations, nginx", flush=True)
-    stack.start_servers()
-    print("  " + ", ".join(SERVICES), flush=True)
-    stack.start_services()
+    stack.refuse_taken_ports()
+    if not options.no_demo:
+        for name in ("demo_caller", "demo_carrier"):
+            refuse_taken_port(stack.ports, name, socket.SOCK_DGRAM)
+    start(stack)
     if not options.no_demo:
         seed(stack)
         show_call(stack)
