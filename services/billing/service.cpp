@@ -36,7 +36,7 @@ struct BillingService::Components {
         store(*redis, scripts, {settings.lease, settings.ended_mark}),
         settler(store, metrics),
         committer({snapshots, pool, store, settler, metrics, settings}),
-        intake(*events, settings.stream, [this](bus::Record record) { committer.accept(std::move(record)); }),
+        intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),
         loader({snapshots, *redis, store, pool, *requests, intake, metrics, settings}),
         sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
         tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),

@@ -70,7 +70,7 @@ class Wire {
     sockaddr_in name = {};
     name.sin_family = AF_INET;
     name.sin_addr.s_addr = htonl((127U << 24U) + last);
-    ::bind(handle_.value(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
+    (void)::bind(handle_.value(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
     name.sin_port = htons(port);
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     is_connected_ = ::connect(handle_.value(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;

@@ -61,7 +61,7 @@ void Committer::stop() {
   all_acknowledged_.wait_for(lock, kSettleOnStop, [this] { return unacknowledged_.empty(); });
 }
 
-void Committer::accept(bus::Record record) {
+void Committer::accept(const bus::Record& record) {
   {
     // The stream has delivered it again while the first delivery is still being processed: ignore the second.
     const std::lock_guard lock(mutex_);

@@ -48,7 +48,7 @@ class Committer {
   // Tries to commit one more batch and waits a second for settlements. What is left is not acknowledged, so the stream delivers it again.
   void stop();
 
-  void accept(bus::Record record);
+  void accept(const bus::Record& record);
   // A call whose ingress instance is lost, closed when its lease ended.
   void addLost(cdr::FinishedCall call);
 
