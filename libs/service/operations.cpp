@@ -65,13 +65,16 @@ Readiness Operations::currentReadiness() {
 
 OpsResponse Operations::readiness() {
   const Readiness state = currentReadiness();
-  const nlohmann::ordered_json document = {{"ready", state.ready}, {"why", state.ready ? "" : state.why}};
+  const nlohmann::ordered_json document = {{"ready", state.ready}, {"error", state.ready ? "" : state.why}};
   return {state.ready ? 200 : 503, "application/json", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
 }
 
 OpsResponse Operations::render() {
-  process_stats_.update();
-  dropped_lines_.add(static_cast<double>(telemetry::droppedLines()) - dropped_lines_.value());
+  {
+    const std::lock_guard lock(update_mutex_);  // two scrapes at a time would add the same difference twice
+    process_stats_.update();
+    dropped_lines_.add(static_cast<double>(telemetry::droppedLines()) - dropped_lines_.value());
+  }
   ready_.set(currentReadiness().ready ? 1 : 0);
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.render()};
 }

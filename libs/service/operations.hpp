@@ -48,6 +48,7 @@ class Operations {
   // Derived.
   std::shared_mutex service_mutex_;  // held while `service_` is in use
   const Service* service_ = nullptr;
+  std::mutex update_mutex_;  // held while a scrape updates the counters
   std::mutex asking_mutex_;  // held by the one thread that asks the service
   std::mutex last_mutex_;
   Readiness last_{false, "starting"};  // the newest answer, or the reason why there is no service to ask

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -18,12 +19,13 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "libs/base/assert.hpp"
 #include "libs/base/handle.hpp"
+#include "libs/base/worker.hpp"
 #include "libs/telemetry/log.hpp"
 
 namespace tollgate::service {
@@ -35,6 +37,8 @@ constexpr std::size_t kThreads = 2 * OpsServer::kWaitingMax;
 constexpr const char* kRequestTimeoutMs = "2000";  // to send the head of a request, and to take the answer
 constexpr const char* kRequestBytesMax = "8192";
 constexpr const char* kBacklog = "512";
+constexpr auto kRoomEvery = std::chrono::milliseconds(2);
+constexpr auto kGrace = std::chrono::milliseconds(5);  // for a new client to send its request
 
 std::string_view phrase(int status) {
   switch (status) {
@@ -49,10 +53,14 @@ std::string_view phrase(int status) {
   }
 }
 
-// One accepted connection for which the server waits: the client has sent nothing that is unread, or does not take its answer.
-struct Waiting {
-  base::Handle handle;  // a duplicate: civetweb may close its own at any time
-  std::uint32_t silent_ms = 0;
+using Time = std::chrono::steady_clock::time_point;
+
+// One accepted connection.
+struct Connection {
+  base::Handle handle;      // a duplicate: civetweb may close its own at any time
+  ino_t identity = 0;       // of the socket; a later connection has another
+  bool is_waiting = false;  // for its client, which has sent nothing that is unread, or does not take its answer
+  Time known_since;
 };
 
 std::string placeOf(const sockaddr_storage& name, socklen_t length) {
@@ -74,60 +82,58 @@ std::uint16_t localPort(int handle) {
   return is_internet ? ntohs(reinterpret_cast<const sockaddr_in*>(&name)->sin_port) : std::uint16_t{0};
 }
 
-// The connection behind `handle` when the server waits for its client; nothing for every other descriptor of the process.
-std::optional<Waiting> waitingOn(int handle, std::uint16_t port, const std::set<std::string>& answering) {
+// The connection behind `handle`; nothing for every other descriptor of the process.
+std::optional<Connection> connectionOn(int handle, std::uint16_t port, const std::set<std::string>& answering) {
   if (localPort(handle) != port) {
     return std::nullopt;
   }
-  Waiting waiting{base::Handle(::fcntl(handle, F_DUPFD_CLOEXEC, 0)), 0};
-  const int own = waiting.handle.value();
-  tcp_info info = {};
-  socklen_t info_length = sizeof info;
-  if (localPort(own) != port || ::getsockopt(own, IPPROTO_TCP, TCP_INFO, &info, &info_length) != 0 || info.tcpi_state == TCP_LISTEN) {
+  Connection connection{base::Handle(::fcntl(handle, F_DUPFD_CLOEXEC, 0)), 0, false, {}};
+  const int own = connection.handle.value();
+  struct stat status = {};
+  sockaddr_storage peer = {};
+  socklen_t peer_length = sizeof peer;
+  // The listener has no peer.
+  if (localPort(own) != port || ::fstat(own, &status) != 0 || ::getpeername(own, reinterpret_cast<sockaddr*>(&peer), &peer_length) != 0) {
     return std::nullopt;
   }
   pollfd entry = {own, POLLIN, 0};
   const bool has_unread_or_ended = ::poll(&entry, 1, 0) != 0;
-  sockaddr_storage peer = {};
-  socklen_t peer_length = sizeof peer;
-  if (has_unread_or_ended || ::getpeername(own, reinterpret_cast<sockaddr*>(&peer), &peer_length) != 0 ||
-      answering.contains(placeOf(peer, peer_length))) {
-    return std::nullopt;
-  }
-  waiting.silent_ms = info.tcpi_last_data_recv;
-  return waiting;
+  connection.identity = status.st_ino;
+  connection.is_waiting = !has_unread_or_ended && !answering.contains(placeOf(peer, peer_length));
+  return connection;
 }
 
-// civetweb does not tell the descriptors of its sockets, so they are found in the process's table by their local port.
-void forEachDescriptor(const std::function<void(int)>& use) {
+// civetweb does not tell the descriptors of its sockets, so they are found in the process's table by their local port. The table is read
+// first: what is opened meanwhile must not be met again.
+std::vector<int> allDescriptors() {
+  std::vector<int> all;
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator("/proc/self/fd", error); !error && entry != std::filesystem::directory_iterator();
        entry.increment(error)) {
-    use(std::atoi(entry->path().filename().c_str()));
+    all.push_back(std::atoi(entry->path().filename().c_str()));
   }
+  return all;
 }
 
-// The longest silent first.
-std::vector<Waiting> allWaiting(std::uint16_t port, const std::set<std::string>& answering) {
-  std::vector<Waiting> found;
-  forEachDescriptor([&](int handle) {
-    if (auto waiting = waitingOn(handle, port, answering)) {
-      found.push_back(std::move(*waiting));
+std::vector<Connection> allConnections(std::uint16_t port, const std::set<std::string>& answering) {
+  std::vector<Connection> found;
+  for (const int handle : allDescriptors()) {
+    if (auto connection = connectionOn(handle, port, answering)) {
+      found.push_back(std::move(*connection));
     }
-  });
-  std::sort(found.begin(), found.end(), [](const Waiting& left, const Waiting& right) { return left.silent_ms > right.silent_ms; });
+  }
   return found;
 }
 
 // Wakes civetweb's accepting thread, which otherwise looks for the end of its work every two seconds only.
 void shutDownListener(std::uint16_t port) {
-  forEachDescriptor([port](int handle) {
+  for (const int handle : allDescriptors()) {
     int is_listening = 0;
     socklen_t length = sizeof is_listening;
     if (localPort(handle) == port && ::getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) == 0 && is_listening != 0) {
       ::shutdown(handle, SHUT_RDWR);
     }
-  });
+  }
 }
 
 }  // namespace
@@ -137,7 +143,8 @@ struct OpsServer::State {
       : address(std::move(given_address)), port(given_port), connection_dropped(std::move(dropped)) {}
 
   void admit();
-  void makeRoom(std::size_t waiting_max);
+  void keepRoom();
+  void makeRoom(std::size_t waiting_max, std::chrono::milliseconds grace);
   int answer(mg_connection* connection);
   [[nodiscard]] OpsResponse handle(const mg_request_info& request);
 
@@ -153,23 +160,48 @@ struct OpsServer::State {
   // Derived.
   std::atomic<std::size_t> served{0};
   std::mutex mutex;
-  std::set<std::string> answering;  // peers whose request a handler works on
+  std::set<std::string> answering;    // peers whose request a handler works on
+  std::map<ino_t, Time> known_since;  // of the connections that the last makeRoom() saw
+  // Owned; last, because its thread uses the others.
+  base::Worker room_maker;
 };
 
 // On the thread that will serve a new connection, before its request is read.
 void OpsServer::State::admit() {
   if (++served > kWaitingMax) {
-    makeRoom(kWaitingMax);
+    room_maker.wake();
   }
 }
 
-void OpsServer::State::makeRoom(std::size_t waiting_max) {
+// Repeats while many connections are served: a client whose bytes are unread now is waited for again a moment later.
+void OpsServer::State::keepRoom() {
+  while (served > kWaitingMax ? room_maker.pauseFor(kRoomEvery) : room_maker.wait()) {
+    makeRoom(kWaitingMax, kGrace);
+  }
+}
+
+// Shuts down the connections that have been known longest, however lately their client sent a byte, until at most `waiting_max` wait for
+// their client. Those known for less than `grace` stay.
+void OpsServer::State::makeRoom(std::size_t waiting_max, std::chrono::milliseconds grace) {
   std::size_t dropped = 0;
   {
     const std::lock_guard lock(mutex);
-    const auto waiting = allWaiting(port, answering);
-    dropped = waiting.size() - std::min(waiting.size(), waiting_max);
-    std::for_each_n(waiting.begin(), dropped, [](const Waiting& one) { ::shutdown(one.handle.value(), SHUT_RDWR); });
+    auto connections = allConnections(port, answering);
+    const Time now = std::chrono::steady_clock::now();
+    std::map<ino_t, Time> known;
+    for (Connection& one : connections) {
+      const auto before = known_since.find(one.identity);
+      one.known_since = before == known_since.end() ? now : before->second;
+      known.emplace(one.identity, one.known_since);
+    }
+    known_since = std::move(known);
+    std::erase_if(connections, [](const Connection& one) { return !one.is_waiting; });
+    std::sort(connections.begin(), connections.end(),
+              [](const Connection& left, const Connection& right) { return left.known_since < right.known_since; });
+    const std::size_t excess = connections.size() - std::min(connections.size(), waiting_max);
+    while (dropped < excess && connections[dropped].known_since + grace <= now) {
+      ::shutdown(connections[dropped++].handle.value(), SHUT_RDWR);
+    }
   }
   for (std::size_t i = 0; i < dropped; ++i) {
     connection_dropped();
@@ -265,6 +297,7 @@ base::Result<void> OpsServer::start() {
     mg_exit_library();
     return base::fail(base::ErrorCode::kUnavailable, "cannot listen for HTTP on " + place + ": " + text.data());
   }
+  state_->room_maker.start("ops_room", [state = state_.get()] { state->keepRoom(); });
   return {};
 }
 
@@ -272,8 +305,9 @@ void OpsServer::stop() {
   if (state_->context == nullptr) {
     return;
   }
+  state_->room_maker.stop();
   shutDownListener(state_->port);
-  state_->makeRoom(0);  // a thread that waits for its client would hold up the end by two seconds
+  state_->makeRoom(0, {});  // a thread that waits for its client would hold up the end by two seconds
   mg_stop(std::exchange(state_->context, nullptr));
   mg_exit_library();
 }

@@ -2,8 +2,9 @@
 // brings along; only this folder includes it. start() and stop(): owner's thread. Handlers run on the server's own threads, several at a
 // time. Owns the listening port, the threads and the connections.
 //
-// A client that opens connections and sends nothing, or does not read its answer, cannot keep a probe waiting: when more than
-// kWaitingMax connections wait for their client, those that have been silent longest are shut down.
+// Clients that send nothing, send slowly, do not read their answers or connect again whenever they are dropped cannot keep a probe waiting:
+// while more than kWaitingMax connections wait for their client, a thread shuts down those that it has known longest. A new connection has
+// 5 ms to send its request before that may happen to it.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,7 @@ class OpsServer {
 
   // Requires: before start(). The handler must not throw.
   void route(std::string path, Handler handler);
+  // Requires: not started before, not even when stopped since.
   // Errors: kUnavailable, naming address and port, when it cannot listen there.
   [[nodiscard]] base::Result<void> start();
   // Returns when no handler runs any more.

@@ -175,7 +175,7 @@ TEST_F(ServiceTest, IsAliveButNotReadyAndSaysWhy) {
   EXPECT_EQ(answer->status, 503);
   const auto document = nlohmann::json::parse(answer->body);
   EXPECT_EQ(document["ready"], false);
-  EXPECT_EQ(document["why"], "no connection to the bus");
+  EXPECT_EQ(document["error"], "no connection to the bus");
 }
 
 TEST_F(ServiceTest, StopsWithZeroOnSigtermAndSigint) {
@@ -192,7 +192,7 @@ TEST_F(ServiceTest, DrainsUntilTheWorkIsDoneAndIsNotReadyMeanwhile) {
   startAndWait({"TOLLGATE_DRAINED_WHEN=" + done});
   ::kill(pid_, SIGTERM);
   ASSERT_TRUE(eventually([this] { return status("/readyz") == 503; }));
-  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["why"], "draining");
+  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["error"], "draining");
   EXPECT_EQ(status("/healthz"), 200);
   EXPECT_FALSE(isLogged("stopped"));
   std::ofstream(done) << "1";
@@ -217,7 +217,7 @@ TEST_F(ServiceTest, SecondSignalStopsWithoutDraining) {
 TEST_F(ServiceTest, SignalDuringStartEndsTheProcess) {
   start({}, {"TOLLGATE_START=hang"});
   ASSERT_TRUE(eventually([this] { return status("/healthz") == 200; })) << "alive while starting";
-  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["why"], "starting");
+  EXPECT_EQ(nlohmann::json::parse(testkit::httpGet(port_, "/readyz")->body)["error"], "starting");
   ::kill(pid_, SIGTERM);
   EXPECT_EQ(waitForExit(), 128 + SIGTERM);
 }

@@ -1,6 +1,7 @@
 #include "libs/testkit/child.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -67,9 +68,25 @@ class Spawner {
   std::packaged_task<pid_t()>* task_ = nullptr;
 };
 
+// The program's path when only /usr/sbin has it, which not every PATH names; else `name` for execvpe().
+std::string programOf(const std::string& name) {
+  if (name.find('/') != std::string::npos) {
+    return name;
+  }
+  const char* given = std::getenv("PATH");
+  std::istringstream folders(given == nullptr ? "" : given);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (::access((folder + "/" + name).c_str(), X_OK) == 0) {
+      return name;
+    }
+  }
+  const std::string in_sbin = "/usr/sbin/" + name;
+  return ::access(in_sbin.c_str(), X_OK) == 0 ? in_sbin : name;
+}
+
 // Everything the child needs, made before the fork: between fork and exec only async-signal-safe calls are allowed.
 struct Image {
-  explicit Image(const Child::Options& options) : command(options.command) {
+  explicit Image(const Child::Options& options) : program(programOf(options.command[0])), command(options.command) {
     for (char** entry = environ; *entry != nullptr; ++entry) {
       const std::string_view text = *entry;
       const std::string name(text.substr(0, text.find('=')));
@@ -93,6 +110,7 @@ struct Image {
     directory = options.working_directory;
   }
 
+  std::string program;
   std::vector<std::string> command;
   std::vector<std::string> environment;
   std::vector<char*> argv;
@@ -126,7 +144,7 @@ struct Image {
     giveUp();
   }
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // sockets of the test stay with the test
-  ::execvpe(image.argv[0], image.argv.data(), image.envp.data());
+  ::execvpe(image.program.c_str(), image.argv.data(), image.envp.data());
   giveUp();
   ::_exit(127);
 }

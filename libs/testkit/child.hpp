@@ -19,7 +19,7 @@ namespace tollgate::testkit {
 class Child {
  public:
   struct Options {
-    std::vector<std::string> command;                // command[0] is looked up on PATH
+    std::vector<std::string> command;                // command[0] is looked up on PATH, then in /usr/sbin
     std::map<std::string, std::string> environment;  // added to the test's own environment, without its TOLLGATE_*
     std::string output_file;                         // stdout and stderr, appended; empty = /dev/null
     std::string input_file;                          // stdin; empty = /dev/null

@@ -70,6 +70,18 @@ TEST(Child, FailsWhenTheProgramDoesNotExist) {
   EXPECT_EQ(child.error().code, base::ErrorCode::kNotFound);
 }
 
+TEST(Child, FindsServersThatOnlySbinHas) {
+  const char* path = std::getenv("PATH");
+  const std::string kept = path == nullptr ? "" : path;
+  ::setenv("PATH", "/usr/bin", 1);
+  const auto code =
+      runToEnd({.command = {"ldconfig", "--version"}, .environment = {}, .output_file = {}, .input_file = {}, .working_directory = {}},
+               std::chrono::seconds(20));
+  ::setenv("PATH", kept.c_str(), 1);
+  ASSERT_TRUE(code) << code.error().message;
+  EXPECT_EQ(*code, 0);
+}
+
 TEST(Child, IsGoneWhenTheObjectIs) {
   Child::Options options;
   options.command = {"sleep", "1000"};
