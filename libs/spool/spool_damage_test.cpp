@@ -257,7 +257,7 @@ TEST_F(SpoolDamageTest, GoesOnWhenItsFileIsDamagedWhileItIsUsed) {
   for (int i = 0; i < kRecords; ++i) {
     ASSERT_TRUE(waitUntil([&] { return spool->append(kSubject, "id" + std::to_string(i), std::string(50'000, 'x')).has_value(); }));
   }
-  ASSERT_TRUE(waitUntil([&] { return spool->stats().disk_bytes > kRecords * 50'000; }));
+  ASSERT_TRUE(waitUntil([&] { return spool->stats().disk_bytes > std::int64_t{kRecords} * 50'000; }));
   overwrite(file("spool", "records.db"), fs::file_size(file("spool", "records.db")) / 2, std::string(400'000, '\xff'));
   bus_.be(FakeBus::Mood::kStore);
   ASSERT_TRUE(spool->waitUntilStored(20s));

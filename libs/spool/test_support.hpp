@@ -37,6 +37,7 @@ class FakeBus {
           order_.emplace_back(id);
         } else if (mood == Mood::kSilent) {
           held_.push_back(std::move(done));
+          return;
         }
       }
       if (mood == Mood::kStore) {

@@ -51,7 +51,7 @@ base::Result<void> Tables::loadAll(sql::Session& session) {
 }
 
 // Not trunk by trunk: inserting ten thousand trunks with the same network one at a time would take quadratic time.
-void Tables::replaceTrunks(TrunkRows rows) {
+void Tables::replaceTrunks(TrunkRows&& rows) {
   trunks_.clear();
   sources_.clear();
   sources_changed_ = networks_changed_ = true;

@@ -36,7 +36,7 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
 
   [[nodiscard]] base::Result<void> readTrunks(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows);
   [[nodiscard]] base::Result<void> readSources(sql::Session& session, const feed::IdFilter& filter, TrunkRows& rows);
-  void replaceTrunks(TrunkRows rows);
+  void replaceTrunks(TrunkRows&& rows);
   void addSources(const std::shared_ptr<const Trunk>& trunk);
   void removeSources(const Trunk& trunk);
   [[nodiscard]] std::shared_ptr<Snapshot> makeSnapshot() override;

@@ -21,7 +21,7 @@ base::Result<void> Tables::loadAll(sql::Session& session) {
   return readDialpeers(session, all, [this](const DialpeerRow& row) { setDialpeer(row.trunk, row.dialpeer); });
 }
 
-void Tables::replaceTrunks(TrunkRows rows) {
+void Tables::replaceTrunks(TrunkRows&& rows) {
   trunks_.clear();
   for (auto& [id, trunk] : rows) {
     setTrunk(std::move(trunk));
@@ -29,7 +29,7 @@ void Tables::replaceTrunks(TrunkRows rows) {
 }
 
 // A full load must not restart the turns of the rules that stay. Every plan is made again after it, so no rule counts as moved.
-void Tables::replaceRules(RuleRows rows) {
+void Tables::replaceRules(RuleRows&& rows) {
   const auto old = std::exchange(rules_, {});
   for (auto& [id, rule] : rows) {
     if (const auto* known = old.find(id)) {

@@ -53,8 +53,8 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   [[nodiscard]] base::Result<void> applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids);
   [[nodiscard]] base::Result<void> applyRules(sql::Session& session, const std::vector<base::RuleId>& ids);
   [[nodiscard]] base::Result<void> applyDialpeers(sql::Session& session, const std::vector<base::DialpeerId>& ids);
-  void replaceTrunks(TrunkRows rows);
-  void replaceRules(RuleRows rows);
+  void replaceTrunks(TrunkRows&& rows);
+  void replaceRules(RuleRows&& rows);
   void rebuildPlans();
   [[nodiscard]] std::shared_ptr<const Plan> makePlan(const std::vector<Dialpeer>& dialpeers) const;
   [[nodiscard]] std::shared_ptr<Snapshot> makeSnapshot() override;
