@@ -30,8 +30,7 @@ class Access {
     std::uint32_t failures_per_minute_max = 20;  // of one address
   };
 
-  Access(Admin admin, Settings settings, const base::Clock& clock)
-      : admin_(std::move(admin)), settings_(std::move(settings)), clock_(clock) {}
+  Access(Admin admin, Settings settings, const base::Clock& clock) : admin_(std::move(admin)), settings_(settings), clock_(clock) {}
 
   // Paths that need no credentials.
   void makePublic(const std::string& path) { public_paths_.insert(path); }
