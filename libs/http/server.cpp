@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -143,6 +144,23 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// Takes the same time wherever the two differ.
+bool isSameSecret(std::string_view expected, std::string_view given) {
+  unsigned difference = expected.size() == given.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(expected.size(), given.size()); ++i) {
+    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(expected[i]);
+  }
+  return difference == 0;
+}
+
+// The client's address. Takes the proxy's secret out of `headers`.
+std::string clientAddress(std::map<std::string, std::string>& headers, const std::string& proxy_secret, const std::string& peer) {
+  const auto given = headers.extract("x-proxy-secret");
+  const auto named = headers.find("x-real-ip");
+  const bool is_of_proxy = !proxy_secret.empty() && !given.empty() && isSameSecret(proxy_secret, given.mapped());
+  return is_of_proxy && named != headers.end() ? named->second : peer;
+}
+
 Response overloaded() {
   Response response = problem(503, "Service Unavailable", "too many requests are waiting; try again later");
   response.headers["Retry-After"] = "1";
@@ -220,8 +238,7 @@ void Server::State::onRequest(const web::http::http_request& message) {
   request->query = std::move(*query);
   request->parameters = std::move(match.parameters);
   request->headers = lowerHeaders(message.headers());
-  const auto named = request->headers.find("x-real-ip");
-  request->remote_address = named == request->headers.end() ? message.remote_address() : named->second;
+  request->remote_address = clientAddress(request->headers, settings.proxy_secret, message.remote_address());
   exchange->message().extract_vector().then(
       [this, exchange, request, match](const pplx::task<std::vector<unsigned char>>& body) { onBody(exchange, request, match, body); });
 }
@@ -250,7 +267,11 @@ void Server::State::work(const ExchangePtr& exchange, Request& request, const Ha
     answer(exchange, handler(request));
   } catch (const std::exception& error) {
     // What went wrong is for the log, not for the client.
-    telemetry::error("HTTP handler failed", {{"method", request.method}, {"pattern", exchange->pattern()}, {"error", error.what()}});
+    const auto id = request.headers.find("x-request-id");
+    telemetry::error("HTTP handler failed", {{"request_id", id == request.headers.end() ? std::string() : id->second},
+                                             {"method", request.method},
+                                             {"pattern", exchange->pattern()},
+                                             {"error", error.what()}});
     answer(exchange, problem(500, "Internal Server Error", "the request could not be carried out"));
   }
 }

@@ -24,7 +24,7 @@ struct Request {
   std::map<std::string, std::string> parameters;  // from {name} in the route's pattern
   std::map<std::string, std::string> headers;     // names in lower case
   std::string body;
-  std::string remote_address;  // of the client, as nginx names it in X-Real-IP; else of the peer
+  std::string remote_address;  // of the client, as nginx names it in X-Real-IP beside the proxy_secret; else of the peer
 };
 
 struct Response {
@@ -43,6 +43,8 @@ struct ServerSettings {
   std::size_t threads = 4;
   std::size_t queue_max = 256;             // requests that wait for a worker; a further one is answered 503
   std::size_t body_bytes_max = 1U << 20U;  // a longer body is answered 413
+  // X-Real-IP is believed only of requests that carry this in X-Proxy-Secret, which no handler sees; empty = never.
+  std::string proxy_secret;
 };
 
 // What became of one request, for metrics. `pattern` is empty when no route was found.

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libs/telemetry/log.hpp"
 #include "libs/testkit/http.hpp"
 #include "libs/testkit/wait.hpp"
 
@@ -135,11 +136,24 @@ TEST_F(ServerTest, RefusesBrokenEscapes) {
 }
 
 TEST_F(ServerTest, NamesTheClientByTheHeaderOfTheProxy) {
-  Server server({});
-  server.route("GET", "/who", [](const Request& request) { return text(request.remote_address); });
-  ASSERT_TRUE(server.start());
-  EXPECT_EQ(get(server.port(), "/who")->body, "127.0.0.1");
-  EXPECT_EQ(testkit::httpRequest(server.port(), "GET", "/who", {{"X-Real-IP", "192.0.2.7"}})->body, "192.0.2.7");
+  for (const std::string secret : {"", "secret-of-nginx"}) {
+    ServerSettings settings;
+    settings.proxy_secret = secret;
+    Server server(settings);
+    server.route("GET", "/who", [](const Request& request) {
+      return text(request.remote_address + (request.headers.contains("x-proxy-secret") ? " with secret" : ""));
+    });
+    ASSERT_TRUE(server.start());
+    const auto who = [&](const std::map<std::string, std::string>& headers) {
+      return testkit::httpRequest(server.port(), "GET", "/who", headers)->body;
+    };
+    EXPECT_EQ(who({}), "127.0.0.1");
+    EXPECT_EQ(who({{"X-Real-IP", "192.0.2.7"}}), "127.0.0.1");
+    for (const char* wrong : {"secret-of-ngin", "secret-of-nginy", "secret-of-nginx2", ""}) {
+      EXPECT_EQ(who({{"X-Real-IP", "192.0.2.7"}, {"X-Proxy-Secret", wrong}}), "127.0.0.1") << wrong;
+    }
+    EXPECT_EQ(who({{"X-Real-IP", "192.0.2.7"}, {"X-Proxy-Secret", "secret-of-nginx"}}), secret.empty() ? "127.0.0.1" : "192.0.2.7");
+  }
 }
 
 TEST_F(ServerTest, ListensOnLoopbackAlone) {
@@ -176,10 +190,21 @@ TEST_F(ServerTest, AnswersOptionsAndHead) {
 }
 
 TEST_F(ServerTest, TurnsAnExceptionInto500WithoutItsText) {
+  std::mutex mutex;
+  std::string logged;
+  telemetry::LogOptions log;
+  log.sink = [&](std::string_view line) {
+    const std::lock_guard lock(mutex);
+    logged += line;
+  };
+  telemetry::startLogging("test", telemetry::Level::kError, std::move(log));
   start();
-  const auto answer = get(port(), "/throws");
+  const auto answer = testkit::httpRequest(port(), "GET", "/throws", {{"X-Request-Id", "request-17"}});
+  telemetry::stopLogging();
   expectProblem(answer, 500);
   EXPECT_EQ(answer->body.find("secret"), std::string::npos);
+  EXPECT_NE(logged.find(R"("request_id":"request-17")"), std::string::npos) << logged;
+  EXPECT_NE(logged.find(R"("error":"secret detail")"), std::string::npos) << logged;
 }
 
 TEST_F(ServerTest, SlowHandlerDoesNotHoldUpOthers) {

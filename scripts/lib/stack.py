@@ -122,6 +122,7 @@ class Stack:
                   "REDIS_ACL_FILE": self.path("etc", "redis.acl"), "MYSQL_DATA_DIR": self.path("data", "mysql"),
                   "MYSQL_SOCKET": self.path("run", "mysql.sock"), "NGINX_DIR": self.path("data", "nginx"),
                   "API_LISTEN": f"127.0.0.1:{self.ports['api']}", "API_BACKEND_PORT": self.ports["api_backend"],
+                  "API_PROXY_SECRET": self.secret("api_proxy"),
                   "MYSQL_DATABASE": "tollgate",
                   "REDIS_BILLING_PASSWORD": self.secret("redis_billing"), "REDIS_ADMIN_PASSWORD": self.secret("redis_admin")}
         for user in BUS_USERS:
@@ -157,7 +158,9 @@ class Stack:
             values.update({"listen": f"udp:127.0.0.1:{self.ports['sip']}", "spool_dir": self.path("data", "spool")})
         if service == "admin_api":
             self.admin()
-            values.update({"api_port": self.ports["api_backend"], "bootstrap_admin_file": self.path("secrets", "admin.json")})
+            self.secret("api_proxy")
+            values.update({"api_port": self.ports["api_backend"], "api_proxy_secret_file": self.path("secrets", "api_proxy"),
+                           "bootstrap_admin_file": self.path("secrets", "admin.json")})
         values.update(self.settings.get(service, {}))
         with open(self.path("etc", service + ".conf"), "w", encoding="utf-8") as out:
             out.writelines(f"{name} = {value}\n" for name, value in values.items())

@@ -82,20 +82,19 @@ std::optional<http::Response> Access::check(http::Request& request) {
     return std::nullopt;
   }
   const auto address = request.remote_address.substr(0, kAddressCharactersMax);
+  const auto header = request.headers.find("authorization");
+  if (header != request.headers.end() && isValid(header->second)) {
+    request.headers[kAuthorHeader] = admin_.name;
+    return std::nullopt;
+  }
   if (const auto wait = waitOf(address); wait > 0) {
     return toResponse(
         Refused{429, statusTitle(429), "too many failed attempts from this address", "", "11.2", {{"Retry-After", std::to_string(wait)}}});
   }
-  const auto header = request.headers.find("authorization");
-  if (header == request.headers.end()) {
-    return challenge();  // no credentials were tried: a browser's first request
-  }
-  if (!isValid(header->second)) {
+  if (header != request.headers.end()) {  // else no credentials were tried: a browser's first request
     countFailure(address);
-    return challenge();
   }
-  request.headers[kAuthorHeader] = admin_.name;
-  return std::nullopt;
+  return challenge();
 }
 
 bool Access::isValid(const std::string& authorization) const {

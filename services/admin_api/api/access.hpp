@@ -1,5 +1,6 @@
 // Who may use the API (REQUIREMENTS 11.2): HTTP Basic and a bearer key of the one bootstrap admin. Failed attempts are counted by address;
-// an address over the limit is refused for the rest of the minute. Any thread. Owns the counts.
+// an address over the limit is answered 429 for the rest of the minute, except for valid credentials, so that nobody who has or claims
+// the address of an operator can lock the operator out. Any thread. Owns the counts.
 #pragma once
 
 #include <cstdint>

@@ -69,10 +69,13 @@ TEST_F(AccessTest, MakesAnAddressThatFailsTooOftenWait) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(status(requestFrom("192.0.2.1", kWrong)), 401);
   }
-  EXPECT_EQ(status(requestFrom("192.0.2.1", kBasic)), 429);
-  EXPECT_EQ(status(requestFrom("192.0.2.2", kBasic)), 200) << "another address is not concerned";
+  EXPECT_EQ(status(requestFrom("192.0.2.1", kWrong)), 429);
+  EXPECT_EQ(status(requestFrom("192.0.2.1", "")), 429);
+  EXPECT_EQ(status(requestFrom("192.0.2.1", kBasic)), 200) << "an operator is not locked out by the failures of others";
+  EXPECT_EQ(status(requestFrom("192.0.2.1", kWrong)), 429) << "and the success does not end the wait";
+  EXPECT_EQ(status(requestFrom("192.0.2.2", kWrong)), 401) << "another address is not concerned";
   clock.advance(std::chrono::seconds(61));
-  EXPECT_EQ(status(requestFrom("192.0.2.1", kBasic)), 200);
+  EXPECT_EQ(status(requestFrom("192.0.2.1", kWrong)), 401);
 }
 
 TEST(Admin, IsReadFromItsFile) {
