@@ -32,7 +32,10 @@ WorkerPool::~WorkerPool() {
 Result<void> WorkerPool::submit(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= queue_max_ || is_stopping_) {
+    if (is_stopping_) {
+      return fail(ErrorCode::kOverLimit, name_ + ": the pool is ending");
+    }
+    if (queue_.size() >= queue_max_) {
       return fail(ErrorCode::kOverLimit, name_ + ": the queue is full");
     }
     queue_.push_back(std::move(task));

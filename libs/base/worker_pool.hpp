@@ -25,7 +25,7 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Requires: the task lets no exception out.
-  // Errors: kOverLimit: queue_max tasks are waiting, or the pool is ending. The task is then never run.
+  // Errors: kOverLimit: queue_max tasks are waiting, or the pool is ending (the message tells which). The task is then never run.
   [[nodiscard]] Result<void> submit(std::function<void()> task);
 
  private:

@@ -50,16 +50,14 @@ TEST(Worker, SeveralWakesCountAsOne) {
   Worker worker;
   worker.wake();
   worker.wake();
-  std::promise<bool> second;
-  std::promise<void> first;
+  std::promise<Clock::duration> second;
   worker.start("twice", [&] {
     static_cast<void>(worker.wait());
-    first.set_value();
-    second.set_value(worker.waitFor(kNever));
+    const auto began = Clock::now();
+    static_cast<void>(worker.waitFor(5ms));
+    second.set_value(Clock::now() - began);
   });
-  first.get_future().wait();
-  worker.stop();
-  EXPECT_FALSE(second.get_future().get()) << "the second wait was ended by something else than the stop";
+  EXPECT_GE(second.get_future().get(), 5ms) << "the second wait was ended by the second wake";
 }
 
 TEST(Worker, StopEndsEveryKindOfWait) {
@@ -111,6 +109,26 @@ TEST(Worker, AWakeDoesNotShortenAPauseAndIsKeptForTheNextWait) {
   EXPECT_TRUE(woken.get_future().get());
 }
 
+// A thread in a pause does not take the notification from the worker's own wait. In nearly every turn the worker waits when it is woken.
+TEST(Worker, AWakeReachesTheWaitWhileAnotherThreadIsInAPause) {
+  constexpr int kTurns = 1000;
+  Worker worker;
+  std::atomic<int> turns = 0;
+  worker.start("wait", [&] {
+    while (worker.wait()) {
+      ++turns;
+      turns.notify_one();
+    }
+  });
+  const std::jthread other([&] { static_cast<void>(worker.pauseFor(kNever)); });
+  for (int turn = 0; turn < kTurns; ++turn) {
+    worker.wake();
+    turns.wait(turn);
+  }
+  worker.stop();
+  EXPECT_EQ(turns, kTurns);
+}
+
 TEST(Worker, MayBeStoppedTwiceAndWithoutAStart) {
   Worker worker;
   worker.stop();
@@ -142,6 +160,26 @@ TEST(WorkerPool, RunsAsManyTasksAtATimeAsItHasThreads) {
     ASSERT_TRUE(pool.submit([&] { together.arrive_and_wait(); }));
   }
   together.wait();
+}
+
+TEST(WorkerPool, SaysThatItIsEndingWhenATaskSubmitsAnother) {
+  std::promise<void> begun;
+  std::promise<Result<void>> refused;
+  {
+    WorkerPool pool("ending", 1, 10);
+    ASSERT_TRUE(pool.submit([&] {
+      begun.set_value();
+      for (;;) {  // until the pool is ending
+        auto submitted = pool.submit([] {});
+        if (!submitted && submitted.error().message.find("ending") != std::string::npos) {
+          refused.set_value(std::move(submitted));
+          return;
+        }
+      }
+    }));
+    begun.get_future().wait();
+  }
+  EXPECT_EQ(refused.get_future().get().error().code, ErrorCode::kOverLimit);
 }
 
 TEST(WorkerPool, RefusesWhenTheQueueIsFull) {

@@ -1,9 +1,12 @@
 // scripts/migrate against a real server.
+#include <csignal>
+#include <filesystem>
 #include <future>
 
 #include <gtest/gtest.h>
 
 #include "libs/testkit/servers.hpp"
+#include "libs/testkit/wait.hpp"
 
 namespace tollgate::testkit {
 namespace {
@@ -27,7 +30,7 @@ class Migrate : public ::testing::Test {
     std::string said;
   };
 
-  Outcome run(std::vector<std::string> more = {}, const std::string& tag = "a") {
+  Child::Options optionsOf(const std::vector<std::string>& more, const std::string& tag) {
     Child::Options options;
     options.command = {std::string(TOLLGATE_SOURCE_DIR) + "/scripts/migrate",
                        "--port",
@@ -43,6 +46,11 @@ class Migrate : public ::testing::Test {
     options.command.insert(options.command.end(), more.begin(), more.end());
     options.output_file = work_.file("said." + tag);
     writeFile(options.output_file, "");
+    return options;
+  }
+
+  Outcome run(const std::vector<std::string>& more = {}, const std::string& tag = "a") {
+    const auto options = optionsOf(more, tag);
     const auto code = runToEnd(options, 60s);
     return {code.value_or(-1), readFile(options.output_file)};
   }
@@ -119,6 +127,35 @@ TEST_F(Migrate, SaysWhyItCannotConnect) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.said.find("no server at 127.0.0.1:"), std::string::npos) << outcome.said;
   EXPECT_EQ(run({"--nonsense"}).code, 2);
+  EXPECT_EQ(run({"--wait=-1"}).code, 2) << "the server would wait for ever";
+}
+
+// The option file holds the password.
+TEST_F(Migrate, RemovesItsOptionFileWhenItIsEndedBySignal) {
+  put("0001_first.sql", "DO SLEEP(30);\n");
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
+    auto options = optionsOf({}, "signal" + std::to_string(number));
+    const std::string temporary = work_.file("temporary" + std::to_string(number));
+    std::filesystem::create_directory(temporary);
+    options.environment["TMPDIR"] = temporary;
+    auto child = Child::start(options);
+    ASSERT_TRUE(child.has_value());
+    ASSERT_TRUE(waitUntil([&] { return !std::filesystem::is_empty(temporary); }));
+    (*child)->signal(number);
+    EXPECT_EQ((*child)->waitExit(20s), 1) << number;
+    EXPECT_TRUE(std::filesystem::is_empty(temporary)) << number;
+  }
+}
+
+TEST_F(Migrate, RefusesWhatIsNotUtf8) {
+  put("0001_first.sql", "CREATE TABLE one (id INT); -- \xff\n");
+  auto outcome = run();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.said.find("migrate: 0001_first.sql is not UTF-8"), std::string::npos) << outcome.said;
+  writeFile(work_.file("password"), "\xff\n");
+  outcome = run();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.said.find("password is not UTF-8"), std::string::npos) << outcome.said;
 }
 
 TEST_F(Migrate, PasswordMayHoldAnyCharacter) {
