@@ -13,6 +13,7 @@ base::Error errorOf(sqlite3* database, int code) {
         return base::ErrorCode::kConflict;
       case SQLITE_CORRUPT:
       case SQLITE_NOTADB:
+      case SQLITE_ERROR:  // the statements are constants, so the table is not the one that they were written for
         return base::ErrorCode::kInvalid;
       case SQLITE_FULL:
         return base::ErrorCode::kOverLimit;

@@ -21,8 +21,7 @@ RecordSpool::~RecordSpool() {
 
 base::Result<std::unique_ptr<RecordSpool>> RecordSpool::open(SpoolSettings settings, Publish publish, OnStored on_stored) {
   auto state = std::make_shared<State>(std::move(settings), std::move(publish), std::move(on_stored));
-  TG_TRY(state->lockDirectory());
-  TG_TRY(state->readDirectory());
+  TG_TRY(state->openDirectory());
   state->start();
   return std::unique_ptr<RecordSpool>(new RecordSpool(std::move(state)));  // the constructor is private
 }

@@ -5,7 +5,7 @@
 // Threads: every function may be called from any thread. append() waits for neither the disk nor the bus. The callback for a stored record
 // runs on the spool's thread, some milliseconds after the acknowledgement, and must not block.
 // Owns: the directory, which one process at a time may use, and the thread.
-// Order: records are published in the order of append(); one whose publication failed comes later.
+// Order: records are published in the order of append(); one whose publication failed, or that could not be read back, comes later.
 #pragma once
 
 #include <chrono>
@@ -42,8 +42,8 @@ struct SpoolStats {
   std::uint64_t refused = 0;  // append() returned kOverLimit
   std::uint64_t stored = 0;
   std::uint64_t resent = 0;          // published again
-  std::uint64_t replayed = 0;        // found on disk at open()
-  std::uint64_t write_failures = 0;  // batches that live in memory only because the disk refused them
+  std::uint64_t replayed = 0;        // found on disk at open(), or later when the disk had no room then
+  std::uint64_t write_failures = 0;  // batches that live in memory only, because the disk refused them or there is no file
   std::uint64_t damaged_files = 0;   // replaced; what was readable has moved to the new file
   std::uint64_t unreadable = 0;      // records that a damaged file did not give back
 };
@@ -53,10 +53,11 @@ class RecordSpool {
   // What the spool publishes through: RecordPublisher's publish(). `done` may run on any thread, also before publish returns.
   using Publish = std::function<void(std::string_view subject, std::string_view message_id, std::string_view data,
                                      std::function<void(base::Result<std::uint64_t> stream_sequence)> done)>;
-  // The stream has the record with this id. Called exactly once for each record, replayed ones too.
+  // The stream has the record with this id. Called exactly once for each record that it has, replayed ones too.
   using OnStored = std::function<void(std::string_view message_id)>;
 
-  // Blocks while it reads what is there.
+  // Blocks while it reads what is there. A full or failing disk does not keep it from opening: records then live in memory until there is a
+  // file, which is tried every second.
   // Errors: kConflict: another process or spool uses the directory. kInternal: the directory cannot be used.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, Publish publish, OnStored on_stored);
   // Requires: the publisher outlives the spool.

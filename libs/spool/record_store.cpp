@@ -19,12 +19,14 @@ namespace {
 // secure_delete: Debian builds SQLite with it, which overwrites every removed record with zeros.
 // cell_size_check: damaged pages are found when they are read, not when they have done harm.
 constexpr const char* kSettings =
-    "PRAGMA page_size=16384; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF;"
+    "PRAGMA page_size=16384; PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF;"
     "PRAGMA journal_size_limit=16777216; PRAGMA cell_size_check=ON;";
-constexpr std::int64_t kVersion = 1;  // of the table, in user_version
+constexpr const char* kJournalMode = "PRAGMA journal_mode=WAL";  // answers with the mode that is now in use
+// Of the table, in user_version. Damage may have made it 0: hence IF NOT EXISTS.
+constexpr std::int64_t kVersion = 1;
 constexpr const char* kMakeTable =
     "BEGIN IMMEDIATE;"
-    "CREATE TABLE records(row INTEGER PRIMARY KEY, subject TEXT NOT NULL, message_id TEXT NOT NULL, data BLOB NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS records(row INTEGER PRIMARY KEY, subject TEXT NOT NULL, message_id TEXT NOT NULL, data BLOB NOT NULL,"
     " crc INTEGER NOT NULL) STRICT;"
     "PRAGMA user_version=1;"
     "COMMIT;";
@@ -37,6 +39,8 @@ constexpr std::int64_t kSalvageProbesMax = 1'000'000;
 constexpr std::size_t kLogHeadBytes = 32;
 constexpr std::size_t kLogHeadPageSize = 8;
 constexpr std::size_t kLogHeadSalt = 16;
+constexpr std::size_t kLogHeadChecksum = 24;
+constexpr std::uint32_t kLogMagic = 0x377f0682;  // plus 1: the checksums are over big-endian numbers, otherwise over little-endian ones
 constexpr std::size_t kFrameHeadBytes = 24;
 constexpr std::size_t kFrameCommit = 4;  // not 0 in the last frame of a transaction
 constexpr std::size_t kFrameSalt = 8;
@@ -71,6 +75,22 @@ std::uint32_t numberAt(const char* bytes) {
   return number;
 }
 
+// SQLite takes a log with a damaged head for an empty one.
+bool isLogHead(const char* head) {
+  const bool is_big_endian = numberAt(head) == kLogMagic + 1;
+  if (!is_big_endian && numberAt(head) != kLogMagic) {
+    return false;
+  }
+  const auto number = [&](std::size_t at) { return is_big_endian ? numberAt(head + at) : __builtin_bswap32(numberAt(head + at)); };
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+  for (std::size_t at = 0; at < kLogHeadChecksum; at += 8) {
+    first += number(at) + second;
+    second += number(at + 4) + first;
+  }
+  return first == numberAt(head + kLogHeadChecksum) && second == numberAt(head + kLogHeadChecksum + 4);
+}
+
 }  // namespace
 
 std::int64_t sizeOf(const Record& record) {
@@ -89,11 +109,15 @@ base::Result<std::unique_ptr<RecordStore>> RecordStore::open(const std::string& 
 
 base::Result<void> RecordStore::prepare() {
   TG_TRY(database_.execute(kSettings));
+  TG_TRY_ASSIGN(journal_mode, database_.text(kJournalMode));
+  if (journal_mode != "wal") {
+    return damaged(path_ + " cannot have a write-ahead log, its mode is " + journal_mode);
+  }
   TG_TRY_ASSIGN(version, database_.number("PRAGMA user_version"));
   if (version == 0) {
     TG_TRY(database_.execute(kMakeTable));
   } else if (version != kVersion) {
-    return base::fail(base::ErrorCode::kInternal, path_ + " was written by another version of this program");
+    return damaged("the version of its table is " + std::to_string(version));
   }
   const std::pair<Statement&, const char*> statements[] = {
       {begin_, "BEGIN IMMEDIATE"},
@@ -133,18 +157,28 @@ base::Result<void> RecordStore::readAll(const OnRow& on_row) {
 // SQLite takes the first damaged frame of a log for its end and drops what follows without a word. A frame beyond that end which belongs to
 // the same log and ends a transaction tells that transactions were lost.
 base::Result<void> RecordStore::checkLog() {
-  TG_TRY_ASSIGN(frames, database_.checkpoint());
-  is_main_dirty_ = true;
+  // Durable, because what an earlier process promised to survive a power failure may be in the log alone.
+  const auto frames = checkpoint(true);
+  if (!frames && frames.error().code == base::ErrorCode::kInvalid) {
+    return tl::unexpected(frames.error());
+  }
+  if (!frames) {
+    return {};  // on a disk without room for the copy the log stays as it is, and its whole transactions are read from it
+  }
   std::ifstream log(path_ + "-wal", std::ios::binary | std::ios::ate);
   const std::streamoff end = log.tellg();
   char head[kLogHeadBytes];
   if (!log.seekg(0) || !log.read(head, sizeof head)) {
     return {};
   }
+  if (!isLogHead(head)) {
+    return damaged("the head of the write-ahead log is damaged");
+  }
   const auto frame_bytes = static_cast<std::streamoff>(kFrameHeadBytes + numberAt(head + kLogHeadPageSize));
   char frame[kFrameHeadBytes];
-  // A frame that is cut off is the torn end of the log, which a power failure leaves: nothing was promised for it.
-  for (std::streamoff at = static_cast<std::streamoff>(kLogHeadBytes) + frames * frame_bytes;
+  // A power failure leaves the last transactions cut off or with frames that were never written: nothing was promised for them. When a
+  // later frame of these reached the disk, that is reported as damage too: the log does not tell the two apart, and nothing is lost by it.
+  for (std::streamoff at = static_cast<std::streamoff>(kLogHeadBytes) + *frames * frame_bytes;
        at + frame_bytes <= end && log.seekg(at) && log.read(frame, sizeof frame); at += frame_bytes) {
     if (std::memcmp(frame + kFrameSalt, head + kLogHeadSalt, kSaltBytes) == 0 && numberAt(frame + kFrameCommit) != 0) {
       return damaged("the write-ahead log has whole transactions behind a damaged one");
@@ -236,15 +270,18 @@ bool RecordStore::isCheckpointDue() const {
   return database_.logPages() >= kLogPagesMax;
 }
 
-base::Result<void> RecordStore::checkpoint(bool is_durable) {
+base::Result<int> RecordStore::checkpoint(bool is_durable) {
   // The order SQLite itself keeps with synchronous=NORMAL: the log is on disk before pages are copied from it, the pages are before the
   // next transaction overwrites the log.
   if (is_durable) {
     TG_TRY(sync());
   }
   is_main_dirty_ = true;
-  TG_TRY(database_.checkpoint());
-  return is_durable ? sync() : base::Result<void>{};
+  TG_TRY_ASSIGN(frames, database_.checkpoint());
+  if (is_durable) {
+    TG_TRY(sync());
+  }
+  return frames;
 }
 
 base::Result<void> RecordStore::giveSpaceBack() {
@@ -253,13 +290,15 @@ base::Result<void> RecordStore::giveSpaceBack() {
     return {};
   }
   TG_TRY(database_.execute("VACUUM"));
-  return checkpoint(false);
+  TG_TRY(checkpoint(false));
+  return {};
 }
 
 // Damage is mostly one page: the rows before it are reached from the front, those behind it from the back, and what lies between one by
 // one.
-void RecordStore::salvage(const OnRow& on_row, std::uint64_t& unreadable) {
-  // Gives rows until one cannot be reached; returns the last that was.
+bool RecordStore::salvage(const OnRow& on_row, std::uint64_t& unreadable) {
+  // Gives rows until there is no more, or one cannot be reached; returns the last that was.
+  bool is_end_reached = false;
   const auto walk = [&](const char* sql, std::int64_t limit) {
     std::int64_t last = limit;
     auto rows = database_.prepare(sql);
@@ -267,7 +306,8 @@ void RecordStore::salvage(const OnRow& on_row, std::uint64_t& unreadable) {
       return last;
     }
     rows->bind(1, limit);
-    for (auto stepped = rows->step(); stepped && *stepped; stepped = rows->step()) {
+    auto stepped = rows->step();
+    for (; stepped && *stepped; stepped = rows->step()) {
       last = rows->number(0);
       if (auto record = recordOf(*rows)) {
         on_row(last, std::move(*record));
@@ -275,9 +315,13 @@ void RecordStore::salvage(const OnRow& on_row, std::uint64_t& unreadable) {
         ++unreadable;
       }
     }
+    is_end_reached = stepped.has_value();
     return last;
   };
   const std::int64_t front = walk("SELECT row, subject, message_id, data, crc FROM records WHERE row > ? ORDER BY row", 0);
+  if (is_end_reached) {
+    return true;
+  }
   const std::int64_t back = walk("SELECT row, subject, message_id, data, crc FROM records WHERE row > ? ORDER BY row DESC", front);
   for (std::int64_t row = std::max(front, back - kSalvageProbesMax) + 1; row < back; ++row) {
     auto record = read(row);
@@ -287,6 +331,7 @@ void RecordStore::salvage(const OnRow& on_row, std::uint64_t& unreadable) {
       ++unreadable;
     }
   }
+  return back > front && back - front <= kSalvageProbesMax;
 }
 
 }  // namespace tollgate::spool

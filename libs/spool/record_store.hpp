@@ -36,7 +36,7 @@ class RecordStore {
  public:
   using OnRow = std::function<void(std::int64_t row, Record record)>;
 
-  // Opens the database of this directory, or makes it. Errors: as Database; kInvalid also when a record is not what was written.
+  // Opens the database of this directory, or makes it. Errors: as Database; kInvalid also when its table is not of this version.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordStore>> open(const std::string& path);
 
   // Checks the whole file and gives every record in the order of rows. Errors: kInvalid: damaged; some rows may have been given already.
@@ -56,12 +56,14 @@ class RecordStore {
   [[nodiscard]] bool isCheckpointDue() const;
   // `is_durable`: the records in the store have been promised to survive a power failure (sync()), so the order of the copies on the disk
   // matters. When none has been, the copying costs no wait for the disk.
-  [[nodiscard]] base::Result<void> checkpoint(bool is_durable);
+  // Returns how many frames the log had.
+  [[nodiscard]] base::Result<int> checkpoint(bool is_durable);
   // Makes the file of a store without records small again, should it be large.
   [[nodiscard]] base::Result<void> giveSpaceBack();
 
-  // For a damaged file: what can still be read of it.
-  void salvage(const OnRow& on_row, std::uint64_t& unreadable);
+  // For a damaged file: what can still be read of it. Adds the records that cannot be to `unreadable`; a part of a page may count more than
+  // once. False: there may be more that nothing counts, because the table cannot be entered behind the damage.
+  [[nodiscard]] bool salvage(const OnRow& on_row, std::uint64_t& unreadable);
   void keepLog() { database_.keepLog(); }
 
  private:

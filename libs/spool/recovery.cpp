@@ -41,7 +41,9 @@ fs::path nameForDamaged(const fs::path& directory) {
   for (int n = 1;; ++n) {
     fs::path name = directory / ("damaged-" + std::to_string(n) + ".db");
     std::error_code ignored;
-    if (!fs::exists(name, ignored) && !fs::exists(logOf(name), ignored)) {
+    // A log without a file was set aside by a process that was killed before it moved the file, which has no log in its place since.
+    const bool is_log_free = !fs::exists(logOf(name), ignored) || !fs::exists(logOf(directory / kFile), ignored);
+    if (!fs::exists(name, ignored) && is_log_free) {
       return name;
     }
   }
@@ -61,8 +63,9 @@ base::Result<std::string> putReplacementInPlace(const fs::path& directory) {
   return damaged.string();
 }
 
-// Writes what can be read of the damaged file into a new one.
-base::Result<void> makeReplacement(const fs::path& directory, std::uint64_t& unreadable) {
+// Writes what can be read of the damaged file into a new one. Returns whether `unreadable` tells how many records it did not give back.
+base::Result<bool> makeReplacement(const fs::path& directory, std::uint64_t& unreadable) {
+  bool is_number_known = false;
   std::error_code ignored;
   const fs::path begun = directory / kReplacementBegun;
   fs::remove(begun, ignored);
@@ -73,14 +76,14 @@ base::Result<void> makeReplacement(const fs::path& directory, std::uint64_t& unr
     auto damaged = RecordStore::open((directory / kFile).string());
     if (damaged) {
       (*damaged)->keepLog();
-      (*damaged)->salvage(
+      is_number_known = (*damaged)->salvage(
           [&](std::int64_t row, Record record) {
             const std::unique_ptr<Record> one[] = {std::make_unique<Record>(std::move(record))};
             if (copied) {
               copied = replacement->write(row, one, {});
             }
             if (copied && replacement->isCheckpointDue()) {
-              copied = replacement->checkpoint(false);
+              copied = replacement->checkpoint(false).map([](int) {});
             }
           },
           unreadable);
@@ -90,7 +93,8 @@ base::Result<void> makeReplacement(const fs::path& directory, std::uint64_t& unr
     TG_TRY(copied);
     TG_TRY(replacement->checkpoint(true));
   }
-  return moveFile(begun, directory / kReplacement);
+  TG_TRY(moveFile(begun, directory / kReplacement));
+  return is_number_known;
 }
 
 base::Result<void> read(OpenedStore& opened, const fs::path& file, std::int64_t memory_bytes_max) {
@@ -121,17 +125,16 @@ base::Result<OpenedStore> openStore(const std::string& directory, std::int64_t m
   TG_TRY_ASSIGN(finished, putReplacementInPlace(directory));
   opened.set_aside = finished;
   base::Result<void> outcome = base::fail(base::ErrorCode::kInvalid, "found damaged while it was used");
-  if (!is_damaged) {
+  if (!is_damaged || !finished.empty()) {
     outcome = read(opened, file, memory_bytes_max);
   }
   if (!outcome && outcome.error().code == base::ErrorCode::kInvalid) {
-    TG_TRY(makeReplacement(directory, opened.unreadable));
+    TG_TRY_ASSIGN(is_number_known, makeReplacement(directory, opened.unreadable));
     TG_TRY_ASSIGN(set_aside, putReplacementInPlace(directory));
     opened.set_aside = set_aside;
+    const std::string unreadable = is_number_known ? std::to_string(opened.unreadable) : "unknown";
     telemetry::error("the spool's file is damaged, what can be read of it is kept in a new one",
-                     {{"file", opened.set_aside},
-                      {"records_unreadable", static_cast<std::int64_t>(opened.unreadable)},
-                      {"error", outcome.error().message}});
+                     {{"file", opened.set_aside}, {"records_unreadable", unreadable}, {"error", outcome.error().message}});
     outcome = read(opened, file, memory_bytes_max);
   }
   TG_TRY(outcome);

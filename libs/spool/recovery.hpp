@@ -22,12 +22,13 @@ struct OpenedStore {
   std::unique_ptr<RecordStore> store;
   std::vector<StoredRow> rows;   // in order
   std::string set_aside;         // path of a damaged file that was replaced; empty: the file was in order
-  std::uint64_t unreadable = 0;  // records that are in the damaged file and could not be read; a part of a page may count more than once
+  std::uint64_t unreadable = 0;  // records that are in the damaged file and could not be read, as far as it tells how many there are
 };
 
 // A damaged file becomes damaged-<n>.db with its log beside it, for an operator to look at, and a new one takes over every record that can
 // still be read. `is_damaged`: the caller knows that it is, which a check of the file may not see.
-// Errors: kConflict: another process uses the directory. kInternal: the directory cannot be used.
+// Errors: kConflict: another process uses the file. kOverLimit: the disk has no room for a new file. kInternal: the disk fails. The damaged
+// file is then still in its place, and the function may be called again.
 [[nodiscard]] base::Result<OpenedStore> openStore(const std::string& directory, std::int64_t memory_bytes_max, bool is_damaged = false);
 
 }  // namespace tollgate::spool

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,9 +14,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "libs/spool/record_spool.hpp"
 #include "libs/testkit/temp_dir.hpp"
+#include "libs/testkit/wait.hpp"
 
 namespace tollgate::spool {
 
@@ -124,6 +128,70 @@ class SpoolTest : public ::testing::Test {
   FakeBus bus_;
   mutable std::mutex mutex_;
   std::vector<std::string> stored_;
+};
+
+class SpoolDamageTest : public SpoolTest {
+ protected:
+  // Leaves that many records in the folder "spool", unsent, each in a transaction of its own.
+  void spoolRecords(int count, std::size_t bytes = 100) {
+    bus_.be(FakeBus::Mood::kFail);
+    const auto spool = open(settings());
+    for (int i = 0; i < count; ++i) {
+      appendAndWait(*spool, "id" + std::to_string(i), bytes);
+    }
+    copy_ = copyAsIfKilled("killed");
+    bus_.be(FakeBus::Mood::kStore);
+  }
+  static void appendAndWait(RecordSpool& spool, const std::string& id, std::size_t bytes) {
+    const auto before = spool.stats().disk_bytes;
+    ASSERT_TRUE(spool.append(kSubject, id, std::string(bytes, 'x')));
+    ASSERT_TRUE(testkit::waitUntil([&] { return spool.stats().disk_bytes > before; }));
+  }
+  [[nodiscard]] std::filesystem::path file(const std::string& folder, const std::string& name) const {
+    return directory_.file(folder + "/" + name);
+  }
+  static void overwrite(const std::filesystem::path& path, std::uintmax_t at, const std::string& bytes) {
+    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(at));
+    stream << bytes;
+    ASSERT_TRUE(stream.good());
+  }
+  // Where the text is in the file, the last time.
+  static std::uintmax_t find(const std::filesystem::path& path, const std::string& text) {
+    const std::string content = testkit::readFile(path.string());
+    const auto at = content.rfind(text);
+    EXPECT_NE(at, std::string::npos);
+    return at;
+  }
+  // The spool works: it takes a record and sends it.
+  void expectWorks(RecordSpool& spool) {
+    ASSERT_TRUE(spool.append(kSubject, "after", "x"));
+    EXPECT_TRUE(spool.waitUntilStored(std::chrono::seconds(10)));
+    EXPECT_EQ(bus_.records().count("after"), 1U);
+  }
+
+  SpoolSettings copy_;  // the folder as a killed process leaves it: with its log
+};
+
+// No file grows beyond `bytes` while this lives, as on a full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(std::uintmax_t bytes = 0) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit full{bytes, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
 };
 
 }  // namespace tollgate::spool

@@ -1,13 +1,8 @@
 #include "libs/spool/writer.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <unordered_set>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "libs/telemetry/log.hpp"
 
@@ -19,10 +14,8 @@ using namespace std::chrono_literals;
 // How often acknowledgements are taken when nothing else wakes the thread: cheaper than a wake for each.
 constexpr std::chrono::milliseconds kAckPoll = 20ms;
 constexpr std::chrono::milliseconds kIdle = 1s;
-// How long acknowledged records stay in the store while nothing is written that could take their removal along. A process killed meanwhile
-// publishes them again, which the stream recognises by their ids.
-constexpr std::chrono::milliseconds kRemoveDelay = 100ms;
 constexpr std::chrono::milliseconds kRemoveRetry = 1s;  // after the disk refused
+constexpr std::chrono::milliseconds kOpenRetry = 1s;    // after the file could not be opened, made or replaced
 
 std::vector<RowRange> rangesOf(std::vector<std::int64_t>& rows) {
   std::sort(rows.begin(), rows.end());
@@ -39,47 +32,14 @@ std::vector<RowRange> rangesOf(std::vector<std::int64_t>& rows) {
 
 }  // namespace
 
-FileHandle::~FileHandle() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
 RecordSpool::State::State(SpoolSettings the_settings, Publish the_publish, OnStored the_on_stored)
     : settings(std::move(the_settings)), publish(std::move(the_publish)), on_stored(std::move(the_on_stored)) {}
 
-// SQLite locks its file as well, but a file that is set aside takes that lock with it.
-base::Result<void> RecordSpool::State::lockDirectory() {
-  std::error_code error;
-  std::filesystem::create_directories(settings.directory, error);
-  const std::filesystem::path path = std::filesystem::path(settings.directory) / "lock";
-  lock_.open(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock_.get() < 0) {
-    return base::fail(base::ErrorCode::kInternal, "the spool directory " + settings.directory + " cannot be used");
-  }
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return base::fail(base::ErrorCode::kConflict, "the spool directory " + settings.directory + " is used by another process");
-  }
-  return {};
-}
-
-base::Result<void> RecordSpool::State::readDirectory() {
-  TG_TRY_ASSIGN(opened, openStore(settings.directory, settings.memory_bytes_max));
-  store_ = std::move(opened.store);
-  damaged_files += opened.set_aside.empty() ? 0U : 1U;
-  unreadable += opened.unreadable;
-  replayed += opened.rows.size();
-  unsent += opened.rows.size();
-  for (auto& row : opened.rows) {
-    disk_bytes += row.bytes;
-    next_row_ = row.row + 1;
-    addEntry({row.row, row.bytes, Progress::kWaiting, std::move(row.record)});
-  }
-  synced_end_ = end();  // may have been, so the store is treated as if it was
-  if (replayed > 0) {
-    telemetry::warn("records of an earlier run are sent now", {{"records", static_cast<std::int64_t>(replayed.load())}});
-  }
-  return {};
+// A disk that is full or fails is no reason not to start: calls go on, and their records live in memory until there is a file.
+base::Result<void> RecordSpool::State::openDirectory() {
+  TG_TRY(lock_.take(settings.directory));
+  const auto opened = openStoreNow();
+  return !opened && opened.error().code == base::ErrorCode::kConflict ? opened : base::Result<void>();
 }
 
 void RecordSpool::State::start() {
@@ -139,6 +99,7 @@ void RecordSpool::State::run() {
     }
     const Time now = std::chrono::steady_clock::now();
     takeOutcomes(outcomes, now);
+    openStoreDue(now);
     writeDue(std::move(batch), now);
     if (goes_on) {
       publishDue(now);
@@ -188,16 +149,26 @@ Time RecordSpool::State::nextWake(Time now) const {
   if (!removable_rows_.empty()) {
     wake = std::min(wake, remove_at_);
   }
+  if (!store_) {
+    wake = std::min(wake, open_again_at_);
+  }
   return wake;
 }
 
 void RecordSpool::State::finish() {
   std::int64_t lost = 0;
+  std::int64_t waiting = 0;
   for (const Entry& entry : entries_) {
-    lost += entry.progress != Progress::kStored && entry.row == 0 ? 1 : 0;
+    if (entry.progress != Progress::kStored) {
+      ++(entry.row == 0 ? lost : waiting);
+    }
   }
   if (lost > 0) {
     telemetry::error("records are lost: the disk refused them and the bus has not stored them", {{"records", lost}});
+  }
+  if (waiting > 0 && !store_) {
+    telemetry::error("records are left in a file that cannot be used now, the next start sends what can be read of it",
+                     {{"records", waiting}});
   }
   // Closing the store copies its log into the file, so what is left has to be on disk first.
   if (store_ && !entries_.empty()) {
@@ -207,14 +178,8 @@ void RecordSpool::State::finish() {
 }
 
 void RecordSpool::State::addEntry(Entry entry) {
-  if (entry.record != nullptr) {
-    // A record that only memory has must stay there.
-    if (entry.row != 0 && memory_bytes_ + entry.bytes > settings.memory_bytes_max) {
-      entry.record.reset();
-    } else {
-      memory_bytes_ += entry.bytes;
-    }
-  }
+  memory_bytes_ += entry.record != nullptr ? entry.bytes : 0;
+  limitMemory(entry);
   entries_.push_back(std::move(entry));
 }
 
@@ -242,7 +207,8 @@ void RecordSpool::State::writeDue(std::vector<std::unique_ptr<Record>> batch, Ti
     const std::int64_t bytes = sizeOf(*record);
     (written ? disk_bytes : unspooled_bytes) += bytes;
     queued_bytes -= bytes;
-    addEntry({written ? next_row_++ : 0, bytes, Progress::kWaiting, std::move(record)});  // without a row: published all the same
+    const std::int64_t row = written ? next_row_++ : 0;  // without a row: published all the same
+    addEntry({row, bytes, Progress::kWaiting, false, std::move(record)});
   }
   if (written) {
     marks_.push_back({now, end()});
@@ -273,28 +239,59 @@ base::Result<void> RecordSpool::State::writeToStore(const std::vector<std::uniqu
   return written;
 }
 
-// The file was found damaged while it was used. Its readable records move to a new file under the same row numbers, so the entries stay
-// valid.
-void RecordSpool::State::replaceStore() {
-  store_->keepLog();
-  store_.reset();
-  auto opened = openStore(settings.directory, 0, true);
-  ++damaged_files;
+void RecordSpool::State::openStoreDue(Time now) {
+  if (!store_ && (now >= open_again_at_ || worker_.isStopping())) {
+    static_cast<void>(openStoreNow());  // logs what failed
+  }
+}
+
+// Opens the file, or makes it, or replaces it when it is damaged. Afterwards there is a store, or it is tried again at open_again_at_.
+base::Result<void> RecordSpool::State::openStoreNow() {
+  auto opened = openStore(settings.directory, is_read_ ? 0 : settings.memory_bytes_max, is_damaged_);
   if (!opened) {
-    telemetry::error("the spool's damaged file cannot be replaced, records are kept in memory only", {{"error", opened.error().message}});
-    return;
+    open_again_at_ = std::chrono::steady_clock::now() + kOpenRetry;
+    telemetry::error("the spool's file cannot be opened or replaced, records are kept in memory only", {{"error", opened.error().message}});
+    return tl::unexpected(opened.error());
   }
   store_ = std::move(opened->store);
-  std::unordered_set<std::int64_t> rows;
-  for (const auto& row : opened->rows) {
-    rows.insert(row.row);
+  is_damaged_ = false;
+  damaged_files += opened->set_aside.empty() ? 0U : 1U;
+  if (is_read_) {
+    addLostRows(opened->rows);  // publishing counts those that nobody has any more
+  } else {
+    unreadable += opened->unreadable;
+    addLeftRows(std::move(opened->rows));
+  }
+  is_read_ = true;
+  return {};
+}
+
+// What an earlier process left.
+void RecordSpool::State::addLeftRows(std::vector<StoredRow> rows) {
+  if (rows.empty()) {
+    return;
+  }
+  for (auto& row : rows) {
+    disk_bytes += row.bytes;
+    next_row_ = row.row + 1;
+    addEntry({row.row, row.bytes, Progress::kWaiting, false, std::move(row.record)});
+  }
+  synced_end_ = end();  // may have been, so the store is treated as if it was
+  replayed += rows.size();
+  unsent += rows.size();
+  telemetry::warn("records of an earlier run are sent now", {{"records", static_cast<std::int64_t>(rows.size())}});
+}
+
+// The readable records of a damaged file have moved to a new one under the same row numbers, so the entries stay valid. `rows` is what the
+// new file has; of the others, it gets again those that memory has.
+void RecordSpool::State::addLostRows(const std::vector<StoredRow>& rows) {
+  std::unordered_set<std::int64_t> present;
+  for (const auto& row : rows) {
+    present.insert(row.row);
   }
   for (Entry& entry : entries_) {
-    if (entry.row == 0 || entry.progress == Progress::kStored || rows.contains(entry.row)) {
+    if (entry.row == 0 || entry.record == nullptr || present.contains(entry.row)) {
       continue;
-    }
-    if (entry.record == nullptr) {
-      continue;  // publishOne() finds that it cannot be read
     }
     const std::unique_ptr<Record> one[] = {std::make_unique<Record>(*entry.record)};
     if (!store_->write(entry.row, one, {})) {
@@ -303,119 +300,17 @@ void RecordSpool::State::replaceStore() {
       entry.row = 0;
     }
   }
-}
-
-void RecordSpool::State::takeOutcomes(const std::vector<Outcome>& outcomes, Time now) {
-  for (const auto& outcome : outcomes) {
-    --in_flight_;
-    Entry& entry = entryOf(outcome.sequence);
-    if (outcome.is_stored) {
-      if (removable_rows_.empty()) {
-        remove_at_ = now + kRemoveDelay;
-      }
-      noteStored(entry);
-      continue;
-    }
-    entry.progress = Progress::kWaiting;
-    retries_.push_back({now + settings.retry_delay, outcome.sequence});
-    if (outcome.error == base::ErrorCode::kUnavailable || outcome.error == base::ErrorCode::kTimeout) {
-      paused_until_ = now + settings.retry_delay;  // the bus is away: the others would fail as well
-    } else {
-      telemetry::error("the bus does not take a record", {{"error", base::errorCodeName(outcome.error)}});
-    }
-  }
-  if (!outcomes.empty()) {
-    dropFinished();
+  if (const auto synced = store_->sync(); !synced) {
+    telemetry::error("the spool cannot force its file to the disk", {{"error", synced.error().message}});
   }
 }
 
-void RecordSpool::State::noteStored(Entry& entry) {
-  std::string message_id;
-  if (entry.record != nullptr) {
-    message_id = std::move(entry.record->message_id);
-  } else if (const auto record = store_ ? store_->read(entry.row) : base::fail(base::ErrorCode::kNotFound, "")) {
-    message_id = record->message_id;
-  }
-  forget(entry);
-  stored.fetch_add(1, std::memory_order_relaxed);
-  if (on_stored && !message_id.empty()) {
-    on_stored(message_id);
-  }
-}
-
-// The entry needs neither memory nor disk any more.
-void RecordSpool::State::forget(Entry& entry) {
-  if (entry.record != nullptr) {
-    memory_bytes_ -= entry.bytes;
-    entry.record.reset();
-  }
-  if (entry.row != 0) {
-    removable_rows_.push_back(entry.row);
-    removable_bytes_ += entry.bytes;
-  } else {
-    unspooled_bytes -= entry.bytes;
-  }
-  entry.progress = Progress::kStored;
-  unsent.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void RecordSpool::State::dropFinished() {
-  while (!entries_.empty() && entries_.front().progress == Progress::kStored) {
-    entries_.pop_front();
-    ++first_;
-  }
-  next_ = std::max(next_, first_);
-  if (unsent == 0) {
-    const std::lock_guard lock(mutex_);
-    all_stored_.notify_all();
-  }
-}
-
-void RecordSpool::State::publishDue(Time now) {
-  if (now < paused_until_) {
-    return;
-  }
-  const std::uint64_t unreadable_before = unreadable;
-  while (in_flight_ < settings.in_flight_max) {
-    if (!retries_.empty() && retries_.front().at <= now) {
-      const std::uint64_t sequence = retries_.front().sequence;
-      retries_.pop_front();
-      resent.fetch_add(1, std::memory_order_relaxed);
-      publishOne(sequence);
-    } else if (next_ < end()) {
-      publishOne(next_++);
-    } else {
-      break;
-    }
-  }
-  if (unreadable != unreadable_before) {
-    dropFinished();
-  }
-}
-
-void RecordSpool::State::publishOne(std::uint64_t sequence) {
-  Entry& entry = entryOf(sequence);
-  Record from_disk;
-  const Record* record = entry.record.get();
-  if (record == nullptr) {
-    auto read = store_ ? store_->read(entry.row) : base::fail(base::ErrorCode::kInternal, "there is no file to read from");
-    if (!read) {
-      // It is checked when the spool is opened, so this is damage since then. The row stays in the file for the next open() to find.
-      telemetry::error("a spooled record cannot be read", {{"row", entry.row}, {"error", read.error().message}});
-      ++unreadable;
-      entry.progress = Progress::kStored;
-      unsent.fetch_sub(1, std::memory_order_relaxed);
-      return;
-    }
-    from_disk = std::move(*read);
-    record = &from_disk;
-  }
-  ++in_flight_;
-  entry.progress = Progress::kInFlight;
-  publish(record->subject, record->message_id, record->data,
-          [state = shared_from_this(), sequence](const base::Result<std::uint64_t>& result) {
-            state->onPublished(sequence, result ? base::ErrorCode::kInternal : result.error().code, result.has_value());
-          });
+// The file was found damaged while it was used.
+void RecordSpool::State::replaceStore() {
+  store_->keepLog();
+  store_.reset();
+  is_damaged_ = true;
+  static_cast<void>(openStoreNow());
 }
 
 // Forces to disk what is not acknowledged sync_interval after it was written. While the bus answers quickly that is nothing at all.

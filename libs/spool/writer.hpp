@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "libs/base/worker.hpp"
+#include "libs/spool/directory_lock.hpp"
 #include "libs/spool/record_spool.hpp"
 #include "libs/spool/recovery.hpp"
 
@@ -21,26 +22,12 @@ namespace tollgate::spool {
 
 using Time = std::chrono::steady_clock::time_point;
 
-class FileHandle {
- public:
-  FileHandle() = default;
-  explicit FileHandle(int fd) : fd_(fd) {}
-  FileHandle(const FileHandle&) = delete;
-  FileHandle& operator=(const FileHandle&) = delete;
-  ~FileHandle();
-  void open(int fd) { fd_ = fd; }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
-
 struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   State(SpoolSettings the_settings, Publish the_publish, OnStored the_on_stored);
 
   // Start, on the opener's thread.
-  [[nodiscard]] base::Result<void> lockDirectory();
-  [[nodiscard]] base::Result<void> readDirectory();
+  // Errors: kConflict, kInternal, as RecordSpool::open().
+  [[nodiscard]] base::Result<void> openDirectory();
   void start();
 
   // Any thread.
@@ -74,7 +61,8 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
     std::int64_t row = 0;  // 0: in memory only
     std::int64_t bytes = 0;
     Progress progress = Progress::kWaiting;
-    std::unique_ptr<Record> record;  // null: to be read back from the store
+    bool is_resend = false;          // was published before
+    std::unique_ptr<Record> record;  // null: to be read back from the store; never while it is in flight
   };
   struct Outcome {
     std::uint64_t sequence;
@@ -101,6 +89,10 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
 
   void writeDue(std::vector<std::unique_ptr<Record>> batch, Time now);
   [[nodiscard]] base::Result<void> writeToStore(const std::vector<std::unique_ptr<Record>>& batch);
+  void openStoreDue(Time now);
+  [[nodiscard]] base::Result<void> openStoreNow();
+  void addLeftRows(std::vector<StoredRow> rows);
+  void addLostRows(const std::vector<StoredRow>& rows);
   void replaceStore();
   void syncDue(Time now);
   void checkpointDue();
@@ -110,7 +102,11 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   void forget(Entry& entry);
   void dropFinished();
   void publishDue(Time now);
-  void publishOne(std::uint64_t sequence);
+  void publishOne(std::uint64_t sequence, Time now);
+  [[nodiscard]] base::Result<Record> readRow(std::int64_t row);
+  void giveUp(Entry& entry);
+  void keepInMemory(Entry& entry, std::unique_ptr<Record> record);
+  void limitMemory(Entry& entry);
 
   // Shared with appenders and callbacks.
   mutable std::mutex mutex_;
@@ -120,8 +116,12 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   std::atomic<bool> is_window_full_{false};
 
   // Owned by the thread.
-  FileHandle lock_;
-  std::unique_ptr<RecordStore> store_;  // null after a damaged file could not be replaced
+  DirectoryLock lock_;
+  std::unique_ptr<RecordStore> store_;  // null while the file cannot be opened, made or replaced: records then live in memory
+  bool is_read_ = false;                // a store was opened, and what an earlier process left are entries
+  bool is_damaged_ = false;             // the file was found damaged and is not replaced yet
+  Time open_again_at_{};                // while there is no store
+  Time read_again_at_{};                // after the disk failed to give a record back
   std::int64_t next_row_ = 1;
   std::vector<std::int64_t> removable_rows_;  // acknowledged and still in the store
   std::int64_t removable_bytes_ = 0;

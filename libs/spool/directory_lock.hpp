@@ -1,0 +1,26 @@
+// One process at a time uses the directory of a spool. SQLite locks its file as well, but a file that is set aside takes that lock with it.
+// Owns: the handle of the file `lock`; the kernel frees the lock when the handle is closed or the process ends. Private to libs/spool.
+#pragma once
+
+#include <string>
+
+#include "libs/base/result.hpp"
+
+namespace tollgate::spool {
+
+class DirectoryLock {
+ public:
+  DirectoryLock() = default;
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+  // Makes the directory when it is missing. Requires: not taken yet.
+  // Errors: kConflict: another process or spool uses the directory. kInternal: the directory cannot be used.
+  [[nodiscard]] base::Result<void> take(const std::string& directory);
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace tollgate::spool
