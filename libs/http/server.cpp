@@ -338,7 +338,7 @@ std::vector<std::string> Server::routes() const {
 base::Result<void> Server::start() {
   TG_ASSERT(!state_->is_started);
   state_->workers = std::make_unique<base::WorkerPool>("http", state_->settings.threads, state_->settings.queue_max);
-  const auto outcome = state_->listen();
+  auto outcome = state_->listen();
   state_->is_started = outcome.has_value();
   if (!outcome) {
     state_->stop();

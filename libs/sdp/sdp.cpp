@@ -95,10 +95,9 @@ void appendSession(std::string& text, Iterator begin, Iterator end, const Origin
       appendOrigin(text, line->value, origin);
     } else if (line->type == 's') {
       append(text, 's', "-");
-    } else if (line->type == 'i' || line->type == 'u' || line->type == 'e' || line->type == 'p') {
-      continue;  // these say who the other side is
-    } else if (line->type == 'a' && line->value.starts_with("tool:")) {
-      continue;
+    } else if (line->type == 'i' || line->type == 'u' || line->type == 'e' || line->type == 'p' ||
+               (line->type == 'a' && line->value.starts_with("tool:"))) {
+      continue;  // these say who the other side is, and what software it runs
     } else {
       append(text, line->type, line->value);
     }

@@ -101,7 +101,7 @@ base::Result<void> read(OpenedStore& opened, const fs::path& file, std::int64_t 
   opened.rows.clear();
   TG_TRY_ASSIGN(store, RecordStore::open(file.string()));
   std::int64_t memory_bytes = 0;
-  const auto outcome = store->readAll([&](std::int64_t row, Record record) {
+  auto outcome = store->readAll([&](std::int64_t row, Record record) {
     StoredRow stored{row, sizeOf(record), nullptr};
     if (memory_bytes + stored.bytes <= memory_bytes_max) {
       memory_bytes += stored.bytes;

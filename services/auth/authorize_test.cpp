@@ -16,7 +16,7 @@ struct Row {
 };
 
 // Row ids are 10 * trunk + position.
-Trunk makeTrunk(std::int64_t id, std::int64_t customer, const char* prefix, std::vector<Row> rows) {
+Trunk makeTrunk(std::int64_t id, std::int64_t customer, const char* prefix, const std::vector<Row>& rows) {
   Trunk trunk;
   trunk.id = base::TrunkId(id);
   trunk.customer = base::CustomerId(customer);

@@ -118,7 +118,7 @@ TEST_F(OpenApi, DefaultsOfTheSchemaPassTheValidators) {
       if (field.required || (field.fallback.is_null() && !field.nullable)) {
         continue;
       }
-      if (field.fallback == "" && field.low == 0) {
+      if (field.fallback == nlohmann::json("") && field.low == 0) {
         continue;  // empty means not set
       }
       const auto read = readField(field, field.fallback, "");

@@ -20,7 +20,7 @@ std::string nearby(const digits::Network& network, std::vector<sql::Value>& para
   const auto text = network.address().text();
   std::size_t end = 0;
   for (std::size_t i = 0; i < octets && end != std::string::npos; ++i) {
-    end = text.find_first_of(".", end == 0 ? 0 : end + 1);
+    end = text.find('.', end == 0 ? 0 : end + 1);
   }
   const auto head = end == std::string::npos ? text + "/" : text.substr(0, end + 1);
   parameters.emplace_back(head + "%");

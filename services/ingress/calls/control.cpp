@@ -62,7 +62,7 @@ void Control::drain(const control::v1::DrainRequest& request, bus::ControlReplie
   });
 }
 
-void Control::logLevel(const control::v1::LogLevelRequest& request, bus::ControlReplier<control::v1::LogLevelReply> replier) {
+void Control::logLevel(const control::v1::LogLevelRequest& request, const bus::ControlReplier<control::v1::LogLevelReply>& replier) {
   const auto level = telemetry::parseLevel(request.level());
   if (!level) {
     return;

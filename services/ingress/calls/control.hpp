@@ -25,7 +25,7 @@ class Control {
   void hangup(const control::v1::HangupRequest& request, bus::ControlReplier<control::v1::HangupReply> replier);
   void reportCalls(const control::v1::ReportCallsRequest& request, bus::ControlReplier<control::v1::ReportCallsReply> replier);
   void drain(const control::v1::DrainRequest& request, bus::ControlReplier<control::v1::DrainReply> replier);
-  void logLevel(const control::v1::LogLevelRequest& request, bus::ControlReplier<control::v1::LogLevelReply> replier);
+  void logLevel(const control::v1::LogLevelRequest& request, const bus::ControlReplier<control::v1::LogLevelReply>& replier);
 
  private:
   void sendPiece(const control::v1::ReportCallsRequest& request, const bus::ControlReplier<control::v1::ReportCallsReply>& replier,
