@@ -26,6 +26,8 @@ class Money(SipCase):
         customer = self.world.customer(None)
         for _ in range(2):
             self.world.pay(customer, "7.500000", key="once")
+        # A new customer reaches billing's configuration within a second (REQUIREMENTS 3.8).
+        wait_for(lambda: self.api.call("GET", f"/v1/customers/{customer}/balance").status == 200, 10, "billing knows the customer")
         self.assertEqual(self.api.get(f"/v1/customers/{customer}/balance")["balance"], "7.500000")
         self.audit()
 
