@@ -1,4 +1,5 @@
-// TG_ASSERT guards our own invariants and stays on in release. Never for network, store or configuration input.
+// TG_ASSERT guards our own invariants, also in release builds (STYLE 16). It is never used on network, store or configuration input. Any
+// thread; it ends the process.
 #pragma once
 
 namespace tollgate::base {

@@ -1,4 +1,5 @@
-// Time as a dependency. Wall time stamps records (UTC microseconds); monotonic time measures and arms timers.
+// Time as a dependency, so that tests choose it. Wall time (UTC microseconds) dates records; monotonic time measures and arms timers. Any
+// thread.
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,6 @@ namespace tollgate::base {
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 using MonotonicTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
 
-// Any thread.
 class Clock {
  public:
   virtual ~Clock() = default;

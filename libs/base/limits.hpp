@@ -1,4 +1,4 @@
-// Bounds that more than one part must agree on (STYLE 25, ARCHITECTURE "Security").
+// Bounds that more than one library or service must agree on (STYLE 25, ARCHITECTURE "Security"). Constants; any thread.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ constexpr std::size_t kHttpBodyBytesMax = 1U << 20U;
 constexpr std::size_t kJsonDepthMax = 16;
 constexpr std::size_t kJsonValuesMax = 10'000;  // of one request body: objects, lists and what is in them
 constexpr std::size_t kPageRowsMax = 500;
-constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // 1e9 units; sums beyond are refused at the edge
+constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // 1e9 units; larger amounts are refused where they enter
 constexpr std::int64_t kRatePerMinuteMicrosMax = 1'000'000'000;  // 1,000 units a minute
 
 }  // namespace tollgate::base::limits

@@ -1,4 +1,4 @@
-// Random numbers behind an interface, so that the simulator and tests choose them.
+// Random numbers behind an interface, so that tests choose them. Each implementation says which threads may call it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace tollgate::base {
 class Random {
  public:
   virtual ~Random() = default;
-  // 64 uniform bits. Implementations say which threads may call.
+  // 64 uniform bits.
   [[nodiscard]] virtual std::uint64_t next() = 0;
 };
 
@@ -24,7 +24,7 @@ class SystemRandom final : public Random {
   std::size_t used_ = kBuffered;
 };
 
-// Repeatable sequence from a seed (splitmix64), for tests and the simulator. One thread per object.
+// Repeatable sequence from a seed (splitmix64), for tests. One thread per object.
 class SeededRandom final : public Random {
  public:
   explicit SeededRandom(std::uint64_t seed) : state_(seed) {}

@@ -63,7 +63,7 @@ struct ReasonRow {
 };
 
 [[nodiscard]] std::span<const ReasonRow> reasonTable() noexcept;
-[[nodiscard]] const ReasonRow& reasonRow(Reason reason) noexcept;  // kUnspecified for a number that is none
+[[nodiscard]] const ReasonRow& reasonRow(Reason reason) noexcept;  // the row of kUnspecified for an unknown number
 [[nodiscard]] std::optional<Reason> reasonFromWord(std::string_view word) noexcept;
 [[nodiscard]] Reason reasonFromNumber(int number) noexcept;
 
@@ -75,7 +75,8 @@ class RejectMap {
     int q850_cause;
   };
   RejectMap();
-  // "no_route=480/20,no_credit=403/21": code 300..699, cause 1..127; unknown words and reasons without a response are refused.
+  // "no_route=480/20,no_credit=403/21": code 300..699, cause 1..127.
+  // Errors: kInvalid: another form, a number out of range, an unknown word, or a reason that has no SIP response.
   [[nodiscard]] static Result<RejectMap> parse(std::string_view overrides);
   [[nodiscard]] Answer answer(Reason reason) const noexcept;
 

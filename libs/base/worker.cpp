@@ -39,7 +39,7 @@ void Worker::wake() {
     const std::lock_guard lock(mutex_);
     is_woken_ = true;
   }
-  changed_.notify_all();  // another thread may be in a pause, which would take the only notification for nothing
+  changed_.notify_all();  // notify_one() could reach a thread in a pause instead of the one that waits
 }
 
 bool Worker::wait() {

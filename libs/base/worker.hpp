@@ -36,8 +36,8 @@ class Worker {
   // Requires: not started before; body lets no exception out.
   void start(const char* name, std::function<void()> body);
 
-  // Ends every wait, now and later, and returns when the body has returned. A second call does nothing; so does one before start(),
-  // except that a body started later finds itself stopping.
+  // Ends every wait, now and later, and returns when the body has returned. A second call does nothing. After a call before start(), a body
+  // that is started later is stopping from its beginning.
   // Requires: not called by the body.
   void stop();
 
@@ -45,14 +45,14 @@ class Worker {
   void wake();
   [[nodiscard]] bool isStopping() const { return stop_.stop_requested(); }
 
-  // Until woken (or the time). False: stopping, the body has to return.
+  // Wait until wake() is called or the time has come. False: the worker is stopping, and the body must return.
   [[nodiscard]] bool wait();
   [[nodiscard]] bool waitUntil(Time time);
   [[nodiscard]] bool waitFor(std::chrono::steady_clock::duration duration) {
     return waitUntil(std::chrono::steady_clock::now() + duration);
   }
 
-  // The same, but a wake does not shorten it and stays for the next wait: a pause before trying again.
+  // The same, for a pause before trying again: a wake does not shorten it and is kept for the next wait.
   [[nodiscard]] bool pauseUntil(Time time);
   [[nodiscard]] bool pauseFor(std::chrono::steady_clock::duration duration) {
     return pauseUntil(std::chrono::steady_clock::now() + duration);
@@ -62,7 +62,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool is_woken_ = false;  // under mutex_
-  std::stop_source stop_;  // not the thread's own, so that it is there before the thread is
+  std::stop_source stop_;  // not the one of thread_, because it is needed before the thread is started
   std::jthread thread_;
 };
 

@@ -1,6 +1,6 @@
-// What a call wants done. Actions are small plain values; what they are about (numbers, candidates, the record) is read from the machine.
-// The owner carries them out in order, before it gives the machine the next event. Bodies of SIP messages never enter the machine. One
-// thread.
+// The actions that a call machine asks its owner to carry out. They are small plain values; the owner reads what they are about (numbers,
+// candidates, the record) from the machine. The owner carries them out in order, before it gives the machine the next event. Bodies of SIP
+// messages never enter the machine. Used only on the thread that owns the call.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ namespace tollgate::call {
 struct AskAuthorize {};
 struct AskRoute {};
 struct AskReserve {};           // for CallMachine::askedCandidates()
-struct AskOccupy {              // likewise
+struct AskOccupy {              // for CallMachine::askedCandidates()
   base::TrunkId release_trunk;  // its slot is given back
 };
 struct AskExtend {
@@ -42,7 +42,7 @@ struct DropLeg {
   LegId leg = 0;
 };
 
-// To the caller. The SDP, if any, is that of the leg's message which is being handled.
+// A provisional response to the caller. The SDP, if any, is that of the leg's message which is being handled.
 struct RelayProvisional {
   LegId leg = 0;
   int code = 180;

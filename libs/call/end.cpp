@@ -20,7 +20,7 @@ void CallMachine::on(OperatorHangup& event) {
     hangUp(base::Reason::kHangupByOperator, EndedBy::kOperator, true);
   } else if (isSettingUp()) {
     record_.ended_by_user = std::move(event.user);
-    // The reason is one of a BYE, so it has no SIP code of its own. 480 does not make the caller's switch try another route.
+    // This reason belongs to a BYE and has no SIP code of its own. 480 does not make the caller's switch try another route.
     rejectWith(480, policy_.reject_map.answer(base::Reason::kHangupByOperator).q850_cause, base::Reason::kHangupByOperator,
                EndedBy::kOperator);
   } else {
@@ -109,7 +109,7 @@ void CallMachine::finish(base::Reason reason, EndedBy by) {
   releaseLegs();
   finished_ = true;
   phase_ = Phase::kEnding;
-  // A hold or slot that billing is taking now must be taken before the record gives it back, so the record waits for that answer.
+  // Billing may be taking a hold or a slot at this moment. The final record releases it, so the record waits for billing's answer.
   if (pending_ != Decision::kReserve && pending_ != Decision::kOccupy) {
     pending_.reset();
     publishFinal();

@@ -1,5 +1,5 @@
-// What can happen to a call. Plain values that own their text; one thread owns a call. Every event may arrive in every phase; those that
-// make no sense then are counted and change nothing.
+// What can happen to a call. Plain values that own their text; one thread owns a call. Every event may arrive in every phase. An event that
+// makes no sense in the phase is counted and changes nothing.
 #pragma once
 
 #include <optional>
@@ -42,7 +42,7 @@ struct Routed {
   base::RuleId rule;
   std::string rule_code;
   base::DialpeerId dialpeer;
-  std::uint32_t by_load = 0;  // so many first candidates are taken least loaded first
+  std::uint32_t by_load = 0;  // this many of the first candidates are tried least loaded first
   std::vector<Candidate> candidates;
   std::vector<base::TraceStep> trace;
 };
@@ -69,7 +69,7 @@ struct Extended {
   bool refused = false;
 };
 
-// A decision was made, and it is no.
+// The service decided to refuse the call.
 struct Refused {
   Decision decision = Decision::kAuthorize;
   base::Reason reason = base::Reason::kUnspecified;

@@ -140,7 +140,7 @@ void CallMachine::on(LegProvisional& event) {
     arm(TimerKind::kRinging, orDefault(candidate().ringing_timeout, policy_.ringing_timeout));
   }
   if (event.code < 180 || event.code > 189) {
-    return;  // 100 is per hop (RFC 3261 16.7); the caller had ours
+    return;  // 100 is per hop (RFC 3261 16.7); the caller has received ours
   }
   early_media_ = early_media_ || event.has_sdp;
   if (phase_ == Phase::kHunting) {
@@ -220,8 +220,8 @@ void CallMachine::failed(LegId id, const LegFailed& event) {
   tryNext();
 }
 
-// The try timeout: not one response (REQUIREMENTS 5.2). The CANCEL is sent when the first response comes after all; a late 200 is
-// acknowledged and ended with BYE.
+// The try timeout has passed without any response (REQUIREMENTS 5.2). The CANCEL waits until a response comes (RFC 3261 9.1); a late 200
+// is acknowledged and ended with BYE.
 void CallMachine::noResponse() {
   saw_timeout_ = true;
   cancelLeg(current_, AttemptEnd::kNoResponse, "");
@@ -282,8 +282,8 @@ void CallMachine::cancelLeg(LegId id, AttemptEnd end, std::string detail) {
   }
 }
 
-// A carrier need not answer a CANCEL, so a cancelled leg has no sure end of its own. The linger timer, above SIP's 64*T1, drops such legs,
-// so that every call leaves the memory.
+// A carrier need not answer a CANCEL, so nothing guarantees that a cancelled leg ends. The linger timer, which is longer than SIP's 64*T1,
+// drops such legs, so that no call stays in memory.
 void CallMachine::dropLingering() {
   std::optional<base::MonotonicTime> oldest;
   for (std::size_t i = 0; i < legs_.size(); ++i) {

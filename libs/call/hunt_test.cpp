@@ -37,7 +37,7 @@ TEST(Hunt, TriesEndpointsThenAsksForTheNextCandidate) {
 }
 
 // REQUIREMENTS 5.2: the codes of the stop profile end the hunt and are what the caller gets.
-TEST(Hunt, EndsAtOnceWhenTheCodeIsOfTheStopProfile) {
+TEST(Hunt, EndsImmediatelyWhenTheCodeIsOfTheStopProfile) {
   for (const int code : {404, 410, 484, 486, 487, 600, 603, 604, 606}) {
     Driver driver;
     driver.toHunting({Driver::candidate(20, 2), Driver::candidate(21, 1)});
@@ -83,7 +83,7 @@ TEST(Hunt, KeepsTheCarriersCodeWhenTheNextCandidatesAreAllBusy) {
   EXPECT_EQ(driver.machine.record().attempts.back().skipped, Reason::kCpsLimit);
 }
 
-TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingIsAwayInMidHunt) {
+TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingDoesNotAnswerDuringTheHunt) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 480));
@@ -92,7 +92,7 @@ TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingIsAwayInMidHunt) {
   EXPECT_EQ(driver.published(Published::kEnded), 1);  // it got as far as a carrier
 }
 
-// REQUIREMENTS 5.2: silence within the try timeout goes on; the silent leg is cancelled.
+// REQUIREMENTS 5.2: without a response within the try timeout the hunt goes on, and the silent leg is cancelled.
 TEST(Hunt, GoesOnWhenACarrierIsSilent) {
   Driver driver;
   auto quick = Driver::candidate(20, 2);
@@ -166,7 +166,7 @@ TEST(Ringing, IsNotEndedByTheTryTimerWhenOnly100Came) {
   EXPECT_TRUE(driver.actions.empty());
 }
 
-// REQUIREMENTS 5.3: the ringing time ends the hunt, though other endpoints are left.
+// REQUIREMENTS 5.3: the ringing timeout ends the hunt, even when other endpoints are left.
 TEST(Ringing, EndsTheHuntWhenItsTimeIsOver) {
   Driver driver;
   driver.toRinging({Driver::candidate(20, 2), Driver::candidate(21, 1)});
@@ -194,7 +194,7 @@ TEST(Ringing, GoesOnAfterEarlyMediaUnlessTheProfileStops) {
   }
 }
 
-// REQUIREMENTS 6.3: CANCEL against a 200 in flight: the caller has its 487, the carrier an ACK and a BYE, nobody pays.
+// REQUIREMENTS 6.3: a CANCEL crosses a 200: the caller gets 487, the carrier gets ACK and BYE, and nobody pays.
 TEST(Cancel, CrossingTheAnswerEndsTheCarriersLegWithoutCharge) {
   Driver driver;
   driver.toRinging({Driver::candidate(20, 1)});
@@ -211,7 +211,7 @@ TEST(Cancel, CrossingTheAnswerEndsTheCarriersLegWithoutCharge) {
   EXPECT_TRUE(driver.machine.isOver());
 }
 
-TEST(Cancel, WhileOccupyIsOnItsWayWaitsForItAndGivesTheSlotBack) {
+TEST(Cancel, WaitsForAPendingOccupyAndReleasesTheSlot) {
   Driver driver;
   driver.toHunting({Driver::candidate(20, 1), Driver::candidate(21, 1)});
   driver.feed(Driver::response(1, 503));

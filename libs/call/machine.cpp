@@ -119,7 +119,7 @@ void CallMachine::on(Reserved& event) {
 }
 
 void CallMachine::on(Refused& event) {
-  // A refused extension is Extended::refused, so this one is never pending.
+  // A refused extension arrives as Extended::refused, never as Refused, so kExtend is never the pending decision.
   if (!takeDecision(event.decision)) {
     return;
   }
@@ -141,7 +141,7 @@ void CallMachine::on(Refused& event) {
     allFailed();  // REQUIREMENTS 5.4: a carrier's code, when there is one, says more than "all others are busy"
     return;
   }
-  // A refusal without a reason that SIP can carry is no decision.
+  // A refusal whose reason has no SIP code counts as no decision.
   const bool known = policy_.reject_map.answer(event.reason).sip_code >= 400 && event.reason != base::Reason::kUnspecified;
   if (event.trace.empty() && !event.detail.empty()) {
     addTrace("ingress", "refused", std::move(event.detail), false);

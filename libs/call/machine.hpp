@@ -39,7 +39,7 @@ class CallMachine {
   // What the pending AskReserve or AskOccupy is about: indexes of candidates, the first askedByLoad() of them by load.
   [[nodiscard]] std::span<const std::size_t> askedCandidates() const { return asked_; }
   [[nodiscard]] std::uint32_t askedByLoad() const { return asked_by_load_; }
-  // Events that made no sense when they came.
+  // The number of events that made no sense in their phase.
   [[nodiscard]] std::uint32_t ignoredEvents() const { return ignored_; }
 
  private:

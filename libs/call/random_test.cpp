@@ -1,4 +1,4 @@
-// Random sequences of events, with the machine's own timers and legs answered now and then: what it promises must hold in all of them.
+// Random sequences of events, in which the machine's own timers and legs sometimes answer. The promises of machine.hpp must hold in each.
 #include <map>
 #include <set>
 
@@ -86,7 +86,8 @@ class Chaos {
     }
   }
 
-  // After the storm: pending decisions fail, the caller gives up, lingering legs run out of time. Then the call must be over.
+  // After the random events: pending decisions fail, the caller cancels or hangs up, and the linger timer fires. Then the call must be
+  // over.
   void finishUp() {
     for (const auto decision : {Decision::kAuthorize, Decision::kRoute, Decision::kReserve, Decision::kOccupy, Decision::kExtend}) {
       driver_.feed(DecisionFailed{decision, "end"});
@@ -121,7 +122,7 @@ class Chaos {
 
   [[nodiscard]] std::size_t answers() const { return driver_.all<AnswerCaller>().size() + driver_.all<RejectCaller>().size(); }
 
-  // Every leg was let go of once: ended with BYE or dropped by us, or it said itself that it was over.
+  // Every leg ended exactly once: we ended it with BYE or dropped it, or the other side ended it.
   void checkLegs() const {
     std::map<LegId, int> let_go;
     for (const auto& bye : driver_.all<ByeLeg>()) {

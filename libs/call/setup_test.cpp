@@ -9,7 +9,7 @@ namespace {
 using base::Reason;
 using std::chrono::milliseconds;
 
-TEST(CallSetup, AsksEachRoomInTurnAndStartsALegWithTheNumbersForTheCarrier) {
+TEST(CallSetup, AsksEachStageInTurnAndStartsALegWithTheNumbersForTheCarrier) {
   Driver driver;
   driver.feed(Driver::invited());
   EXPECT_EQ(driver.last<AskAuthorize>().size(), 1U);
@@ -32,7 +32,7 @@ TEST(CallSetup, AsksEachRoomInTurnAndStartsALegWithTheNumbersForTheCarrier) {
   EXPECT_EQ(driver.published(Published::kRouted), 1);
 }
 
-TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
+TEST(CallSetup, RefusesImmediatelyWhenTheOwnerFoundAReason) {
   Driver driver;
   auto invited = Driver::invited();
   invited.refuse = Reason::kTooManyHops;  // REQUIREMENTS 4.5
@@ -46,7 +46,7 @@ TEST(CallSetup, RefusesAtOnceWhenTheOwnerFoundAReason) {
 }
 
 // REQUIREMENTS 7: the code and cause of each refusal come from the reject map, also an overridden one.
-TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenARoomRefuses) {
+TEST(CallSetup, RejectsWithTheCodeOfTheRejectMapWhenAStageRefuses) {
   struct Case {
     Decision decision;
     Reason reason;
@@ -88,7 +88,7 @@ TEST(CallSetup, NamesCustomerAndTrunkInTheRecordWhenAuthRefusedButKnewThem) {
 }
 
 // ARCHITECTURE "Failure policy": no answer in time is decision_unavailable, never a free call.
-TEST(CallSetup, RejectsAsDecisionUnavailableWhenARoomDoesNotAnswer) {
+TEST(CallSetup, RejectsAsDecisionUnavailableWhenAStageDoesNotAnswer) {
   for (const auto decision : {Decision::kAuthorize, Decision::kRoute, Decision::kReserve}) {
     Driver driver;
     driver.toIdentifying();
@@ -118,7 +118,7 @@ TEST(CallSetup, RejectsWithoutAskingRoutingWhenNoCodecIsLeft) {
   EXPECT_EQ(driver.machine.record().trunk, base::TrunkId(10));
 }
 
-TEST(CallSetup, SkipsCandidatesThatCannotTakeTheOfferAndAsksRoomForTheOthers) {
+TEST(CallSetup, SkipsCandidatesThatCannotTakeTheOfferAndReservesForTheOthers) {
   Driver driver;
   driver.toRouting();
   auto narrow = Driver::candidate(20, 1);
@@ -145,7 +145,7 @@ TEST(CallSetup, RejectsWith488WhenNoCandidateCanTakeTheOffer) {
 }
 
 // REQUIREMENTS 6.3: CANCEL at any moment. While billing is taking the hold, the record waits, so that it gives back what was taken.
-TEST(CallSetup, HoldsTheRecordBackUntilBillingAnsweredWhenCancelledWhileReserving) {
+TEST(CallSetup, WaitsWithTheRecordForBillingsAnswerWhenCancelledWhileReserving) {
   Driver driver;
   driver.toReserving({Driver::candidate(20, 1)});
   driver.feed(CallerCancelled{});
@@ -160,7 +160,7 @@ TEST(CallSetup, HoldsTheRecordBackUntilBillingAnsweredWhenCancelledWhileReservin
   EXPECT_TRUE(driver.machine.isOver());
 }
 
-TEST(CallSetup, LeavesTheRecordWhenBillingFailsAfterTheCancel) {
+TEST(CallSetup, PublishesTheRecordWhenBillingFailsAfterTheCancel) {
   Driver driver;
   driver.toReserving({Driver::candidate(20, 1)});
   driver.feed(CallerCancelled{});

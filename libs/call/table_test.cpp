@@ -1,4 +1,4 @@
-// Every event in every phase: where it leads, or that it changes nothing and is counted.
+// Every event in every phase: the phase after it, or that it changes nothing and is counted.
 #include <functional>
 #include <string>
 

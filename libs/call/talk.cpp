@@ -115,7 +115,7 @@ void CallMachine::extendFailed() {
     return;
   }
   extend_in_flight_ = false;
-  scheduleExtend(kExtendRetry);  // asked again until the paid end, which stays the limit: no time is free
+  scheduleExtend(kExtendRetry);  // tried again until the paid end; that stays the limit, so no time is free
 }
 
 base::MonotonicTime CallMachine::paidUntil() const {
@@ -126,7 +126,7 @@ std::uint32_t CallMachine::quantum() const {
   return std::clamp<std::uint32_t>(first_paid_seconds_, 1, std::max(1U, policy_.quantum_seconds));
 }
 
-// How long before the paid end more is asked for: enough for one lost request and its retry.
+// The call asks for more time this long before the paid end. It is enough for one lost request and its retry.
 std::chrono::milliseconds CallMachine::extendMargin() const {
   return std::max<std::chrono::milliseconds>(std::chrono::milliseconds(quantum() * 1000ULL / 3), 2 * policy_.rpc_timeout + kExtendRetry);
 }

@@ -16,7 +16,7 @@ std::chrono::milliseconds armedFor(const Driver& driver, TimerKind timer) {
   return found == timers.rend() ? milliseconds(-1) : found->after;
 }
 
-TEST(Talk, AcknowledgesTheCarrierAtOnceWhenTheInviteHadAnOffer) {
+TEST(Talk, AcknowledgesTheCarrierImmediatelyWhenTheInviteHadAnOffer) {
   Driver driver;
   driver.toTalking();
   EXPECT_EQ(driver.all<AckLeg>().size(), 1U);
@@ -83,7 +83,7 @@ TEST(Talk, IgnoresTheOtherSidesByeWhenBothCross) {
   EXPECT_TRUE(driver.actions.empty());
 }
 
-// REQUIREMENTS 9.2: asked for before it runs out; the wanted time is a total.
+// REQUIREMENTS 9.2: more time is asked for before the paid time runs out; the wanted time is a total.
 TEST(Money, AsksForMoreBeforeThePaidTimeIsOver) {
   Driver driver;
   driver.toTalking(60);
@@ -132,7 +132,7 @@ TEST(Money, AsksNoMoreAfterARefusalButKeepsTheHeartbeat) {
   EXPECT_EQ(driver.last<AskExtend>()[0].want_paid_seconds, 0U);
 }
 
-TEST(Money, RetriesEachSecondWhileBillingIsAwayAndStillEndsAtThePaidEnd) {
+TEST(Money, RetriesEachSecondWhileBillingDoesNotAnswerAndStillEndsAtThePaidEnd) {
   Driver driver;
   driver.toTalking(9);
   driver.feedAfter(seconds(6), TimerFired{TimerKind::kExtend});

@@ -19,7 +19,7 @@
 
 namespace tollgate::call {
 
-// When an event happened. The machine has no clock: wall time stamps, monotonic time measures.
+// When an event happened, given by the owner because the machine has no clock. Wall time dates the record; monotonic time measures.
 struct Moment {
   base::WallTime wall;
   base::MonotonicTime monotonic;
@@ -56,7 +56,7 @@ struct Endpoint {
   base::Transport transport = base::Transport::kUdp;
 };
 
-// A carrier trunk the call may go to, its endpoints in the order to try.
+// A carrier trunk that the call may go to, with its endpoints in the order to try.
 struct Candidate {
   base::TrunkId trunk;
   base::CustomerId vendor;
@@ -81,7 +81,7 @@ struct Identified {
   base::CodecSet codecs;
 };
 
-// A candidate passed over by billing; index into what was asked.
+// A candidate that billing passed over; `index` is its position in the request.
 struct Skipped {
   std::size_t index = 0;
   base::Reason reason = base::Reason::kUnspecified;
@@ -108,7 +108,7 @@ inline constexpr AttemptEnd kLastAttemptEnd = AttemptEnd::kSkipped;
 // The stage of the decision trace (REQUIREMENTS 10.3) that makes the decision: auth, routing, billing.
 [[nodiscard]] std::string_view stageOf(Decision decision) noexcept;
 
-// One line of the hunt (REQUIREMENTS 5.5).
+// One entry of the record's list of attempts (REQUIREMENTS 5.5).
 struct Attempt {
   std::uint32_t number = 0;  // from 1
   base::TrunkId trunk;
@@ -170,11 +170,11 @@ struct Policy {
   std::chrono::milliseconds ringing_timeout{90000};  // REQUIREMENTS 5.3
   std::chrono::milliseconds setup_timeout{180000};   // REQUIREMENTS 5.3
   std::chrono::milliseconds max_duration{0};         // REQUIREMENTS 6.7: 0 = none
-  // How long a cancelled leg may keep its call in memory before it is dropped. Above 64*T1 (32 s), the time in which its final response
-  // must come (RFC 3261 9.1).
+  // How long a cancelled leg may keep its call in memory before it is dropped. It is longer than 64*T1 (32 s), the time in which
+  // its final response must come (RFC 3261 9.1).
   std::chrono::milliseconds linger{36000};
   std::chrono::milliseconds rpc_timeout{500};
-  std::uint32_t quantum_seconds = 60;    // largest extension asked for at once
+  std::uint32_t quantum_seconds = 60;    // largest extension in one request
   std::uint32_t heartbeat_seconds = 20;  // when billing names none
   bool stop_after_early_media = false;   // REQUIREMENTS 5.2, last sentence
   std::vector<int> stop_codes{404, 410, 484, 486, 487, 600, 603, 604, 606};

@@ -19,7 +19,7 @@ struct FinishedCall {
   call::v1::CallRecord record;
 };
 
-// What a finished call comes to (REQUIREMENTS 8.4, 8.5).
+// What a finished call costs (REQUIREMENTS 8.4, 8.5).
 struct Price {
   std::int64_t talked_ms = 0;
   std::int64_t talked_seconds = 0;  // rounded up: d of REQUIREMENTS 8.4
@@ -30,13 +30,13 @@ struct Price {
   money::Currency currency;
 };
 
-// What the values of a row of `cdrs` are taken from; refers to both.
+// The source of a row of `cdrs`. Requires: `call` and `price` outlive it.
 struct Cdr {
   const FinishedCall& call;
   const Price& price;
 };
 
-// The same for a row of `cdr_attempts`.
+// The source of a row of `cdr_attempts`. Requires: `call` and `attempt` outlive it.
 struct CdrAttempt {
   const FinishedCall& call;
   const call::v1::Attempt& attempt;

@@ -41,14 +41,14 @@ class Digits {
 
 [[nodiscard]] bool isDigits(std::string_view text);  // true for ""
 
-// One of them starts the other, or they are equal.
+// Whether one of them begins with the other. Equal texts do.
 [[nodiscard]] bool eitherStartsOther(std::string_view left, std::string_view right);
 
 // The code of a routing rule or the prefix of a rate: up to 15 digits (REQUIREMENTS 3.5, 8.2) in 64 bits. The first digit is in the highest
 // four bits as digit + 1, so that codes sort as text does, and a code sorts before all codes that it starts.
 class PrefixCode {
  public:
-  PrefixCode() = default;  // empty: starts every number
+  PrefixCode() = default;  // the empty code: every number begins with it
   // Errors: kInvalid: more than 15 characters, or one that is no digit.
   [[nodiscard]] static base::Result<PrefixCode> parse(std::string_view text);
   // The first digits of a number, up to 15 and up to the first character that is no digit: what PrefixMap compares its codes with.

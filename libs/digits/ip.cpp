@@ -94,7 +94,7 @@ base::Result<Network> Network::parse(std::string_view text) {
   }
   length = mapped ? length - (kV6Bits - kV4Bits) : length;
   if (length == 0) {
-    return base::fail(base::ErrorCode::kInvalid, "/0 would let in every address and is refused");
+    return base::fail(base::ErrorCode::kInvalid, "/0 would accept every address and is refused");
   }
   const Network network = around(address, length);
   if (length < 0 || network.address_ != address) {

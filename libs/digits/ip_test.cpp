@@ -73,9 +73,9 @@ TEST(Network, RefusesHostBitsAndSlashZeroNamingTheRule) {
   };
   EXPECT_EQ(error("10.0.0.1/8"), "host bits beyond the mask must be zero: write 10.0.0.0/8");
   EXPECT_EQ(error("2001:db8::1/64"), "host bits beyond the mask must be zero: write 2001:db8::/64");
-  EXPECT_EQ(error("0.0.0.0/0"), "/0 would let in every address and is refused");
-  EXPECT_EQ(error("::/0"), "/0 would let in every address and is refused");
-  EXPECT_EQ(error("::ffff:0.0.0.0/96"), "/0 would let in every address and is refused");
+  EXPECT_EQ(error("0.0.0.0/0"), "/0 would accept every address and is refused");
+  EXPECT_EQ(error("::/0"), "/0 would accept every address and is refused");
+  EXPECT_EQ(error("::ffff:0.0.0.0/96"), "/0 would accept every address and is refused");
   EXPECT_EQ(error("::ffff:0.0.0.0/90"), "host bits beyond the mask must be zero");
   EXPECT_EQ(error("10.0.0.0/33"), "the length after / must not be over 32");
   EXPECT_EQ(error("2001:db8::/129"), "the length after / must not be over 128");

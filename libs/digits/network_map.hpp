@@ -65,7 +65,7 @@ class NetworkMap {
   std::vector<std::uint32_t> parents_;
 };
 
-// Only whether an address is covered: the ingress's list of known sources (REQUIREMENTS 2.4).
+// Tells only whether an address is covered. The ingress's list of known sources is one (REQUIREMENTS 2.4).
 using NetworkSet = NetworkMap<std::monostate>;
 [[nodiscard]] NetworkSet makeNetworkSet(const std::vector<Network>& networks);
 

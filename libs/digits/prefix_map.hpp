@@ -68,7 +68,7 @@ class PrefixMap {
  private:
   static bool byCode(const Entry& left, const Entry& right) { return left.first < right.first; }
 
-  // The walk goes from the last of equal codes to the first, so they are kept the other way round.
+  // visit() walks from the last of equal codes to the first, so they are stored in reverse order.
   static void reverseEqualCodes(std::vector<Entry>& entries) {
     for (auto first = entries.begin(); first != entries.end();) {
       const auto last = std::find_if(first, entries.end(), [first](const Entry& other) { return other.first != first->first; });

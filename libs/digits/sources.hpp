@@ -1,5 +1,5 @@
 // The rule against ambiguous sources (REQUIREMENTS 2.6): no call may be identified by two enabled trunks. Pure functions, any thread;
-// admin_api asks inside the transaction that saves a trunk.
+// admin_api calls them inside the transaction that saves a trunk.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct AuthorisedSource {
   bool match_port = false;
 };
 
-// Whether one message could come from both: the networks overlap, and the ports are equal or one of the two does not match ports.
+// Whether one message could match both rows: the networks overlap, and the ports are equal or one of the rows does not match ports.
 [[nodiscard]] bool sourcesOverlap(const AuthorisedSource& left, const AuthorisedSource& right);
 
 struct SourceConflict {

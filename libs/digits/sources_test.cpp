@@ -39,8 +39,8 @@ TEST(SourceConflict, FoundForPrefixesThatCannotBeToldApart) {
   EXPECT_FALSE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.2", "55")));
 }
 
-// REQUIREMENTS 2.6: host in CIDR and CIDR in CIDR, either way round.
-TEST(SourceConflict, FoundForNestedNetworksEitherWayRound) {
+// REQUIREMENTS 2.6: a host in a network and a network in a network, in either order.
+TEST(SourceConflict, FoundForNestedNetworksInEitherOrder) {
   EXPECT_TRUE(conflict(source(1, "10.0.0.0/8", "55"), source(2, "10.0.0.1", "55")));
   EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.0/8", "55")));
   EXPECT_TRUE(conflict(source(1, "10.0.0.0/8", "55"), source(2, "10.2.0.0/16", "55")));
@@ -48,8 +48,8 @@ TEST(SourceConflict, FoundForNestedNetworksEitherWayRound) {
   EXPECT_TRUE(conflict(source(1, "2001:db8::/32", "55"), source(2, "2001:db8::1", "55")));
 }
 
-// REQUIREMENTS 2.6: nor a peer trunk beside anything.
-TEST(SourceConflict, FoundForAPeerBesideAnything) {
+// REQUIREMENTS 2.6: the sources of a peer trunk may not overlap those of any other trunk.
+TEST(SourceConflict, FoundForAPeerThatOverlapsAnyTrunk) {
   EXPECT_TRUE(conflict(source(1, "10.0.0.1", "peer"), source(2, "10.0.0.1", "55")));
   EXPECT_TRUE(conflict(source(1, "10.0.0.1", "55"), source(2, "10.0.0.0/24", "peer")));
   EXPECT_TRUE(conflict(source(1, "10.0.0.1", "peer"), source(2, "10.0.0.1", "peer")));
@@ -89,7 +89,7 @@ TEST(SourceConflict, NamesTheOtherTrunkAndRow) {
 
 TEST(SourceConflict, AgreesWithTheNaiveComparisonOnRandomTrunks) {
   base::SeededRandom random(2606);
-  const auto randomClaim = [&random](std::int64_t trunk) {
+  const auto randomSource = [&random](std::int64_t trunk) {
     static constexpr const char* kPrefixes[] = {"1", "12", "123", "2", "21", "3", "peer"};
     const auto address = IpAddress::fromV4(0x0a000000U | static_cast<std::uint32_t>(random.next() % 1024));
     AuthorisedSource row = source(trunk, Network::around(address, 24 + static_cast<int>(random.next() % 9)).text(),
@@ -102,9 +102,9 @@ TEST(SourceConflict, AgreesWithTheNaiveComparisonOnRandomTrunks) {
   for (int round = 0; round < 2000; ++round) {
     std::vector<AuthorisedSource> existing;
     for (std::int64_t trunk = 1; trunk <= 6; ++trunk) {
-      existing.push_back(randomClaim(trunk));
+      existing.push_back(randomSource(trunk));
     }
-    const std::vector<AuthorisedSource> candidate = {randomClaim(99), randomClaim(99), randomClaim(99)};
+    const std::vector<AuthorisedSource> candidate = {randomSource(99), randomClaim(99), randomClaim(99)};
     bool expected = false;
     for (const auto& left : existing) {
       for (const auto& right : candidate) {

@@ -66,7 +66,7 @@ struct Query {
   std::string number;
 };
 
-// The best of several rounds: what other programs take from the machine only ever adds.
+// The best of several rounds, because other programs can only make a round slower.
 double nanosecondsPerLookup(const money::RateTable& table, const std::vector<Query>& queries, std::size_t& found) {
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {

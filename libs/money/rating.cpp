@@ -7,12 +7,12 @@ namespace tollgate::money {
 
 namespace {
 
-// ISO C++ has no 128 bit integer; GCC's and clang's is marked so that -Wpedantic knows it is meant.
+// ISO C++ has no 128 bit integer. __extension__ keeps -Wpedantic from warning about the one of GCC and clang.
 __extension__ using Wide = __int128;
 
 constexpr std::int64_t kSecondsPerMinute = 60;
 
-// A block of 0 would divide by zero; the API refuses it, and a row that has it all the same bills by the second.
+// A block of 0 would divide by zero. The API refuses it; a row that has it nevertheless is billed by the second.
 std::int64_t blockOf(const Rate& rate) {
   return std::max<std::int64_t>(rate.billing_block_seconds, 1);
 }

@@ -21,7 +21,8 @@ Rate rateOf(std::int64_t per_minute, std::int64_t fee, std::int64_t connection, 
   return rate;
 }
 
-// The formula of 8.4 said once more, in the slowest way: count blocks one by one and compare twice the remainder.
+// The formula of REQUIREMENTS 8.4 computed in a second, slow way: blocks are counted one by one, and twice the remainder decides the
+// rounding.
 std::int64_t chargeBySteps(const Rate& rate, std::int64_t talked) {
   std::int64_t billed = rate.connection_seconds;
   while (billed < talked) {

@@ -196,7 +196,7 @@ std::string maskNumber(std::string_view digits) {
   constexpr std::size_t kFront = 4;
   constexpr std::size_t kBack = 3;
   std::string masked(digits);
-  // A short number is masked but for its first digits; nothing of it may be guessed from both ends meeting.
+  // Of a short number only the first digits are shown, because with the last ones beside them hardly any digit would be hidden.
   const std::size_t front = std::min(kFront, digits.size() / 2);
   const std::size_t back = digits.size() > kFront + kBack ? kBack : 0;
   std::fill(masked.begin() + static_cast<std::ptrdiff_t>(front), masked.end() - static_cast<std::ptrdiff_t>(back), '*');

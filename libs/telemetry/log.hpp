@@ -1,6 +1,6 @@
-// JSON logs, one line an event: ts level service call_id trunk msg key=value. msg is constant text; numbers dialled are masked above debug,
-// secrets and digests never logged. Asynchronous, never blocks the caller (overruns drop the oldest). Any thread. Nothing is written
-// before startLogging() or after stopLogging().
+// JSON logs, one line an event: ts level service call_id trunk msg key=value. msg is constant text; dialled numbers are masked above debug;
+// secrets and digests are never logged (STYLE 29, 30). A thread of its own writes the lines, so logging never blocks; when that thread is
+// too slow, the oldest lines are dropped. Any thread. Nothing is written before startLogging() or after stopLogging().
 #pragma once
 
 #include <atomic>
@@ -30,12 +30,12 @@ struct LogOptions {
   std::function<void(std::string_view line)> sink;  // one JSON object without newline, on the writer's thread; empty = stderr
 };
 
-// Before anything logs; service name goes on every line. Lines go to stderr. A second start replaces the first.
+// Call it before anything logs. `service` is on every line. A second start replaces the first.
 void startLogging(std::string_view service, Level level, LogOptions options = {});
 void stopLogging();                                                   // flushes
-[[nodiscard]] base::Result<Level> parseLevel(std::string_view word);  // debug, info, warn, error
+[[nodiscard]] base::Result<Level> parseLevel(std::string_view word);  // debug, info, warn, error. Errors: kInvalid
 void setLevel(Level level);
-// Lines the writer could not keep up with, since startLogging().
+// The number of lines dropped because the writer was too slow, since startLogging().
 [[nodiscard]] std::uint64_t droppedLines();
 
 namespace internal {

@@ -43,7 +43,7 @@ class LogTest : public testing::Test {
     return documents;
   }
 
-  std::mutex hold_;  // taken by a test: the writer stands still
+  std::mutex hold_;  // taken by a test: the writer is blocked
   std::mutex mutex_;
   std::vector<std::string> lines_;
 };
@@ -131,7 +131,7 @@ TEST_F(LogTest, LimitsWarningsPerTextAndCountsTheRest) {
   EXPECT_EQ(others, 31);
 }
 
-TEST_F(LogTest, DropsTheOldestAndNeverWaitsWhenTheWriterStandsStill) {
+TEST_F(LogTest, DropsTheOldestAndNeverWaitsWhenTheWriterIsBlocked) {
   start(Level::kInfo, 16);
   {
     const std::lock_guard standing_still(hold_);

@@ -1,5 +1,5 @@
 // Ties a C++ enum to its Protobuf enum in a test: the same values under the same names, in both directions. Test thread.
-// The names come from the compiler's spelling of a template argument, so no list can be forgotten.
+// The names come from the compiler's spelling of a template argument, so there is no list of names that could lack a value.
 #pragma once
 
 #include <array>

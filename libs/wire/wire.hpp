@@ -1,7 +1,7 @@
-// Between the shared Protobuf messages and our own types: time, duration, reason, refusal, trace, rate, codecs, transport. The messages of
-// one service are converted in that service's wire.hpp, with these. Pure functions; any thread.
+// Converts between the shared Protobuf messages and our own types: time, duration, reason, refusal, trace, rate, codecs, transport. Each
+// service's wire.hpp converts that service's own messages with these functions. Pure functions; any thread.
 //
-// An enum on the wire may hold a number that this program does not know: fromWire() then gives the value named at each function.
+// An enum on the wire may hold a number that this program does not know. The comment of each fromWire() says what it then returns.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,7 @@ namespace tollgate::wire {
 // kUnspecified for an unknown number.
 [[nodiscard]] base::Reason fromWire(common::v1::Reason reason);
 [[nodiscard]] common::v1::Reason toWire(base::Reason reason);
-// Nothing for an unknown number; UNSPECIFIED is kUdp.
+// nullopt for an unknown number; kUdp for UNSPECIFIED.
 [[nodiscard]] std::optional<base::Transport> fromWire(common::v1::Transport transport);
 [[nodiscard]] common::v1::Transport toWire(base::Transport transport);
 // Unknown codecs are left out.
@@ -45,10 +45,10 @@ void addCodecs(base::CodecSet codecs, google::protobuf::RepeatedField<int>& to);
 
 using TraceField = google::protobuf::RepeatedPtrField<common::v1::TraceStep>;
 void addTrace(const std::vector<base::TraceStep>& trace, TraceField& to);
-// Moves the texts out of the message.
+// Moves the texts out of the messages.
 [[nodiscard]] std::vector<base::TraceStep> takeTrace(TraceField& from);
 
-// A currency that is none becomes unset.
+// An invalid currency becomes unset.
 [[nodiscard]] money::Rate fromWire(const common::v1::Rate& rate);
 [[nodiscard]] common::v1::Rate toWire(const money::Rate& rate);
 
