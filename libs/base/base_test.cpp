@@ -5,6 +5,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
+#include "libs/base/text.hpp"
 
 namespace tollgate::base {
 namespace {
@@ -97,6 +98,32 @@ TEST(SystemRandom, DoesNotRepeat) {
 
 TEST(Clock, FormatsRfc3339) {
   EXPECT_EQ(formatRfc3339(WallTime(std::chrono::microseconds(1'700'000'000'123'456))), "2023-11-14T22:13:20.123456Z");
+}
+
+TEST(Text, ReadsAndWrites) {
+  EXPECT_EQ(lower("X-Real-IP"), "x-real-ip");
+  EXPECT_EQ(upper("admin_api"), "ADMIN_API");
+  EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
+  EXPECT_EQ(trimmed(" \n"), "");
+  EXPECT_EQ(joined({"a", "b"}, ", "), "a, b");
+  EXPECT_EQ(joined({}, ", "), "");
+  EXPECT_EQ(hex(std::string_view("\0\x7f\xff", 3)), "007fff");
+}
+
+TEST(Text, ReadsWholeNumbersOnly) {
+  EXPECT_EQ(parseInteger("-12"), -12);
+  EXPECT_EQ(parseInteger("9223372036854775807"), INT64_MAX);
+  for (const auto* text : {"", " 1", "1 ", "+1", "1.5", "x", "9223372036854775808"}) {
+    EXPECT_FALSE(parseInteger(text)) << text;
+  }
+}
+
+TEST(Text, ComparesSecrets) {
+  EXPECT_TRUE(isSameSecret("abc", "abc"));
+  for (const auto* given : {"", "ab", "abd", "abcd", "abcabc"}) {
+    EXPECT_FALSE(isSameSecret("abc", given)) << given;
+  }
+  EXPECT_FALSE(isSameSecret("", "a"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "libs/base/assert.hpp"
+#include "libs/base/text.hpp"
 
 namespace tollgate::base {
 
@@ -26,19 +27,13 @@ std::uint64_t SeededRandom::next() {
 }
 
 std::string randomHex(Random& random, std::size_t bytes) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes * 2);
+  std::string drawn;
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < bytes; ++i) {
-    if (i % 8 == 0) {
-      bits = random.next();
-    }
-    text.push_back(kHex[(bits >> 4U) & 15U]);
-    text.push_back(kHex[bits & 15U]);
-    bits >>= 8U;
+    bits = i % 8 == 0 ? random.next() : bits >> 8U;
+    drawn.push_back(static_cast<char>(bits & 0xFFU));
   }
-  return text;
+  return hex(drawn);
 }
 
 }  // namespace tollgate::base

@@ -19,29 +19,25 @@
 
 namespace tollgate::feed {
 
-inline constexpr std::size_t kIdsPerQuery = 500;
-
 class IdFilter {
  public:
   IdFilter() = default;  // every row
-  // Requires: 1 to kIdsPerQuery ids.
+  // Requires: 1 to sql::kListMax ids.
   template <class Id>
   explicit IdFilter(std::span<const Id> ids) {
     for (const Id id : ids) {
-      placeholders_ += values_.empty() ? "?" : ",?";
       values_.emplace_back(id.value());
     }
   }
 
   // " WHERE <column> IN (?,?)", or nothing for every row: appended to a SELECT.
   [[nodiscard]] std::string where(std::string_view column) const {
-    return values_.empty() ? "" : " WHERE " + std::string(column) + " IN (" + placeholders_ + ")";
+    return values_.empty() ? "" : " WHERE " + std::string(column) + " IN (" + sql::marks(values_.size()) + ")";
   }
   // The values of the placeholders.
   [[nodiscard]] const std::vector<sql::Value>& values() const { return values_; }
 
  private:
-  std::string placeholders_;
   std::vector<sql::Value> values_;
 };
 
@@ -63,8 +59,8 @@ template <class Row, class Id>
 [[nodiscard]] base::Result<void> refreshRows(const std::vector<Id>& ids,
                                              const std::function<base::Result<void>(const IdFilter&, std::unordered_map<Id, Row>&)>& read,
                                              const std::function<void(Row)>& set, const std::function<void(Id)>& remove) {
-  for (std::size_t at = 0; at < ids.size(); at += kIdsPerQuery) {
-    const auto piece = std::span<const Id>(ids).subspan(at, std::min(kIdsPerQuery, ids.size() - at));
+  for (std::size_t at = 0; at < ids.size(); at += sql::kListMax) {
+    const auto piece = std::span<const Id>(ids).subspan(at, std::min(sql::kListMax, ids.size() - at));
     std::unordered_map<Id, Row> rows;
     TG_TRY(read(IdFilter(piece), rows));
     for (const Id id : piece) {

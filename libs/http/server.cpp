@@ -17,6 +17,7 @@
 
 #include "libs/base/assert.hpp"
 #include "libs/base/handle.hpp"
+#include "libs/base/text.hpp"
 #include "libs/base/worker_pool.hpp"
 #include "libs/http/router.hpp"
 #include "libs/http/uri.hpp"
@@ -119,9 +120,7 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 std::map<std::string, std::string> lowerHeaders(const web::http::http_headers& headers) {
   std::map<std::string, std::string> lower;
   for (const auto& [name, value] : headers) {
-    std::string key = name;
-    std::transform(key.begin(), key.end(), key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    lower[std::move(key)] = value;
+    lower[base::lower(name)] = value;
   }
   return lower;
 }
@@ -136,28 +135,11 @@ bool isLongerThan(const web::http::http_headers& headers, std::size_t bytes_max)
   return std::from_chars(found->second.data(), end, length).ec != std::errc() || length > bytes_max;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) {
-    text += (text.empty() ? "" : ", ") + word;
-  }
-  return text;
-}
-
-// Takes the same time wherever the two differ.
-bool isSameSecret(std::string_view expected, std::string_view given) {
-  unsigned difference = expected.size() == given.size() ? 0 : 1;
-  for (std::size_t i = 0; i < std::min(expected.size(), given.size()); ++i) {
-    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(expected[i]);
-  }
-  return difference == 0;
-}
-
 // The client's address. Takes the proxy's secret out of `headers`.
 std::string clientAddress(std::map<std::string, std::string>& headers, const std::string& proxy_secret, const std::string& peer) {
   const auto given = headers.extract("x-proxy-secret");
   const auto named = headers.find("x-real-ip");
-  const bool is_of_proxy = !proxy_secret.empty() && !given.empty() && isSameSecret(proxy_secret, given.mapped());
+  const bool is_of_proxy = !proxy_secret.empty() && !given.empty() && base::isSameSecret(proxy_secret, given.mapped());
   return is_of_proxy && named != headers.end() ? named->second : peer;
 }
 
@@ -172,7 +154,7 @@ Response notAllowed(const std::string& method, const std::vector<std::string>& a
   if (method == "OPTIONS") {
     response = Response{204, "", "", {}};
   }
-  response.headers["Allow"] = joined(allowed);
+  response.headers["Allow"] = base::joined(allowed, ", ");
   return response;
 }
 

@@ -1,21 +1,8 @@
 #include "libs/http/uri.hpp"
 
-namespace tollgate::http {
+#include <charconv>
 
-namespace {
-int hexValue(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
-}  // namespace
+namespace tollgate::http {
 
 std::optional<std::string> percentDecode(std::string_view text, bool is_plus_space) {
   std::string decoded;
@@ -29,12 +16,13 @@ std::optional<std::string> percentDecode(std::string_view text, bool is_plus_spa
       decoded.push_back(text[at]);
       continue;
     }
-    const int high = at + 2 < text.size() ? hexValue(text[at + 1]) : -1;
-    const int low = at + 2 < text.size() ? hexValue(text[at + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+    unsigned value = 0;
+    const std::string_view digits = text.substr(at + 1, 2);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (error != std::errc() || digits.size() != 2 || end != digits.data() + 2 || value == 0) {
       return std::nullopt;
     }
-    decoded.push_back(static_cast<char>(high * 16 + low));
+    decoded.push_back(static_cast<char>(value));
     at += 2;
   }
   return decoded;

@@ -11,40 +11,23 @@
 #include <openssl/evp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "libs/base/assert.hpp"
+#include "libs/base/handle.hpp"
+#include "libs/base/text.hpp"
 #include "libs/redis/session.hpp"
 
 namespace tollgate::redis {
 namespace {
 
 constexpr std::size_t kSha1Bytes = 20;
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 std::string sha1Of(const std::string& text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   TG_ASSERT(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1 && size == kSha1Bytes);
-  std::string hex;
-  for (std::size_t i = 0; i < kSha1Bytes; ++i) {
-    hex.push_back(kHexDigits[digest[i] >> 4U]);
-    hex.push_back(kHexDigits[digest[i] & 0xfU]);
-  }
-  return hex;
+  return base::hex({reinterpret_cast<const char*>(digest.data()), size});
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) { TG_ASSERT(fd >= 0); }
-  ~FileDescriptor() { ::close(fd_); }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 }  // namespace
 
@@ -63,9 +46,9 @@ struct Client::State {
   const std::optional<ClientMetrics> metrics;
 
   // Owned.
-  FileDescriptor epoll{epoll_create1(EPOLL_CLOEXEC)};
-  FileDescriptor wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  Session session{settings, scripts, metrics, epoll.get()};
+  base::Handle epoll{epoll_create1(EPOLL_CLOEXEC)};
+  base::Handle wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Session session{settings, scripts, metrics, epoll.value()};
   std::mutex mutex;
   std::vector<Command> queue;                                                   // guarded by mutex
   std::unordered_map<std::string, std::shared_ptr<const std::string>> sources;  // by SHA-1; guarded by mutex
@@ -78,6 +61,7 @@ struct Client::State {
   void loop(const std::stop_token& stop_token);
   void stop();
   void kick() const;
+  [[nodiscard]] base::Result<Reply> await(const std::function<void(Done)>& begin) const;
   [[nodiscard]] std::shared_ptr<const std::string> sourceOf(const Script& script);
   [[nodiscard]] Command make(std::vector<std::string> words, Done done) const {
     return {std::move(words), std::move(done), std::chrono::steady_clock::now() + settings.command_timeout, nullptr};
@@ -86,7 +70,7 @@ struct Client::State {
 
 void Client::State::kick() const {
   const std::uint64_t one = 1;
-  static_cast<void>(::write(wake.get(), &one, sizeof one));
+  static_cast<void>(::write(wake.value(), &one, sizeof one));
 }
 
 void Client::State::enqueue(std::vector<Command> commands) {
@@ -132,12 +116,12 @@ void Client::State::loop(const std::stop_token& stop_token) {
     session.arm();
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(session.nextTick() - std::chrono::steady_clock::now()).count();
     std::array<epoll_event, 2> events{};
-    const int count = run ? epoll_wait(epoll.get(), events.data(), events.size(), static_cast<int>(std::clamp<long>(wait, 0, 1000))) : 0;
+    const int count = run ? epoll_wait(epoll.value(), events.data(), events.size(), static_cast<int>(std::clamp<long>(wait, 0, 1000))) : 0;
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
-      if (event.data.fd == wake.get()) {
+      if (event.data.fd == wake.value()) {
         std::uint64_t drained = 0;
-        static_cast<void>(::read(wake.get(), &drained, sizeof drained));
+        static_cast<void>(::read(wake.value(), &drained, sizeof drained));
       } else {
         session.onEvents(event.events);
       }
@@ -169,8 +153,9 @@ Client::Client(ClientSettings settings, std::vector<Script> scripts, std::option
     : state_(std::make_unique<State>(std::move(settings), std::move(scripts), metrics)) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = state_->wake.get();
-  TG_ASSERT(epoll_ctl(state_->epoll.get(), EPOLL_CTL_ADD, state_->wake.get(), &event) == 0);
+  event.data.fd = state_->wake.value();
+  TG_ASSERT(state_->epoll.isOpen() && state_->wake.isOpen());
+  TG_ASSERT(epoll_ctl(state_->epoll.value(), EPOLL_CTL_ADD, state_->wake.value(), &event) == 0);
   state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop_token) { state->loop(stop_token); });
 }
 
@@ -213,21 +198,22 @@ void Client::run(const Script& script, std::vector<std::string> keys, std::vecto
   state_->enqueue(std::move(one));
 }
 
-base::Result<Reply> Client::wait(std::vector<std::string> words) {
-  TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
-  auto promise =
-      std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, which may still run when this function returns
+// Begins a command with a completion, and blocks until that was called.
+base::Result<Reply> Client::State::await(const std::function<void(Done)>& begin) const {
+  TG_ASSERT(std::this_thread::get_id() != thread.get_id());
+  // Shared with the completion, which may still run when this function returns.
+  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();
   auto future = promise->get_future();
-  command(std::move(words), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
+  begin([promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
   return future.get();
 }
 
+base::Result<Reply> Client::wait(std::vector<std::string> words) {
+  return state_->await([&](Done done) { command(std::move(words), std::move(done)); });
+}
+
 base::Result<Reply> Client::waitRun(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments) {
-  TG_ASSERT(std::this_thread::get_id() != state_->thread.get_id());
-  auto promise = std::make_shared<std::promise<base::Result<Reply>>>();  // shared with the completion, as above
-  auto future = promise->get_future();
-  run(script, std::move(keys), std::move(arguments), [promise](base::Result<Reply> result) { promise->set_value(std::move(result)); });
-  return future.get();
+  return state_->await([&](Done done) { run(script, std::move(keys), std::move(arguments), std::move(done)); });
 }
 
 }  // namespace tollgate::redis

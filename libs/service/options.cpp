@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "libs/base/text.hpp"
+
 namespace tollgate::service {
 
 base::Result<Options> parseOptions(const std::vector<std::string_view>& arguments) {
@@ -33,13 +35,7 @@ std::string helpText(std::string_view service, std::string_view summary, const s
                      "  --check-config   check the configuration and exit: 0 good, 2 wrong\n"
                      "  --help, --version\n\n"
                      "Settings (in the environment TOLLGATE_" +
-                     [&] {
-                       std::string upper(service);
-                       std::transform(upper.begin(), upper.end(), upper.begin(),
-                                      [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-                       return upper;
-                     }() +
-                     "_<NAME> or TOLLGATE_<NAME>, in capitals):\n";
+                     base::upper(service) + "_<NAME> or TOLLGATE_<NAME>, in capitals):\n";
   std::size_t width = 0;
   for (const auto& setting : settings) {
     width = std::max(width, setting.name.size());

@@ -1,7 +1,6 @@
 #include "libs/sql/connection.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 
 #include <cppconn/datatype.h>
@@ -11,6 +10,7 @@
 #include <cppconn/statement.h>
 
 #include "libs/base/assert.hpp"
+#include "libs/base/text.hpp"
 #include "libs/sql/errors.hpp"
 
 namespace tollgate::sql {
@@ -60,15 +60,6 @@ CellKind kindOf(::sql::ResultSetMetaData& about, unsigned column) {
   }
 }
 
-Value unsignedValue(std::string text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size()) {
-    return number;
-  }
-  return text;
-}
-
 // Reads the rows of one result; the kinds of its columns are looked up once.
 class RowReader {
  public:
@@ -99,7 +90,8 @@ class RowReader {
     }
     std::string text = result_.getString(column).asStdString();
     if (kind == CellKind::kUnsigned) {
-      return unsignedValue(std::move(text));
+      const auto number = base::parseInteger(text);
+      return number ? Value(*number) : Value(std::move(text));
     }
     constexpr std::size_t kWithoutFraction = 19;
     if (kind == CellKind::kDateTime && text.size() == kWithoutFraction) {
@@ -246,26 +238,20 @@ void Connection::forget(std::string_view sql) {
 
 base::Result<Rows> Connection::query(std::string_view sql, const std::vector<Value>& parameters) {
   Rows rows;
-  const auto collect = [&rows](::sql::ResultSet& result) {
-    const RowReader reader(result);
-    while (result.next()) {
+  if (parameters.empty()) {
+    TG_TRY(each(sql, parameters, [&rows](const Row& row) { rows.push_back(row); }));
+    return rows;
+  }
+  const auto done = withPrepared<int>(sql, [&](::sql::PreparedStatement& statement) {
+    bindAll(statement, parameters);
+    const std::unique_ptr<::sql::ResultSet> result(statement.executeQuery());
+    const RowReader reader(*result);
+    while (result->next()) {
       rows.push_back(reader.read());
     }
     return 0;
-  };
-  const auto done = parameters.empty() ? guarded<int>([&] {
-    const std::unique_ptr<::sql::Statement> statement(connection_->createStatement());
-    const std::unique_ptr<::sql::ResultSet> result(statement->executeQuery(std::string(sql)));
-    return collect(*result);
-  })
-                                       : withPrepared<int>(sql, [&](::sql::PreparedStatement& statement) {
-                                           bindAll(statement, parameters);
-                                           const std::unique_ptr<::sql::ResultSet> result(statement.executeQuery());
-                                           return collect(*result);
-                                         });
-  if (!done) {
-    return tl::unexpected(done.error());
-  }
+  });
+  TG_TRY(done);
   return rows;
 }
 
@@ -286,9 +272,7 @@ base::Result<void> Connection::each(std::string_view sql, const std::vector<Valu
     }
     return 0;
   });
-  if (!done) {
-    return tl::unexpected(done.error());
-  }
+  TG_TRY(done);
   return {};
 }
 
@@ -307,12 +291,7 @@ base::Result<std::uint64_t> Connection::execute(std::string_view sql, const std:
 
 base::Result<std::uint64_t> Connection::insertChunk(std::string_view head, const std::vector<std::vector<Value>>& rows, std::size_t first,
                                                     std::size_t count, std::string_view tail) {
-  const std::size_t columns = rows[first].size();
-  std::string one_row = "(";
-  for (std::size_t i = 0; i < columns; ++i) {
-    one_row += i == 0 ? "?" : ",?";
-  }
-  one_row += ")";
+  const std::string one_row = "(" + marks(rows[first].size()) + ")";
   std::string sql = "INSERT INTO ";
   sql.append(head).append(" VALUES ");
   sql.reserve(sql.size() + count * (one_row.size() + 1) + tail.size() + 1);

@@ -154,18 +154,25 @@ void pauseBeforeRetry(int tried) {
 
 }  // namespace
 
-base::Result<void> Pool::runTransaction(const std::function<base::Result<void>(Session&)>& work) {
+base::Result<Pool::Lease> Pool::begin(std::string_view statement) {
   for (int tried = 1;; ++tried) {
     TG_TRY_ASSIGN(lease, borrow());
-    auto& connection = static_cast<Connection&>(*lease);
-    if (auto begun = connection.execute("START TRANSACTION", {}); !begun) {
-      if (connection.isBroken() && tried < kTransactionTries) {
-        continue;  // nothing has been done yet, so another connection can be tried
-      }
-      return tl::unexpected(std::move(begun.error()));
+    const auto begun = lease->execute(statement, {});
+    if (begun) {
+      return lease;
     }
+    // While nothing has been done yet, another connection can be tried.
+    if (!static_cast<Connection&>(*lease).isBroken() || tried == kTransactionTries) {
+      return tl::unexpected(begun.error());
+    }
+  }
+}
+
+base::Result<void> Pool::runTransaction(const Work& work) {
+  for (int tried = 1;; ++tried) {
+    TG_TRY_ASSIGN(lease, begin("START TRANSACTION"));
     bool again = false;
-    auto outcome = tryOnce(connection, work, again);
+    auto outcome = tryOnce(static_cast<Connection&>(*lease), work, again);
     if (outcome || !again || tried >= kTransactionTries) {
       return outcome;
     }
@@ -173,19 +180,10 @@ base::Result<void> Pool::runTransaction(const std::function<base::Result<void>(S
   }
 }
 
-base::Result<void> Pool::runSnapshot(const std::function<base::Result<void>(Session&)>& work) {
-  for (int tried = 1;; ++tried) {
-    TG_TRY_ASSIGN(lease, borrow());
-    auto& connection = static_cast<Connection&>(*lease);
-    if (auto begun = connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", {}); !begun) {
-      if (connection.isBroken() && tried < kTransactionTries) {
-        continue;
-      }
-      return tl::unexpected(std::move(begun.error()));
-    }
-    const OpenTransaction transaction(connection);
-    return work(connection);
-  }
+base::Result<void> Pool::runSnapshot(const Work& work) {
+  TG_TRY_ASSIGN(lease, begin("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
+  const OpenTransaction transaction(*lease);
+  return work(*lease);
 }
 
 base::Result<void> Pool::ping() {

@@ -81,6 +81,16 @@ class Session {
   [[nodiscard]] virtual base::Result<std::int64_t> lastInsertId() = 0;
 };
 
+// "?,?,?": the placeholders of a list or of a row.
+[[nodiscard]] std::string marks(std::size_t count);
+
+// MySQL plans a very long list badly and a statement has a largest size, so longer lists are asked for in pieces of this length.
+inline constexpr std::size_t kListMax = 500;
+
+// Calls `take` for each row of `select` IN (the values). `select` e.g. "SELECT id, name FROM trunks WHERE id". Errors: those of Session.
+[[nodiscard]] base::Result<void> eachIn(Session& session, std::string_view select, const std::vector<Value>& values,
+                                        const std::function<void(const Row&)>& take);
+
 // The metrics of a pool, registered under the name of its service: tollgate_<service>_mysql_*.
 struct PoolMetrics {
   PoolMetrics(telemetry::Metrics& metrics, std::string_view service);
@@ -108,29 +118,13 @@ class Pool {
   // that make a repeat harmless.
   template <class T>
   [[nodiscard]] base::Result<T> transaction(const std::function<base::Result<T>(Session&)>& work) {
-    base::Result<T> outcome = base::fail(base::ErrorCode::kInternal, "not run");
-    TG_TRY(runTransaction([&](Session& session) -> base::Result<void> {
-      outcome = work(session);
-      if (!outcome) {
-        return tl::unexpected(outcome.error());
-      }
-      return {};
-    }));
-    return outcome;
+    return collect<T>(&Pool::runTransaction, work);
   }
 
   // One consistent, read-only view of all tables (a REPEATABLE READ snapshot). Errors: as use().
   template <class T>
   [[nodiscard]] base::Result<T> snapshot(const std::function<base::Result<T>(Session&)>& work) {
-    base::Result<T> outcome = base::fail(base::ErrorCode::kInternal, "not run");
-    TG_TRY(runSnapshot([&](Session& session) -> base::Result<void> {
-      outcome = work(session);
-      if (!outcome) {
-        return tl::unexpected(outcome.error());
-      }
-      return {};
-    }));
-    return outcome;
+    return collect<T>(&Pool::runSnapshot, work);
   }
 
   // A round trip to the server. Errors: as use().
@@ -139,9 +133,26 @@ class Pool {
  private:
   struct State;
   using Lease = std::unique_ptr<Session, std::function<void(Session*)>>;
+  using Work = std::function<base::Result<void>(Session&)>;
   [[nodiscard]] base::Result<Lease> borrow();
-  [[nodiscard]] base::Result<void> runTransaction(const std::function<base::Result<void>(Session&)>& work);
-  [[nodiscard]] base::Result<void> runSnapshot(const std::function<base::Result<void>(Session&)>& work);
+  // A connection on which `statement` has begun a transaction.
+  [[nodiscard]] base::Result<Lease> begin(std::string_view statement);
+  [[nodiscard]] base::Result<void> runTransaction(const Work& work);
+  [[nodiscard]] base::Result<void> runSnapshot(const Work& work);
+  // What `work` returned when it ran last.
+  template <class T>
+  [[nodiscard]] base::Result<T> collect(base::Result<void> (Pool::*run)(const Work&),
+                                        const std::function<base::Result<T>(Session&)>& work) {
+    base::Result<T> outcome = base::fail(base::ErrorCode::kInternal, "not run");
+    TG_TRY((this->*run)([&](Session& session) -> base::Result<void> {
+      outcome = work(session);
+      if (!outcome) {
+        return tl::unexpected(outcome.error());
+      }
+      return {};
+    }));
+    return outcome;
+  }
   std::shared_ptr<State> state_;  // shared with the connections that are lent
 };
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
 #include "libs/base/assert.hpp"
 #include "libs/sql/sql.hpp"
@@ -8,15 +7,11 @@
 namespace tollgate::sql {
 
 Value fromTime(base::WallTime time) {
-  using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss clock(time - day);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d.%06d", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return std::string(text);
+  // 2026-11-21T10:20:30.123456Z without the Z and with a blank for the T.
+  std::string text = base::formatRfc3339(time);
+  text[10] = ' ';
+  text.pop_back();
+  return text;
 }
 
 namespace {
@@ -93,6 +88,25 @@ std::string fit(std::string_view text, std::size_t characters) {
     text.remove_prefix(length);
   }
   return fitted;
+}
+
+std::string marks(std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) {
+    text += i == 0 ? "?" : ",?";
+  }
+  return text;
+}
+
+base::Result<void> eachIn(Session& session, std::string_view select, const std::vector<Value>& values,
+                          const std::function<void(const Row&)>& take) {
+  for (auto first = values.begin(); first != values.end();) {
+    const auto last = first + std::min<std::ptrdiff_t>(kListMax, values.end() - first);
+    const std::vector<Value> piece(first, last);
+    TG_TRY(session.each(std::string(select) + " IN (" + marks(piece.size()) + ")", piece, take));
+    first = last;
+  }
+  return {};
 }
 
 const Value& Row::value(std::size_t column) const {
