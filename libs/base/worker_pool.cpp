@@ -30,16 +30,15 @@ WorkerPool::~WorkerPool() {
 }
 
 Result<void> WorkerPool::submit(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (is_stopping_) {
-      return fail(ErrorCode::kOverLimit, name_ + ": the pool is ending");
-    }
-    if (queue_.size() >= queue_max_) {
-      return fail(ErrorCode::kOverLimit, name_ + ": the queue is full");
-    }
-    queue_.push_back(std::move(task));
+  const std::lock_guard lock(mutex_);
+  if (is_stopping_) {
+    return fail(ErrorCode::kOverLimit, name_ + ": the pool is ending");
   }
+  if (queue_.size() >= queue_max_) {
+    return fail(ErrorCode::kOverLimit, name_ + ": the queue is full");
+  }
+  queue_.push_back(std::move(task));
+  // Under the lock: the task may be what its owner waits for before it destroys the pool, and then `changed_` must not be used any more.
   changed_.notify_one();
   return {};
 }

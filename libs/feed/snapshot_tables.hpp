@@ -3,7 +3,6 @@
 // Thread: current() from any thread, everything else on the feed's thread. Owns the snapshot in force and the one before it.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/base/published.hpp"
 #include "libs/feed/feed.hpp"
 #include "libs/telemetry/log.hpp"
 
@@ -55,7 +55,7 @@ class SnapshotTables : public Tables {
   // Passed in.
   Handler on_publish_;
   // Owned.
-  std::atomic<std::shared_ptr<const Snapshot>> current_;  // shared with the requests being answered from it
+  base::Published<Snapshot> current_;  // shared with the requests being answered from it
   // Kept until the next is published, so that freeing a large snapshot takes the feed's time and not a request's.
   std::shared_ptr<const Snapshot> previous_;
   std::size_t rows_refused_ = 0;

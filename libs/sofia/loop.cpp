@@ -158,7 +158,10 @@ void Loop::Impl::run(const Setup& setup, const Task& teardown, const std::functi
 // su_root_run() would not return between packets, and the end of a turn is what gathers requests; so the steps are taken here. The wheel
 // is not a Sofia timer (a thousand of those would be walked at every step): while it holds something, no wait is longer than a tick.
 void Loop::Impl::turn() {
-  const su_duration_t patience = wheel.armed() > 0 ? static_cast<su_duration_t>(options.tick.count()) : kIdleMilliseconds;
+  su_duration_t patience = wheel.armed() > 0 ? static_cast<su_duration_t>(options.tick.count()) : kIdleMilliseconds;
+  if (turn_end_within_) {
+    patience = std::min(patience, static_cast<su_duration_t>(std::chrono::ceil<std::chrono::milliseconds>(*turn_end_within_).count()));
+  }
   su_duration_t left = su_root_step(root, patience);
   const auto begin = clock.monotonic();
   for (int step = 1; step < kStepsPerTurn && left == 0; ++step) {
@@ -184,7 +187,8 @@ void Loop::Impl::handleTurn() {
     }
   });
   if (turn_end_handler) {
-    guarded("turn end", turn_end_handler);
+    turn_end_within_.reset();
+    guarded("turn end", [this] { turn_end_within_ = turn_end_handler(); });
   }
 }
 
@@ -204,7 +208,10 @@ base::Result<void> Loop::Impl::start(Setup setup, Task teardown) {
 void Loop::Impl::stop() {
   stopping.store(true, std::memory_order_release);
   inbox.wake();
-  if (thread.joinable() && thread.get_id() != std::this_thread::get_id()) {
+  if (owner.load() == std::this_thread::get_id()) {
+    return;  // it cannot join itself, nor look at `thread`, which start() may still be writing
+  }
+  if (thread.joinable()) {
     thread.join();
   }
 }
@@ -248,7 +255,7 @@ void Loop::setTimerHandler(std::function<void(Key)> handler) {
   impl_->timer_handler = std::move(handler);
 }
 
-void Loop::setTurnEndHandler(Task handler) {
+void Loop::setTurnEndHandler(TurnEnd handler) {
   impl_->turn_end_handler = std::move(handler);
 }
 

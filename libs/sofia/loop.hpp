@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "libs/base/clock.hpp"
 #include "libs/base/result.hpp"
@@ -36,6 +37,8 @@ class Loop {
  public:
   using Task = std::function<void()>;
   using Setup = std::function<base::Result<void>()>;
+  // Returns in how long it wants to be called again at the latest; nothing when any time will do.
+  using TurnEnd = std::function<std::optional<std::chrono::steady_clock::duration>()>;
 
   // Requires: `clock` outlives the loop.
   explicit Loop(const base::Clock& clock, LoopOptions options = {});
@@ -61,8 +64,8 @@ class Loop {
   bool cancel(TimerHandle handle);  // false, and counted, when it has fired or was cancelled before
   void setTimerHandler(std::function<void(Key)> handler);
   // Called at the end of every turn, after packets, tasks and timers were handled: here requests that fell due together leave together.
-  // Neither handler may replace itself.
-  void setTurnEndHandler(Task handler);
+  // What it returns bounds the wait of the next turn, to the millisecond, however coarse the tick is. Neither handler may replace itself.
+  void setTurnEndHandler(TurnEnd handler);
 
   // The clock's monotonic time.
   [[nodiscard]] base::MonotonicTime now() const;

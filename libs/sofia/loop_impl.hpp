@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -58,7 +59,7 @@ class Loop::Impl {
   Inbox inbox;
   TimerWheel wheel;
   std::function<void(Key)> timer_handler;
-  Task turn_end_handler;
+  TurnEnd turn_end_handler;
   su_root_t* root = nullptr;
   std::thread thread;
 
@@ -76,6 +77,7 @@ class Loop::Impl {
 
   int wait_index_ = -1;
   std::vector<Task> batch_;
+  std::optional<std::chrono::steady_clock::duration> turn_end_within_;  // what turn_end_handler returned last
 };
 
 }  // namespace tollgate::sofia

@@ -56,7 +56,7 @@ TEST_F(SpoolTest, GivesTheDiskBackWhenABacklogIsStored) {
   }
   ASSERT_TRUE(waitUntil([&] { return fileBytes() >= kBacklogBytes / 2; }));
   bus_.be(FakeBus::Mood::kStore);
-  ASSERT_TRUE(spool->waitUntilStored(20s));
+  ASSERT_TRUE(spool->waitUntilStored(60s));
   ASSERT_TRUE(waitUntil([&] { return spool->stats().disk_bytes == 0; }));
   EXPECT_TRUE(waitUntil([&] { return fileBytes() < kBacklogBytes / 4; })) << fileBytes();
 }

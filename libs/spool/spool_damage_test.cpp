@@ -1,13 +1,15 @@
 // What the spool does when its process is killed, when its disk is full, and when its file is damaged.
+#include <algorithm>
 #include <csignal>
 #include <set>
+#include <sstream>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "libs/spool/killed_program.hpp"
 #include "libs/spool/record_spool.hpp"
 #include "libs/spool/test_support.hpp"
+#include "libs/testkit/child.hpp"
 #include "libs/testkit/wait.hpp"
 
 namespace tollgate::spool {
@@ -19,75 +21,39 @@ using testkit::waitUntil;
 
 constexpr std::size_t kDatabaseHeaderBytes = 100;
 
-// Large, so that the longer runs copy their log into the file several times.
-constexpr std::size_t kKilledRecordBytes = 20'000;
-
-// The body of a process that is killed: its bus says which records it was given, and acknowledges every second one.
-[[noreturn]] void spoolUntilKilled(const SpoolSettings& settings, int run, int report) {
-  auto spool = RecordSpool::open(
-      settings,
-      [report](std::string_view, std::string_view id, std::string_view, auto done) {
-        const std::string line = std::string(id) + "\n";
-        if (::write(report, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-          ::_exit(1);
-        }
-        if (id.back() == '+') {
-          done(1);
-        }
-      },
-      [](std::string_view) {});
-  for (int i = 0; spool; ++i) {
-    const std::string id = std::to_string(run) + "." + std::to_string(i) + (i % 2 == 0 ? "+" : "-");
-    while (!(*spool)->append(kSubject, id, std::string(kKilledRecordBytes, 'x'))) {
-      ::usleep(300);  // on a slow disk the queue is full
-    }
-    ::usleep(300);  // the pace of calls: transactions of a few records, and acknowledgements between them
+// The ids that a killed_program has written to its output: those of the records it gave to its bus.
+std::vector<std::string> idsIn(const std::string& output) {
+  std::vector<std::string> ids;
+  std::istringstream lines(testkit::readFile(output));
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {  // a last line without end is half an id
+    ids.push_back(std::move(line));
   }
-  ::_exit(1);
+  return ids;
 }
 
-// Starts such a process on the folder, kills it after it has published `count` records of its own, and returns what it published.
-std::set<std::string> runAndKill(const SpoolSettings& settings, int run, int count) {
-  int ends[2];
-  EXPECT_EQ(::pipe(ends), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::close(ends[0]);
-    spoolUntilKilled(settings, run, ends[1]);
-  }
-  ::close(ends[1]);
-  std::set<std::string> published;
-  std::string line;
-  int own = 0;
-  char letter = 0;
-  while (::read(ends[0], &letter, 1) == 1) {
-    if (letter != '\n') {
-      line += letter;
-      continue;
-    }
-    own += line.starts_with(std::to_string(run) + ".") ? 1 : 0;
-    published.insert(std::exchange(line, {}));
-    if (own == count) {
-      ::kill(child, SIGKILL);  // and read on what it wrote until then
-    }
-  }
-  ::close(ends[0]);
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status)) << "the process ended by itself";
-  return published;
+// Starts killed_program on the folder, kills it after it has published `count` records of its own, and returns what it published.
+std::set<std::string> runAndKill(const std::string& folder, int run, int count) {
+  const std::string output = folder + "." + std::to_string(run);
+  testkit::Child::Options options;
+  options.command = {TOLLGATE_KILLED_PROGRAM, folder, std::to_string(run)};
+  options.output_file = output;
+  auto child = testkit::Child::start(options);
+  EXPECT_TRUE(child.has_value());
+  const auto isOwn = [prefix = std::to_string(run) + "."](const std::string& id) { return id.starts_with(prefix); };
+  EXPECT_TRUE(waitUntil([&] { return std::ranges::count_if(idsIn(output), isOwn) >= count; })) << testkit::fileTail(output);
+  (*child)->signal(SIGKILL);
+  EXPECT_EQ((*child)->waitExit(10s), 128 + SIGKILL) << "the process ended by itself";
+  const auto ids = idsIn(output);
+  return {ids.begin(), ids.end()};
 }
 
 // REQUIREMENTS 12.3, at whatever moment between writing, publishing, acknowledging and removing the kill comes.
 TEST_F(SpoolDamageTest, LosesNothingWhenKilledAtAnyMoment) {
-  auto with = settings();
-  with.in_flight_max = 100'000;  // those that are never acknowledged are many
-  with.linger = 1ms;
+  const auto with = killedSettings(directory_.file("spool"));
   constexpr int kRuns = 15;
   std::set<std::string> unacknowledged;
-  with.memory_bytes_max = 10'000'000;  // and some are read back from disk
   for (int run = 0; run < kRuns; ++run) {
-    const auto published = runAndKill(with, run, 20 + 61 * run % 400);
+    const auto published = runAndKill(with.directory, run, 20 + 61 * run % 400);
     for (const std::string& id : unacknowledged) {
       EXPECT_EQ(published.count(id), 1U) << id << " was left by an earlier run and not published by run " << run;
     }

@@ -26,7 +26,7 @@ void AuthService::onPublish(const Snapshot& snapshot) {
   if (last != nullptr && last->version() == snapshot.networks->version) {
     return;
   }
-  networks_reply_ = std::make_shared<const v1::ListNetworksReply>(toReply(*snapshot.networks));
+  (void)networks_reply_.exchange(std::make_shared<const v1::ListNetworksReply>(toReply(*snapshot.networks)));
   if (snapshot.networks->widened) {
     telemetry::warn("the list of networks was too long, so adjacent networks were joined",
                     {{"networks", static_cast<std::int64_t>(snapshot.networks->networks.size())}});

@@ -2,9 +2,9 @@
 // Thread: as feed::SnapshotService.
 #pragma once
 
-#include <atomic>
 #include <memory>
 
+#include "libs/base/published.hpp"
 #include "libs/bus/rpc.hpp"
 #include "libs/feed/snapshot_service.hpp"
 #include "services/auth/metrics.hpp"
@@ -33,7 +33,7 @@ class AuthService final : public feed::SnapshotService<Tables> {
   std::unique_ptr<Metrics> metrics_;
   // The answer to list_networks, made on the feed's thread because it may be megabytes. Shared with the requests being answered. Set before
   // the first snapshot is in force.
-  std::atomic<std::shared_ptr<const v1::ListNetworksReply>> networks_reply_;
+  base::Published<v1::ListNetworksReply> networks_reply_;
 };
 
 }  // namespace tollgate::auth

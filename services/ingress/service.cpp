@@ -24,7 +24,6 @@ constexpr std::chrono::milliseconds kShutdownLimit{2000};
 constexpr std::chrono::milliseconds kStoreLimit{1000};
 // Role of the housekeeping timer; calls use roles below.
 constexpr sofia::Key kHousekeepingKey = PackedKey::pack({0, 1}, 255);
-constexpr sofia::Key kFlushKey = PackedKey::pack({0, 2}, 255);  // questions to other services that were held back are due
 
 sofia::AgentOptions agentOptions(const Settings& settings, const std::string& hop_marker) {
   sofia::AgentOptions options;
@@ -73,7 +72,6 @@ struct IngressService::Parts {
   std::unique_ptr<Decisions> decisions;
   std::unique_ptr<sofia::Agent> agent;
   base::MonotonicTime next_summary;
-  bool flush_armed = false;
   // Beside the loop.
   std::unique_ptr<NetworkWatch> watch;
   std::unique_ptr<Control> control;
@@ -159,18 +157,13 @@ base::Result<void> IngressService::setUpLoop() {
   parts.loop.setTimerHandler([this, &parts](sofia::Key key) {
     if (key == kHousekeepingKey) {
       everySecond();
-    } else if (key == kFlushKey) {
-      parts.flush_armed = false;  // the end of this turn flushes
     } else {
       parts.calls->onTimer(key);
     }
   });
   parts.loop.setTurnEndHandler([&parts] {
-    if (const auto held = parts.decisions->flush(); held && !parts.flush_armed) {
-      (void)parts.loop.arm(std::chrono::ceil<std::chrono::milliseconds>(*held), kFlushKey);
-      parts.flush_armed = true;
-    }
     parts.live_calls = parts.calls->table().size();
+    return parts.decisions->flush();
   });
   (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);
   return {};

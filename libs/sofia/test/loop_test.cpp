@@ -86,11 +86,12 @@ TEST_F(LoopTest, FiresTimersWithinATickAndCallsTheEndOfTheTurnAfterThem) {
       fired_at = clock.monotonic();
       order.emplace_back("timer");
     });
-    loop->setTurnEndHandler([&] {
+    loop->setTurnEndHandler([&]() -> std::optional<std::chrono::steady_clock::duration> {
       if (fired_key != kNoKey && order.size() == 1) {
         order.emplace_back("turn end");
         done.set_value();
       }
+      return std::nullopt;
     });
     armed_at = clock.monotonic();
     const TimerHandle cancelled = loop->arm(5ms, 1);
@@ -104,6 +105,27 @@ TEST_F(LoopTest, FiresTimersWithinATickAndCallsTheEndOfTheTurnAfterThem) {
   EXPECT_GE(fired_at - armed_at, 50ms);
   EXPECT_EQ(order.size(), 2U);
   EXPECT_EQ(loop->stats().timers_stale, 1U);
+}
+
+// With a tick and a timer of an hour nothing else would end the wait.
+TEST_F(LoopTest, CallsTheEndOfTheTurnAgainAsSoonAsItWants) {
+  start({.inbox_max = 3, .tick = 1h});
+  std::promise<void> done;
+  int calls = 0;
+  ASSERT_TRUE(loop->post([&] {
+    (void)loop->arm(1h, 1);
+    loop->setTurnEndHandler([&]() -> std::optional<std::chrono::steady_clock::duration> {
+      if (++calls < 3) {
+        return 300us;
+      }
+      if (calls == 3) {
+        done.set_value();
+      }
+      return std::nullopt;
+    });
+  }));
+  EXPECT_EQ(done.get_future().wait_for(kLimit), std::future_status::ready);
+  loop->stop();  // before what the handler uses is gone
 }
 
 TEST_F(LoopTest, ReturnsTheErrorOfItsSetup) {
