@@ -104,7 +104,7 @@ TEST(SourceConflict, AgreesWithTheNaiveComparisonOnRandomTrunks) {
     for (std::int64_t trunk = 1; trunk <= 6; ++trunk) {
       existing.push_back(randomSource(trunk));
     }
-    const std::vector<AuthorisedSource> candidate = {randomSource(99), randomClaim(99), randomClaim(99)};
+    const std::vector<AuthorisedSource> candidate = {randomSource(99), randomSource(99), randomSource(99)};
     bool expected = false;
     for (const auto& left : existing) {
       for (const auto& right : candidate) {
