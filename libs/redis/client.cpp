@@ -37,7 +37,7 @@ ClientMetrics::ClientMetrics(telemetry::Metrics& metrics, std::string_view servi
     : connects(metrics.counter("tollgate_" + std::string(service) + "_redis_connects_total", "connections made to Redis")),
       timeouts(metrics.counter("tollgate_" + std::string(service) + "_redis_timeouts_total", "Redis commands without a reply in time")),
       refused(metrics.counter("tollgate_" + std::string(service) + "_redis_refused_total",
-                              "Redis commands refused because of no connection or too many pending")) {}
+                              "Redis commands refused because the client was not connected or too many were pending")) {}
 
 struct Client::State {
   // Passed in.

@@ -62,7 +62,7 @@ struct ClientMetrics {
 
 class Client {
  public:
-  // Starts the thread, which connects and keeps trying while the server is away. `scripts` are loaded on every connect.
+  // Starts the thread, which connects and tries again until it succeeds. `scripts` are loaded on every connect.
   explicit Client(ClientSettings settings, std::vector<Script> scripts = {}, std::optional<ClientMetrics> metrics = std::nullopt);
   // Completes all pending commands with kUnavailable.
   ~Client();

@@ -105,8 +105,8 @@ TEST_F(RedisTest, RunsScriptsAndSurvivesTheirLoss) {
   EXPECT_EQ(client_.waitRun(unlisted, {}, {"there"})->text, "there");
 }
 
-// REQUIREMENTS 12.2: recovery needs no hand; scripts are there again.
-TEST_F(RedisTest, FailsAtOnceWhileTheServerIsAwayAndLoadsScriptsWhenItIsBack) {
+// REQUIREMENTS 12.2: recovery needs no operator, and the scripts are loaded again.
+TEST_F(RedisTest, FailsImmediatelyWhileTheServerIsDownAndLoadsScriptsWhenItIsBack) {
   ASSERT_TRUE(client_.waitRun(addScript(), {"x"}, {"1"}));
   server_.kill();
   ASSERT_TRUE(waitUntil([&] { return !client_.isConnected(); }));
@@ -118,7 +118,7 @@ TEST_F(RedisTest, FailsAtOnceWhileTheServerIsAwayAndLoadsScriptsWhenItIsBack) {
   EXPECT_GE(metrics_.connects.value(), 2);
 }
 
-// A hung server says nothing: every command has its own deadline, and the connection is made anew.
+// A hung server does not answer: every command fails at its own deadline, and the client opens a new connection.
 TEST_F(RedisTest, TimesOutOnAHungServerAndRecovers) {
   server_.pause();
   const auto start = std::chrono::steady_clock::now();
@@ -198,7 +198,7 @@ TEST(RedisClient, ConnectsWithUserAndDatabaseAndKeepsTryingWhenRefused) {
   EXPECT_TRUE(waitUntil([&] { return refused.isConnected(); }));
 }
 
-TEST(RedisClient, CompletesWhatIsPendingWhenItGoes) {
+TEST(RedisClient, CompletesWhatIsPendingWhenItIsDestroyed) {
   testkit::RedisServer server;
   auto settings = settingsFor(server);
   settings.command_timeout = 30s;
@@ -216,7 +216,7 @@ TEST(RedisClient, CompletesWhatIsPendingWhenItGoes) {
   EXPECT_EQ(unavailable, 5);
 }
 
-TEST(RedisClient, ComesUpWhenTheServerDoes) {
+TEST(RedisClient, ConnectsWhenTheServerStarts) {
   testkit::RedisServer server;
   server.stop();
   Client client(settingsFor(server), {});

@@ -134,7 +134,7 @@ base::Result<void> Agent::ack(Leg& leg, ClientTransaction invite, const Body& bo
   const std::string cseq = std::to_string(invite.state_->cseq) + " ACK";
   TG_TRY_ASSIGN(route, core_->dialogRoute(state));
   const std::string lines = core_->nameLine("User-Agent");
-  // Given the branch, nta does not search for the INVITE, and so cannot abort when it finds none (libs/sofia/TRAPS.md 1.5).
+  // With the branch given, nta does not search for the INVITE. It would abort when it finds none (libs/sofia/TRAPS.md 1.5).
   nta_outgoing_t* ack = nta_outgoing_tcreate(
       state.leg, nullptr, nullptr, reinterpret_cast<const url_string_t*>(route.c_str()), SIP_METHOD_ACK, nullptr,
       SIPTAG_CSEQ_STR(cseq.c_str()), NTATAG_ACK_BRANCH(nta_outgoing_branch(orq)), TPTAG_IDENT(core_->ident(state.listener).c_str()),

@@ -27,7 +27,7 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// Written by the stack or by the Agent. A second one would confuse the other side, or show it what we hide.
+// The stack or the Agent writes these headers. A second one would confuse the other side, or show it what we hide.
 bool isOurs(std::string_view name) {
   constexpr std::array kNames = {"via",
                                  "v",

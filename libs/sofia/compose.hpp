@@ -1,5 +1,5 @@
-// Text of what we send, checked so that nothing a caller or an operator wrote can break out of its place. Private to libs/sofia; pure
-// functions, any thread.
+// Makes the texts that we send, and checks them: what a caller or an operator wrote must not end its field and begin another. Private to
+// libs/sofia; pure functions, any thread.
 #pragma once
 
 #include <string>

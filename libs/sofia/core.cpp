@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kListenersMax = 8;
 
-// Every callback runs under this: an exception must not unwind through Sofia's C frames, and one bad message must not end the process.
+// Every callback runs inside this function: an exception must not unwind through Sofia's C frames, and one message must not end the
+// process.
 template <class Function>
 void guarded(const char* where, const Function& function) noexcept {
   try {
@@ -132,8 +133,8 @@ base::Result<std::string> AgentCore::dialogRoute(const LegState& leg) const {
   if (auto uri = route(hop, leg.listener)) {
     return uri;
   }
-  // A Contact with a name, or of another address family: nta would try to resolve it (libs/sofia/TRAPS.md 1.5). Where the dialog began is
-  // the best address known.
+  // The Contact holds a name or another address family, and nta would try to resolve it (libs/sofia/TRAPS.md 1.5). The best known address
+  // is the one where the dialog began.
   return route(leg.peer, leg.listener);
 }
 
@@ -198,11 +199,11 @@ void AgentCore::answerStateless(msg_t* message, base::Reason reason) {
   nta_msg_treply(agent, message, answer.sip_code, phrase.c_str(), SIPTAG_HEADER_STR(lines.c_str()), TAG_END());
 }
 
-// Everything up to `admit` is what an unknown source costs, so nothing is parsed or allocated before it.
+// Nothing is parsed or allocated before `admit`, because a message of an unknown source must cost no more than what comes before it.
 void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   const Method method = methodOf(sip->sip_request->rq_method);
   if (method == Method::kAck) {
-    nta_msg_discard(agent, message);  // of a stateless answer, or a stray
+    nta_msg_discard(agent, message);  // an ACK of a stateless answer, or of nothing we know
     return;
   }
   if (method == Method::kCancel) {
@@ -230,7 +231,7 @@ void AgentCore::receiveOutside(msg_t* message, sip_t* sip) {
   }
   const bool names_dialog = sip->sip_to->a_tag != nullptr && sip->sip_to->a_tag[0] != '\0';
   const bool is_new_call = method == Method::kInvite && !names_dialog;
-  // Before nta_incoming_create(), which takes the message over and may free it.
+  // Parsed before nta_incoming_create(), which takes the message over and may free it.
   InviteIn invite = is_new_call ? parseInvite(*sip, source, own) : InviteIn{};
   nta_incoming_t* irq = nta_incoming_create(agent, nullptr, message, sip, TAG_END());
   if (irq == nullptr) {
@@ -264,7 +265,7 @@ int AgentCore::onLegRequest(LegState* leg, nta_leg_t* /*nta_leg*/, nta_incoming_
     return 0;
   }
   AgentCore& core = leg->core;
-  const Key key = leg->key;  // the leg may go during the event
+  const Key key = leg->key;  // the leg may be destroyed during the event
   guarded("in-dialog request", [&] {
     msg_t* message = nta_incoming_getrequest(irq);
     const Source source = sourceOf(msg_addr(message), core.listenerOf(message));
@@ -290,7 +291,7 @@ int AgentCore::onAckOrCancel(ServerState* state, nta_incoming_t* /*irq*/, const 
     return 0;
   }
   SipEvents& events = state->core.events;
-  const Key key = state->key;  // the transaction may go during the event
+  const Key key = state->key;  // the transaction may be destroyed during the event
   guarded("ack or cancel", [&] {
     if (sip == nullptr) {
       events.onNoAck(key);
@@ -311,7 +312,7 @@ int AgentCore::onResponse(ClientState* state, nta_outgoing_t* orq, const sip_t* 
     ResponseIn response;
     if (sip != nullptr && sip->sip_status != nullptr) {
       response = parseResponse(*sip);
-    } else {  // nta tells some of its own ends by status alone
+    } else {  // nta reports some of its own time-outs by the status alone
       response.status = nta_outgoing_status(orq) >= 300 ? nta_outgoing_status(orq) : 408;
       response.origin = Origin::kTimeout;
     }

@@ -1,5 +1,5 @@
-// Inside of Agent: the nta agent, its listeners and the C callbacks. Private to libs/sofia; loop thread only. Owns the nta agent. What
-// handles point to lives here, so it outlives every handle.
+// The implementation of Agent: the nta agent, its listeners and the C callbacks. Private to libs/sofia; loop thread only. Owns the nta
+// agent. Handles point into this object, so it outlives every handle.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@
 
 namespace tollgate::sofia {
 
-// The state behind each handle of handles.hpp. nta gets a pointer to it, and keeps it exactly as long as the handle lives: the deleters
-// take it back. The owner of calls is named by `key`, never by a pointer, because it may no longer exist when the stack calls.
+// The state behind each handle of handles.hpp. nta holds a pointer to it exactly as long as the handle exists; the deleters end that. The
+// owner of calls is named by `key`, never by a pointer, because it may no longer exist when the stack calls.
 struct ServerState {
   AgentCore& core;
   nta_incoming_t* irq;

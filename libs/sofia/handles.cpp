@@ -28,7 +28,7 @@ std::string ownLines(const ServerState& state, const Reply& reply) {
 
 }  // namespace
 
-// Destroyed before a final reply, nta answers 500 for us.
+// When the transaction is destroyed before its final reply, nta answers 500.
 void ServerStateDeleter::operator()(ServerState* state) const noexcept {
   --state->core.counts.server_transactions;
   nta_incoming_destroy(state->irq);
@@ -47,7 +47,7 @@ void ClientStateDeleter::operator()(ClientState* state) const noexcept {
   --state->core.counts.client_transactions;
   if (state->orq != nullptr) {
     if (state->method == Method::kInvite && state->status < 200 && !state->is_cancelled) {
-      // nta would forget an INVITE that is only destroyed, and a late 2xx would get no ACK; a cancelled one nta carries to its end.
+      // nta would forget an INVITE that is only destroyed, and a late 2xx would get no ACK. It completes a cancelled INVITE.
       nta_outgoing_tcancel(state->orq, nullptr, nullptr, TAG_END());
     }
     nta_outgoing_destroy(state->orq);

@@ -27,8 +27,8 @@ struct ClientStateDeleter {
   void operator()(ClientState* state) const noexcept;
 };
 
-// A request that came in and its replies. When it is destroyed before a final reply, the other side gets 500. After a 2xx to INVITE keep it
-// until onAck or onNoAck; after any other final reply destroy it: the stack handles retransmissions, and the ACK of a failure, without it.
+// A received request and its replies. When it is destroyed before a final reply, the other side gets 500. Keep it after a 2xx to INVITE
+// until onAck or onNoAck. Destroy it after any other final reply: the stack handles retransmissions, and the ACK of a failure, without it.
 class ServerTransaction {
  public:
   ServerTransaction() = default;
@@ -36,8 +36,7 @@ class ServerTransaction {
   // Key of onCancel, onAck and onNoAck. Without one those events are not delivered. Requires: the handle is set.
   void setKey(Key key);
   // Sends a provisional or the final reply. Requires: the handle is set.
-  // Errors: kConflict after a final reply; kInvalid, kOverLimit for what could not be written safely; kUnavailable when it could not be
-  // sent.
+  // Errors: kConflict after a final reply; kInvalid, kOverLimit for what cannot be written safely; kUnavailable when it cannot be sent.
   base::Result<void> reply(const Reply& reply);
   void reset() { state_.reset(); }
 
@@ -66,9 +65,9 @@ class ClientTransaction {
  public:
   ClientTransaction() = default;
   explicit operator bool() const { return static_cast<bool>(state_); }
-  // CANCEL, sent immediately or when the first 1xx comes (RFC 3261 9.1). The final response (487, or a 2xx that crossed: then ack() it and
-  // send BYE) usually follows as onResponse but need not: have a timer, and drop the handle. Requires: the handle is set.
-  // Errors: kConflict after a final response or a second time.
+  // Sends CANCEL, immediately or when the first 1xx comes (RFC 3261 9.1). The final response usually follows as onResponse: 487, or a 2xx
+  // that crossed the CANCEL and needs ack() and BYE. It may never come, so arm a timer and then drop the handle. Requires: the handle is
+  // set. Errors: kConflict after a final response or a second time.
   base::Result<void> cancel();
   void reset() { state_.reset(); }
 

@@ -17,10 +17,10 @@
 namespace tollgate::sofia {
 namespace {
 
-// 41 s of 10 ms ticks: nearly every timer of a call lies within one round of the wheel, so a slot holds few that are not due yet.
+// 41 s of 10 ms ticks. Nearly every timer of a call is due within one round of the wheel, so a slot holds few timers of later rounds.
 constexpr std::size_t kWheelSlots = 4096;
-// A step of Sofia handles about one packet. A turn takes several, so that what they ask of the bus leaves as one message; but not more than
-// these, because tasks and timers wait meanwhile.
+// A step of Sofia handles about one packet. A turn takes several steps, so that their requests leave as one message of the bus. It takes at
+// most this many, because tasks and timers wait during the steps.
 constexpr int kStepsPerTurn = 16;
 // How long a turn waits for a packet when no timer is armed. A posted task wakes the loop, so this only bounds how late a stop could be
 // seen.
@@ -76,7 +76,7 @@ base::Result<void> Inbox::post(Loop::Task task) {
 
 void Inbox::wake() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);  // only fails when already readable
+  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);  // it fails only when the descriptor is readable already
 }
 
 std::uint64_t Inbox::refused() {
@@ -109,7 +109,7 @@ base::Result<void> Loop::Impl::open() {
   if (root == nullptr) {
     return base::fail(base::ErrorCode::kInternal, std::string("cannot create the SIP event loop: ") + std::strerror(errno));
   }
-  su_root_threading(root, 0);  // a thread of Sofia's own would call us from beside the loop
+  su_root_threading(root, 0);  // otherwise Sofia would call us on a thread of its own
   su_wait_t wait[1];
   su_wait_init(wait);
   if (su_wait_create(wait, inbox.fd(), SU_WAIT_IN) < 0 || (wait_index_ = su_root_register(root, wait, onWakeup, &inbox, 0)) < 0) {
@@ -155,8 +155,8 @@ void Loop::Impl::run(const Setup& setup, const Task& teardown, const std::functi
   owner.store(std::thread::id());
 }
 
-// su_root_run() would not return between packets, and the end of a turn is what gathers requests; so the steps are taken here. The wheel
-// is not a Sofia timer (a thousand of those would be walked at every step): while it holds something, no wait is longer than a tick.
+// su_root_run() would not return between packets, but requests are gathered until the end of a turn; so the steps are taken here. The wheel
+// is not a Sofia timer, because Sofia walks over all its timers at every step. While a timer is armed, no wait is longer than a tick.
 void Loop::Impl::turn() {
   su_duration_t patience = wheel.armed() > 0 ? static_cast<su_duration_t>(options.tick.count()) : kIdleMilliseconds;
   if (turn_end_within_) {

@@ -1,6 +1,6 @@
 // The thread that owns all calls: Sofia's event loop, a bounded inbox that any thread may post to, a timer wheel, and a hook at the end
-// of each turn. Everything of an Agent happens on this thread, so a call needs no lock; nothing that blocks may run on it. Owns the thread,
-// the tasks not yet run, and the timers.
+// of each turn. An Agent and its calls are used only on this thread, so a call needs no lock; nothing that blocks may run on it. Owns the
+// thread, the tasks not yet run, and the timers.
 // Any thread: post(), stop(), isLoopThread(), now(), clock(). Loop thread: arm(), cancel(), stats(), and the two handlers after start().
 #pragma once
 
@@ -28,8 +28,8 @@ struct LoopStats {
   std::uint64_t turns = 0;
   std::uint64_t tasks = 0;                // posted tasks that were run
   std::uint64_t tasks_refused = 0;        // the inbox was full
-  std::uint64_t timers_armed = 0;         // now
-  std::uint64_t timers_stale = 0;         // cancelled after they had fired or were cancelled before
+  std::uint64_t timers_armed = 0;         // armed now
+  std::uint64_t timers_stale = 0;         // cancel() of timers that had fired or were cancelled before
   std::uint64_t longest_turn_micros = 0;  // handlers only, waiting excluded; since the last stats() call
 };
 
@@ -61,10 +61,11 @@ class Loop {
 
   // Calls the timer handler once with `key`, never early, and at most one tick late unless a turn takes longer.
   [[nodiscard]] TimerHandle arm(std::chrono::milliseconds delay, Key key);
-  bool cancel(TimerHandle handle);  // false, and counted, when it has fired or was cancelled before
+  bool cancel(TimerHandle handle);  // false, and counted as stale, when it has fired or was cancelled before
   void setTimerHandler(std::function<void(Key)> handler);
-  // Called at the end of every turn, after packets, tasks and timers were handled: here requests that fell due together leave together.
-  // What it returns bounds the wait of the next turn, to the millisecond, however coarse the tick is. Neither handler may replace itself.
+  // Called at the end of every turn, after packets, tasks and timers were handled. Here the requests of one turn are sent as one message.
+  // What it returns bounds the wait of the next turn, to the millisecond, even when the tick is longer. Requires: neither handler sets a
+  // handler while it runs.
   void setTurnEndHandler(TurnEnd handler);
 
   // The clock's monotonic time.

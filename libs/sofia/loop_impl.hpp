@@ -1,5 +1,5 @@
-// Inside of Loop, for Agent. Private to libs/sofia. Inbox: any thread where it says so; Loop::Impl: the loop thread, but start() and
-// stop().
+// The implementation of Loop, which Agent uses too. Private to libs/sofia. Inbox: any thread where it says so. Loop::Impl: the loop thread,
+// except start() and stop().
 #pragma once
 
 #include <atomic>

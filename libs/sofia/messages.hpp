@@ -1,5 +1,5 @@
-// SIP messages as plain values: what the owner of calls reads of those that came in, and what it wants sent. No Sofia types. All text is
-// copied, so a value may outlive its message; a field without a reader would cost every call a copy, so there is none. Any thread.
+// SIP messages as plain values without Sofia types: what the owner of calls reads of received messages, and what it sends. All text is
+// copied, so a value may outlive its message. There is no field without a reader, because its copy would cost every call. Any thread.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace tollgate::sofia {
 
-// The methods that somebody treats differently; all others are kOther.
+// The methods that are treated differently; all others are kOther.
 enum class Method : std::uint8_t { kOther, kInvite, kAck, kCancel, kBye, kOptions, kInfo, kUpdate, kRefer };
 
 struct HostPort {
@@ -18,7 +18,7 @@ struct HostPort {
   std::uint16_t port = 5060;
 };
 
-// Where a packet came from, as the socket says (the Via may say anything).
+// Where a packet came from, according to the socket (the Via may say anything).
 struct Source {
   std::array<std::uint8_t, 16> address{};  // IPv4 in the first 4 bytes
   bool is_ipv6 = false;
@@ -46,7 +46,7 @@ struct InviteIn {
   std::string call_id{};
   std::string scheme{};       // of the Request-URI: sip, sips, tel ...
   std::string called_user{};  // of the Request-URI, unescaped, without password; for tel the number
-  std::string caller_user{};  // of From, likewise
+  std::string caller_user{};  // of From, in the same form
   int max_forwards = -1;      // -1 = absent
   // Hops of ours that this request has already passed: Via entries beyond the first with an address of our listeners, and our hop marker.
   // Above 0 it loops (REQUIREMENTS 4.5).
@@ -69,7 +69,7 @@ struct ResponseIn {
   Body body{};
 };
 
-// A reply to a request that came in. The Agent adds Contact (101-299 to INVITE, UPDATE), Allow (2xx to INVITE, UPDATE, OPTIONS; 405),
+// A reply to a received request. The Agent adds Contact (101-299 to INVITE, UPDATE), Allow (2xx to INVITE, UPDATE, OPTIONS; 405),
 // Server and the tag.
 struct Reply {
   int status = 0;

@@ -14,7 +14,7 @@
 namespace tollgate::sofia {
 namespace {
 
-// Bounds on what one message can make us walk over; a message within its 64 kB may hold thousands.
+// Bounds the work that one message can cause: a message of 64 kB may hold thousands of these.
 constexpr std::size_t kViasMax = 70;
 constexpr std::size_t kTagsMax = 32;
 
@@ -67,7 +67,7 @@ std::vector<std::string> tagsOf(const msg_list_t* list) {
   return tags;
 }
 
-// The first Via is the sender's own; those after it name the hops before.
+// The first Via is the sender's own; the following ones name the hops before it.
 int ownHops(const sip_t& sip, const OwnHops& own) {
   int hops = 0;
   std::size_t seen = 0;
@@ -123,7 +123,7 @@ Source sourceOf(const su_sockaddr_t* address, std::size_t listener) noexcept {
   }
   source.port = ntohs(address->su_port);
   if (address->su_family == AF_INET6) {
-    // A socket of both families shows IPv4 peers as ::ffff:a.b.c.d; the authorised networks are written without.
+    // A socket of both families shows IPv4 peers as ::ffff:a.b.c.d; the authorised networks are written as a.b.c.d.
     constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const std::uint8_t* bytes = address->su_sin6.sin6_addr.s6_addr;
     if (std::equal(kMapped.begin(), kMapped.end(), bytes)) {

@@ -1,6 +1,5 @@
-// From Sofia's parsed messages to our plain values. Private to libs/sofia; pure functions, loop thread (they read Sofia's memory). What
-// they return owns its text. Nothing here fails: a field that is absent or unreadable is empty, and the owner of calls decides what that
-// means.
+// Converts Sofia's parsed messages to our plain values. Private to libs/sofia; pure functions, loop thread (they read Sofia's memory). The
+// values own their text. Nothing here fails: a field that is absent or unreadable is empty, and the owner of calls decides what that means.
 #pragma once
 
 #include <string>

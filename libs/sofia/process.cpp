@@ -23,7 +23,7 @@ extern "C" void (*_su_time)(su_time_t*);
 extern "C" {
 
 // nta yields from inside its timer after every fifth retransmission; packets handled there reset the clock the timer is using, and server
-// transactions of live calls expire early (libs/sofia/TRAPS.md 1.3). It also makes callbacks re-entrant. So it does nothing here.
+// transactions of live calls expire early (libs/sofia/TRAPS.md 1.3). It also makes callbacks re-entrant. So this function does nothing.
 __attribute__((used, visibility("default"))) int su_root_yield(su_root_t* /*root*/) {
   return 0;
 }
@@ -35,8 +35,8 @@ __attribute__((used, visibility("default"))) sres_resolver_s* sres_resolver_crea
   return nullptr;
 }
 
-// The tport layer answers STUN from anybody on the SIP port, and prints a line to stderr for each packet. Nobody needs that, so
-// it does nothing here (libs/sofia/TRAPS.md 1.13).
+// The tport layer answers STUN from any address on the SIP port, and prints a line to stderr for each packet. Tollgate needs no STUN, so
+// this function does nothing (libs/sofia/TRAPS.md 1.13).
 __attribute__((used, visibility("default"))) void stun_mini_request(stun_mini_s* /*mini*/, su_socket_t /*socket*/, void* /*message*/,
                                                                     ssize_t /*size*/, void* /*from*/, socklen_t /*from_size*/) {}
 
@@ -45,7 +45,7 @@ __attribute__((used, visibility("default"))) void stun_mini_request(stun_mini_s*
 namespace tollgate::sofia {
 namespace {
 
-// What the library's getenv calls and its log levels look for.
+// The variables that the library and its log levels read.
 constexpr std::array kVariables = {
     "SU_DEBUG",    "NTA_DEBUG",         "TPORT_DEBUG", "NUA_DEBUG",         "SOA_DEBUG",    "NEA_DEBUG",  "NTH_DEBUG",
     "STUN_DEBUG",  "SRESOLV_DEBUG",     "SRES_DEBUG",  "IPTSEC_DEBUG",      "SOFIA_DEBUG",  "SHOW_DEBUG", "TPORT_LOG",
@@ -89,7 +89,7 @@ base::Result<void> prepareOnce() {
   scrubEnvironment();
   if (Dl_info where{}; dladdr(reinterpret_cast<const void*>(_su_time), &where) == 0 || where.dli_fname == nullptr ||
                        std::string_view(where.dli_fname).find("libsofia-sip-ua") != std::string_view::npos) {
-    _su_time = roundDown;  // the library's own does nothing; a test may have put another in its place
+    _su_time = roundDown;  // the library's own hook does nothing; a test may have set another one
   }
   TG_TRY(proveOverride("su_root_yield", reinterpret_cast<const void*>(&su_root_yield)));
   TG_TRY(proveOverride("sres_resolver_create", reinterpret_cast<const void*>(&sres_resolver_create)));

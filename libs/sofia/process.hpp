@@ -10,7 +10,7 @@ namespace tollgate::sofia {
 // at random (libs/sofia/TRAPS.md 1.3).
 [[nodiscard]] base::Result<void> prepareProcess();
 
-// Removes the variables that change what Sofia does or prints. Part of prepareProcess(); alone for its test.
+// Removes the variables that change what Sofia does or prints. A part of prepareProcess(), separate for its test.
 void scrubEnvironment();
 
 }  // namespace tollgate::sofia

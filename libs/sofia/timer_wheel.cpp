@@ -52,7 +52,7 @@ std::size_t TimerWheel::advance(base::MonotonicTime now, const Fire& fire) {
   }
   const auto slots = static_cast<std::int64_t>(slots_.size());
   const std::int64_t first = std::max(now_tick_ + 1, target - slots + 1);  // one visit per slot is enough after a long pause
-  // Before anything fires: what a fired timer arms belongs to a later advance().
+  // Set before anything fires, because what a fired timer arms belongs to a later advance().
   now_tick_ = target;
   due_.clear();
   for (std::int64_t tick = first; tick <= target; ++tick) {

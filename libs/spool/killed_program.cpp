@@ -1,5 +1,5 @@
-// A test program that spools records until it is killed: usage killed_program DIRECTORY RUN. It writes the id of each record that its bus is
-// given to stdout, a line each, and the bus acknowledges every second one.
+// A test program that spools records until it is killed: usage killed_program DIRECTORY RUN. It writes the id of each record that its bus
+// is given to stdout, a line each, and the bus acknowledges every second one.
 #include "libs/spool/killed_program.hpp"
 
 #include <string>

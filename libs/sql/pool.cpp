@@ -31,7 +31,7 @@ struct Pool::State {
   std::condition_variable freed;
   std::vector<Idle> idle;
   std::size_t out = 0;       // connections that are lent or being opened
-  std::uint64_t losses = 0;  // connections found broken; idle ones from before may be broken too
+  std::uint64_t losses = 0;  // connections found broken; those that were idle at that time may be broken too
 
   void countLoss() const {
     if (metrics) {

@@ -36,7 +36,7 @@ struct PoolSettings {
 using Value = std::variant<std::nullptr_t, std::int64_t, std::string>;
 
 [[nodiscard]] Value fromTime(base::WallTime time);
-// Errors: kInvalid, the value is not such a text.
+// Errors: kInvalid: the value is not a DATETIME text.
 [[nodiscard]] base::Result<base::WallTime> toTime(const Value& value);
 
 // The first `characters` of a text; every byte that is not valid UTF-8, and NUL, is replaced by '?'. A VARCHAR of that length takes it.

@@ -173,7 +173,7 @@ TEST_F(Sql, TransactionIsRolledBackOnErrorAndException) {
   EXPECT_EQ(query(pool, "SELECT COUNT(*) FROM moves").value()[0].integer(0), 1);
 }
 
-// Each of two transactions locks its row, then wants the other's: one is the victim and must be run again.
+// Each of two transactions locks its row, then asks for the other's. The server rolls one of them back, and that one must run again.
 TEST_F(Sql, DeadlockVictimIsRunAgain) {
   recreate("pairs", "id BIGINT PRIMARY KEY, n BIGINT NOT NULL");
   Pool pool(settings());
@@ -189,7 +189,7 @@ TEST_F(Sql, DeadlockVictimIsRunAgain) {
         waited = true;
         both_locked.arrive_and_wait();
       }
-      // Even a work that does not mind the lost statement must be run again: the server has undone all of it.
+      // Work that ignores the statement's error must run again too, because the server has rolled back all of it.
       (void)session.execute("UPDATE pairs SET n = n + 1 WHERE id = ?", {second});
       return 0;
     });

@@ -68,7 +68,7 @@ void findByPrefix(const NetworkSources& sources, std::uint16_t source_port, std:
   }
 }
 
-// For the refusal: whom the call could be from, whatever its prefix.
+// For the refusal: the trunks that the call could be from if its prefix were another.
 void findWithoutPrefix(const NetworkSources& sources, std::uint16_t source_port, SourceMatch& found) {
   for (const TrunkSource& source : sources) {
     if (!portFits(source.row(), source_port)) {

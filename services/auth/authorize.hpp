@@ -1,7 +1,8 @@
-// Who is calling, and may they? (REQUIREMENTS 1.7, 2.2-2.6, 2.8.) A pure function of a snapshot and what the INVITE showed. Any thread.
+// Finds out who is calling and whether the call may go on (REQUIREMENTS 1.7, 2.2-2.6, 2.8). A pure function of a snapshot and of what the
+// INVITE showed. Any thread.
 //
 // The order of the checks is fixed, so that every replica and every test gives the same reason: source row, tech prefix, trunk state,
-// customer state, then the number without the prefix (none: address_incomplete, not digits: malformed).
+// customer state, then the number without the prefix (nothing left: address_incomplete; not digits: malformed).
 //
 // Several rows may cover one address. The tech prefix tells their trunks apart; a row that matches ports counts only for its port. A row
 // of an enabled trunk precedes one of a disabled trunk (a disabled one still identifies the call, so that the CDR can name it), then the

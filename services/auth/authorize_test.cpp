@@ -80,7 +80,7 @@ TEST_F(Authorize, StripsTheTechPrefixAndIgnoresThePlus) {
   }
 }
 
-// REQUIREMENTS 2.5: else 403; the CDR can still name the trunk when there is only one it could be.
+// REQUIREMENTS 2.5: another prefix is 403; the CDR can still name the trunk when only one trunk has that source.
 TEST_F(Authorize, RefusesAnotherPrefixAndNamesTheOnlyTrunk) {
   add(makeTrunk(5, 1, "55", {{"10.0.0.1"}}));
   for (const char* called : {"4437410", "5", "", "alice"}) {

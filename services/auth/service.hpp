@@ -31,8 +31,8 @@ class AuthService final : public feed::SnapshotService<Tables> {
 
   // Owned.
   std::unique_ptr<Metrics> metrics_;
-  // The answer to list_networks, made on the feed's thread because it may be megabytes. Shared with the requests being answered. Set before
-  // the first snapshot is in force.
+  // The answer to list_networks. The feed's thread makes it, because it may be megabytes. Shared with the requests that are being answered.
+  // Set before the first snapshot is in force.
   base::Published<v1::ListNetworksReply> networks_reply_;
 };
 

@@ -50,7 +50,7 @@ base::Result<void> Tables::loadAll(sql::Session& session) {
   return {};
 }
 
-// Not trunk by trunk: inserting ten thousand trunks with the same network one at a time would take quadratic time.
+// All trunks at a time, because inserting ten thousand trunks of the same network one by one would take quadratic time.
 void Tables::replaceTrunks(TrunkRows&& rows) {
   trunks_.clear();
   sources_.clear();

@@ -25,7 +25,7 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   [[nodiscard]] base::Result<void> loadAll(sql::Session& session) override;
   [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
 
-  // Single rows: what reading calls, and what tests without a database call.
+  // Changes of single rows. The functions that read the database call these, and so do tests without a database.
   void setCustomer(base::CustomerId id, Customer customer) { customers_.set(id, std::move(customer)); }
   void removeCustomer(base::CustomerId id) { customers_.remove(id); }
   void setTrunk(Trunk trunk);
@@ -47,7 +47,8 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   // Owned.
   feed::Customers customers_;
   feed::WorkingRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks_;
-  std::map<digits::Network, std::shared_ptr<const NetworkSources>> sources_;  // sorted, as digits::NetworkMap is built fastest
+  std::map<digits::Network, std::shared_ptr<const NetworkSources>>
+      sources_;  // sorted, because digits::NetworkMap is built fastest from sorted rows
   // Since the last snapshot.
   bool sources_changed_ = true;   // sources_
   bool networks_changed_ = true;  // which networks sources_ has

@@ -28,7 +28,7 @@ Trunk randomTrunk(std::int64_t id, base::Random& random) {
   return trunk;
 }
 
-// REQUIREMENTS 3.8: what increments lead to is what a fresh load would give.
+// REQUIREMENTS 3.8: changes one after another give the same snapshot as a full load.
 TEST(AuthTables, IncrementsLeadToTheSameSnapshotAsAFreshLoad) {
   base::SeededRandom random(42);
   Tables tables(1'000'000);
@@ -66,7 +66,7 @@ TEST(AuthTables, IncrementsLeadToTheSameSnapshotAsAFreshLoad) {
   }
 }
 
-// REQUIREMENTS 2.4: no effect on what is going on: a snapshot in use stays as it was.
+// REQUIREMENTS 2.4: a change does not affect calls in progress: a snapshot in use stays as it was.
 TEST(AuthTables, ASnapshotInUseDoesNotChange) {
   Tables tables(1'000'000);
   EXPECT_EQ(tables.current(), nullptr);

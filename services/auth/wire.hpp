@@ -1,4 +1,4 @@
-// Between the messages of tollgate.auth.v1 and auth's own types. Any thread.
+// Converts between the messages of tollgate.auth.v1 and auth's own types. Any thread.
 #pragma once
 
 #include "services/auth/authorize.hpp"
@@ -7,12 +7,12 @@
 
 namespace tollgate::auth {
 
-// The views point into the request.
+// Requires: the request outlives the query, which points into it.
 [[nodiscard]] AuthorizeQuery toQuery(const auth::v1::AuthorizeRequest& request);
 [[nodiscard]] auth::v1::AuthorizeReply toReply(const AuthorizeQuery& query, const AuthorizeDecision& decision);
-// The whole list; made once a list, as it may be long.
+// The reply with the whole list. Make it once for each list, because it may be long.
 [[nodiscard]] auth::v1::ListNetworksReply toReply(const NetworkList& list);
-// Nothing changed since that version.
+// The reply to an asker that has this version already.
 [[nodiscard]] auth::v1::ListNetworksReply unchangedReply(std::uint64_t version);
 
 }  // namespace tollgate::auth

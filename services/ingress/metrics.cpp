@@ -7,7 +7,7 @@
 namespace tollgate::ingress {
 namespace {
 
-// Fine where the budget is (p50 <= 1 ms, p99 <= 10 ms), coarse beyond.
+// The steps are small near the budget (p50 <= 1 ms, p99 <= 10 ms) and large beyond it.
 const std::vector<double> kBounds = {0.00005, 0.0001,  0.00015, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008,
                                      0.001,   0.00125, 0.0015,  0.002,  0.0025, 0.003,  0.004,  0.005,  0.0075,
                                      0.01,    0.015,   0.02,    0.03,   0.05,   0.1,    0.25,   0.5,    1.0};

@@ -21,7 +21,7 @@ class IngressMetrics {
 
   void phaseChanged(call::Phase from, call::Phase to);
   void callEnded(base::Reason reason);
-  // `answered`: false when the decision failed, for want of an answer in time or at all.
+  // `answered`: false when no answer came in time, or none that could be read.
   void decided(call::Decision decision, std::chrono::nanoseconds time, bool answered);
   void attempted(call::AttemptEnd end);
   // What libs/sofia has counted up to now; called once a second.

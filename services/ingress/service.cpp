@@ -63,7 +63,7 @@ struct IngressService::Parts {
   std::mutex stored_mutex;
   std::vector<std::string> stored_ids;  // under stored_mutex; the housekeeping passes them to the report
   std::unique_ptr<spool::RecordSpool> spool;
-  // The loop's.
+  // Used by the loop thread only.
   Guard guard;
   sofia::Loop loop;
   std::unique_ptr<EventPublisher> publisher;
@@ -72,10 +72,10 @@ struct IngressService::Parts {
   std::unique_ptr<Decisions> decisions;
   std::unique_ptr<sofia::Agent> agent;
   base::MonotonicTime next_summary;
-  // Beside the loop.
+  // With threads of their own.
   std::unique_ptr<NetworkWatch> watch;
   std::unique_ptr<Control> control;
-  // Seen from other threads.
+  // Read by other threads.
   std::atomic<bool> networks_known{false};
   std::atomic<bool> loop_runs{false};
   std::atomic<std::size_t> live_calls{0};
@@ -124,8 +124,8 @@ base::Result<void> IngressService::openSpool() {
   return {};
 }
 
-// Loop thread, before its first turn. The publisher needs the report, the report the calls, the calls the agent, and the agent the calls:
-// so the agent comes last, and connect() closes the circle.
+// Loop thread, before its first turn. The calls and the agent need each other, so the agent is made last and given to the calls by
+// connect().
 base::Result<void> IngressService::setUpLoop() {
   auto& parts = *parts_;
   parts.publisher = std::make_unique<EventPublisher>(

@@ -52,13 +52,15 @@ void readListeners(config::Loader& loader, Settings& settings) {
 
 void readPolicy(config::Loader& loader, Settings& settings) {
   auto& policy = settings.policy;
-  read(loader, "try_timeout", policy.try_timeout, milliseconds(100), minutes(1), "for any response to an INVITE; then the next endpoint");
-  read(loader, "ringing_timeout", policy.ringing_timeout, seconds(1), minutes(30), "of trunks that name none");
-  read(loader, "setup_timeout", policy.setup_timeout, seconds(1), hours(1), "from INVITE to answer");
-  read(loader, "max_call_duration", policy.max_duration, milliseconds(0), hours(240), "of talking; 0 = no limit");
+  read(loader, "try_timeout", policy.try_timeout, milliseconds(100), minutes(1),
+       "how long an endpoint may send no response to the INVITE; then the next endpoint is tried");
+  read(loader, "ringing_timeout", policy.ringing_timeout, seconds(1), minutes(30),
+       "how long a carrier may ring, for trunks without a timeout of their own");
+  read(loader, "setup_timeout", policy.setup_timeout, seconds(1), hours(1), "longest time from INVITE to answer");
+  read(loader, "max_call_duration", policy.max_duration, milliseconds(0), hours(240), "longest talking time of a call; 0 = no limit");
   policy.rpc_timeout = settings.billing_timeout;
   read(loader, "extend_quantum_seconds", policy.quantum_seconds, 1, 3600, "largest extension of a hold");
-  read(loader, "heartbeat_seconds", policy.heartbeat_seconds, 1, 600, "when billing names none");
+  read(loader, "heartbeat_seconds", policy.heartbeat_seconds, 1, 600, "time between heartbeats when billing names none");
   policy.stop_after_early_media =
       loader.flag("stop_after_early_media", policy.stop_after_early_media, "end the hunt when a carrier fails after early media");
   if (auto map = base::RejectMap::parse(loader.text("reject_map", "", "overrides, e.g. no_route=480/20,no_credit=403/21"))) {
@@ -76,9 +78,9 @@ void readUnknownSources(config::Loader& loader, Settings& settings) {
   }
   settings.drop_unknown_sources = unknown == "drop";
   read(loader, "unknown_source_answers_per_second", settings.unknown_source_answers_per_second, 0, 100'000,
-       "403 to unknown sources; beyond, they get no answer");
+       "most 403 answers to unknown sources in a second; beyond that they get no answer");
   read(loader, "unknown_source_summary", settings.unknown_source_summary, seconds(1), hours(1),
-       "how often counted unknown sources become a record");
+       "how often the counts of unknown sources are published as a record");
 }
 
 }  // namespace
@@ -118,17 +120,20 @@ Settings readSettings(config::Loader& loader) {
   Settings settings;
   settings.bus = bus::readSettings(loader, "ingress");
   readListeners(loader, settings);
-  read(loader, "auth_timeout", settings.auth_timeout, milliseconds(10), seconds(10), "for auth's answer; then 503 decision_unavailable");
-  read(loader, "routing_timeout", settings.routing_timeout, milliseconds(10), seconds(10), "for routing's answer");
-  read(loader, "billing_timeout", settings.billing_timeout, milliseconds(10), seconds(10), "for billing's answer");
+  read(loader, "auth_timeout", settings.auth_timeout, milliseconds(10), seconds(10),
+       "how long to wait for auth's answer; then 503 decision_unavailable");
+  read(loader, "routing_timeout", settings.routing_timeout, milliseconds(10), seconds(10), "how long to wait for routing's answer");
+  read(loader, "billing_timeout", settings.billing_timeout, milliseconds(10), seconds(10), "how long to wait for billing's answer");
   readPolicy(loader, settings);
   read(loader, "networks_poll", settings.networks_poll, milliseconds(50), seconds(60), "how often the authorised networks are asked for");
   readUnknownSources(loader, settings);
-  read(loader, "max_calls", settings.max_calls, 1, 200'000, "at the same time; beyond: 503 overloaded");
-  read(loader, "retry_after_seconds", settings.retry_after_seconds, 1, 3600, "Retry-After of 503");
-  settings.spool_dir = loader.text("spool_dir", settings.spool_dir, "records wait here until the bus has stored them");
-  read(loader, "record_ack_timeout", settings.record_ack_timeout, milliseconds(50), minutes(1), "then a record is sent again");
-  read(loader, "spool_bytes_max", settings.spool_bytes_max, 100'000'000, 1'000'000'000'000, "of records that the bus has not stored yet");
+  read(loader, "max_calls", settings.max_calls, 1, 200'000, "most calls at a time; further ones get 503 overloaded");
+  read(loader, "retry_after_seconds", settings.retry_after_seconds, 1, 3600, "value of Retry-After in a 503");
+  settings.spool_dir = loader.text("spool_dir", settings.spool_dir, "folder where records wait until the bus has stored them");
+  read(loader, "record_ack_timeout", settings.record_ack_timeout, milliseconds(50), minutes(1),
+       "how long to wait for the bus to store a record; then it is sent again");
+  read(loader, "spool_bytes_max", settings.spool_bytes_max, 100'000'000, 1'000'000'000'000,
+       "largest size of the records that the bus has not stored yet");
   return settings;
 }
 

@@ -50,7 +50,7 @@ call::Candidate takeCandidate(routing::v1::Candidate& from) {
   candidate.endpoints.reserve(static_cast<std::size_t>(from.endpoints_size()));
   for (auto& endpoint : *from.mutable_endpoints()) {
     if (wire::fromWire(endpoint.transport()) != base::Transport::kUdp) {
-      continue;  // not spoken yet
+      continue;  // this transport is not supported yet
     }
     if (endpoint.port() == 0 || endpoint.port() > 65535) {
       continue;

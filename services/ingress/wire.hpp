@@ -1,5 +1,5 @@
-// Between the bus's messages and libs/call's plain values (STYLE 28). Owns nothing. Pure functions, any thread. Replies are taken apart:
-// their strings are moved out.
+// Converts between the messages of the bus and the plain values of libs/call (STYLE 28). Owns nothing. Pure functions, any thread. The
+// strings of a reply are moved out of it.
 #pragma once
 
 #include "libs/call/events.hpp"
@@ -12,14 +12,14 @@
 
 namespace tollgate::ingress {
 
-// Replies to events. A reply that holds neither a result nor a refusal is DecisionFailed.
+// The event that a reply causes. A reply that holds neither a result nor a refusal gives DecisionFailed.
 [[nodiscard]] call::Event toEvent(auth::v1::AuthorizeReply& reply);
 [[nodiscard]] call::Event toEvent(routing::v1::RouteReply& reply);
 [[nodiscard]] call::Event toEvent(billing::v1::ReserveReply& reply);
 [[nodiscard]] call::Event toEvent(billing::v1::OccupyReply& reply);
 [[nodiscard]] call::Event toEvent(billing::v1::ExtendReply& reply);
 
-// The whole record. Fields that are not known stay unset.
+// Fills the whole record. Fields that are not known stay unset.
 void fillRecord(call::v1::CallRecord& to, const call::CallRecord& record);
 void fillAttempt(call::v1::Attempt& to, const call::Attempt& attempt);
 

@@ -1,4 +1,4 @@
-// All dialpeers, as many as a million, by calling trunk: what plans are made from. It remembers which trunks need a new plan.
+// All dialpeers by calling trunk, as many as a million. Plans are made from them. It remembers which trunks need a new plan.
 // Thread: the feed's thread only.
 #pragma once
 

@@ -5,24 +5,25 @@
 namespace tollgate::routing {
 namespace {
 
-void byPriority(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
+void byPriority(const Rule& rule, std::vector<UsableTarget>& usable, bool dry_run) {
   std::stable_sort(usable.begin(), usable.end(),
-                   [](const Usable& left, const Usable& right) { return left.target.priority < right.target.priority; });
+                   [](const UsableTarget& left, const UsableTarget& right) { return left.target.priority < right.target.priority; });
   const std::uint64_t turn = rule.turns->next(dry_run);
   for (auto first = usable.begin(); first != usable.end();) {
     const auto last =
-        std::find_if(first, usable.end(), [first](const Usable& other) { return other.target.priority != first->target.priority; });
+        std::find_if(first, usable.end(), [first](const UsableTarget& other) { return other.target.priority != first->target.priority; });
     const auto count = static_cast<std::uint64_t>(last - first);
     std::rotate(first, first + static_cast<std::ptrdiff_t>(turn % count), last);
     first = last;
   }
 }
 
-void byWeight(std::vector<Usable>::iterator first, std::vector<Usable>::iterator last) {
-  std::stable_sort(first, last, [](const Usable& left, const Usable& right) { return left.target.weight > right.target.weight; });
+void byWeight(std::vector<UsableTarget>::iterator first, std::vector<UsableTarget>::iterator last) {
+  std::stable_sort(first, last,
+                   [](const UsableTarget& left, const UsableTarget& right) { return left.target.weight > right.target.weight; });
 }
 
-void byShare(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
+void byShare(const Rule& rule, std::vector<UsableTarget>& usable, bool dry_run) {
   std::vector<Share> shares;
   shares.reserve(usable.size());
   for (const auto& one : usable) {
@@ -35,7 +36,7 @@ void byShare(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
 
 }  // namespace
 
-void orderTargets(const Rule& rule, std::vector<Usable>& usable, bool dry_run) {
+void orderTargets(const Rule& rule, std::vector<UsableTarget>& usable, bool dry_run) {
   if (usable.empty()) {
     return;
   }

@@ -1,4 +1,4 @@
-// The order of a rule's usable targets by its mode (REQUIREMENTS 3.6). Any thread.
+// Orders the usable targets of a rule by its mode (REQUIREMENTS 3.6). Any thread.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 namespace tollgate::routing {
 
 // A target whose trunk may be called now.
-struct Usable {
+struct UsableTarget {
   Target target;
   const Trunk* trunk = nullptr;
 };
@@ -17,6 +17,6 @@ struct Usable {
 // priority: the lower number first; equal ones take turns. weight: the higher weight first; billing reorders by load later. percent: first
 // the one whose turn it is by its share, then the others by weight. Equal ones keep the order of the rule's list.
 // `dry_run`: the turns stay as they are.
-void orderTargets(const Rule& rule, std::vector<Usable>& usable, bool dry_run);
+void orderTargets(const Rule& rule, std::vector<UsableTarget>& usable, bool dry_run);
 
 }  // namespace tollgate::routing

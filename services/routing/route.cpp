@@ -137,13 +137,13 @@ class Router {
     }
   }
 
-  std::vector<Usable> usableTargets(const Rule& rule) {
-    std::vector<Usable> usable;
+  std::vector<UsableTarget> usableTargets(const Rule& rule) {
+    std::vector<UsableTarget> usable;
     usable.reserve(rule.targets.size());
     for (const auto& target : rule.targets) {
       const Trunk* trunk = usableTrunk(target.trunk);
       const bool again =
-          std::any_of(usable.begin(), usable.end(), [&target](const Usable& other) { return other.target.trunk == target.trunk; });
+          std::any_of(usable.begin(), usable.end(), [&target](const UsableTarget& other) { return other.target.trunk == target.trunk; });
       if (trunk != nullptr && !again) {
         usable.push_back({target, trunk});
       }

@@ -23,7 +23,7 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   [[nodiscard]] base::Result<void> loadAll(sql::Session& session) override;
   [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
 
-  // Single rows: what reading calls, and what tests without a database call.
+  // Changes of single rows. The functions that read the database call these, and so do tests without a database.
   void setCustomer(base::CustomerId id, Customer customer) { customers_.set(id, std::move(customer)); }
   void removeCustomer(base::CustomerId id) { customers_.remove(id); }
   void setTrunk(Trunk trunk);

@@ -23,11 +23,11 @@ struct Share {
 
 class Turns {
  public:
-  // Rises by one with each call; with `dry_run` it stays.
+  // A number that increases by one with each call. With `dry_run` it is not increased.
   [[nodiscard]] std::uint64_t next(bool dry_run);
-  // The position in `shares` whose turn it is: of as many calls in a row as the weights add up to, each position gets as many as its
-  // weight. Different shares than last time start again. Weight 0 gets no call, unless all weights are 0: then all are equal.
-  // Requires: `shares` is not empty.
+  // The position in `shares` whose turn it is. In a row of as many calls as the sum of the weights, each position gets as many calls as its
+  // weight. When `shares` differs from the last time, the row starts again. Weight 0 gets no call, unless all weights are 0: then all are
+  // equal. Requires: `shares` is not empty.
   [[nodiscard]] std::size_t pick(std::span<const Share> shares, bool dry_run);
 
  private:

@@ -54,7 +54,7 @@ TEST(Turns, TreatAllWeightsZeroAsEqual) {
 }
 
 // REQUIREMENTS 10.6: a route test tells what a real call would get and moves nothing.
-TEST(Turns, ATestLooksAndMovesNothing) {
+TEST(Turns, ADryRunMovesNothing) {
   Turns turns;
   const auto list = shares({1, 1});
   EXPECT_EQ(turns.pick(list, false), 0U);

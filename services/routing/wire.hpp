@@ -1,4 +1,4 @@
-// Between the messages of tollgate.routing.v1 and routing's own types. Any thread.
+// Converts between the messages of tollgate.routing.v1 and routing's own types. Any thread.
 #pragma once
 
 #include "services/routing/route.hpp"
@@ -6,9 +6,9 @@
 
 namespace tollgate::routing {
 
-// The views point into the request.
+// Requires: the request outlives the query, which points into it.
 [[nodiscard]] RouteQuery toQuery(const routing::v1::RouteRequest& request);
-// While the snapshot that gave the decision is held.
+// Requires: the snapshot that gave the decision still exists, because the decision points into it.
 [[nodiscard]] routing::v1::RouteReply toReply(const RouteDecision& decision);
 
 }  // namespace tollgate::routing

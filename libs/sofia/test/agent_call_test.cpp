@@ -334,7 +334,7 @@ TEST_F(OutgoingCall, EndsTheAnswerOfASecondBranch) {
   EXPECT_EQ(events.response_count, 1);
 }
 
-TEST_F(OutgoingCall, FailsAtOnceWhenNobodyListens) {
+TEST_F(OutgoingCall, FailsImmediatelyWhenNobodyListens) {
   start();
   {
     const UdpPeer gone;

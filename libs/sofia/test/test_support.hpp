@@ -29,7 +29,7 @@ using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 inline constexpr std::chrono::milliseconds kLimit = 10s;
 
-// Moves Sofia's clock, also after its end: a loop may still run then. Make it before the loop.
+// Moves Sofia's clock. The clock stays moved after this object is destroyed, because a loop may still run. Requires: made before the loop.
 class ShiftedClock {
  public:
   explicit ShiftedClock(std::int64_t seconds = 0) {

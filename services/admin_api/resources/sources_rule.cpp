@@ -7,8 +7,8 @@
 namespace tollgate::admin_api {
 namespace {
 
-// Rows that could overlap the network at all, so that not every row of every trunk is read: by the whole octets of an IPv4 network's
-// length.
+// The SQL condition for rows that may overlap the network, so that not every row of every trunk is read. It compares the whole octets of
+// an IPv4 network.
 std::string nearby(const digits::Network& network, std::vector<sql::Value>& parameters) {
   if (!network.isV4()) {
     return "s.network LIKE '%:%'";
@@ -28,51 +28,51 @@ std::string nearby(const digits::Network& network, std::vector<sql::Value>& para
          std::to_string(octets * 8) + "))";
 }
 
-digits::AuthorisedSource claimOf(std::int64_t trunk, const std::string& identification, const std::string& tech_prefix) {
-  digits::AuthorisedSource claim;
-  claim.trunk = base::TrunkId(trunk);
-  claim.identification = digits::identificationFromWord(identification).value_or(digits::Identification::kPrefix);
-  claim.tech_prefix = tech_prefix;
-  return claim;
+digits::AuthorisedSource sourceOf(std::int64_t trunk, const std::string& identification, const std::string& tech_prefix) {
+  digits::AuthorisedSource source;
+  source.trunk = base::TrunkId(trunk);
+  source.identification = digits::identificationFromWord(identification).value_or(digits::Identification::kPrefix);
+  source.tech_prefix = tech_prefix;
+  return source;
 }
 
-std::vector<digits::AuthorisedSource> candidateClaims(const Json& trunk) {
-  std::vector<digits::AuthorisedSource> claims;
-  for (const auto& source : trunk["sources"]) {
-    auto claim = claimOf(integerOf(trunk, "id"), textOf(trunk, "identification"), textOf(trunk, "tech_prefix"));
-    claim.network = digits::Network::parse(textOf(source, "network")).value_or(digits::Network());
-    claim.port = static_cast<std::uint16_t>(integerOf(source, "port"));
-    claim.match_port = flagOf(source, "match_port");
-    claims.push_back(std::move(claim));
+std::vector<digits::AuthorisedSource> candidateSources(const Json& trunk) {
+  std::vector<digits::AuthorisedSource> sources;
+  for (const auto& row : trunk["sources"]) {
+    auto source = sourceOf(integerOf(trunk, "id"), textOf(trunk, "identification"), textOf(trunk, "tech_prefix"));
+    source.network = digits::Network::parse(textOf(row, "network")).value_or(digits::Network());
+    source.port = static_cast<std::uint16_t>(integerOf(row, "port"));
+    source.match_port = flagOf(row, "match_port");
+    sources.push_back(std::move(source));
   }
-  return claims;
+  return sources;
 }
 
-base::Result<std::vector<digits::AuthorisedSource>> existingClaims(Change& change, std::int64_t own_id,
-                                                                   const std::vector<digits::AuthorisedSource>& candidates) {
+base::Result<std::vector<digits::AuthorisedSource>> existingSources(Change& change, std::int64_t own_id,
+                                                                    const std::vector<digits::AuthorisedSource>& candidates) {
   std::string where;
   std::vector<sql::Value> parameters = {own_id};
   for (const auto& candidate : candidates) {
     where += (where.empty() ? "" : " OR ") + nearby(candidate.network, parameters);
   }
-  std::vector<digits::AuthorisedSource> claims;
+  std::vector<digits::AuthorisedSource> sources;
   TG_TRY(
       change.session.each("SELECT s.trunk_id, s.id, t.identification, t.tech_prefix, s.network, s.port, s.match_port FROM trunk_sources s "
                           "JOIN trunks t ON t.id = s.trunk_id WHERE t.status = 'enabled' AND t.id <> ? AND (" +
                               where + ") ORDER BY s.trunk_id, s.position",
-                          parameters, [&claims](const sql::Row& row) {
-                            auto claim = claimOf(row.integer(0), row.text(2), row.text(3));
+                          parameters, [&sources](const sql::Row& row) {
+                            auto source = sourceOf(row.integer(0), row.text(2), row.text(3));
                             const auto network = digits::Network::parse(row.text(4));
                             if (!network) {
                               return;
                             }
-                            claim.row = base::SourceRowId(row.integer(1));
-                            claim.network = *network;
-                            claim.port = static_cast<std::uint16_t>(row.integer(5));
-                            claim.match_port = row.integer(6) != 0;
-                            claims.push_back(std::move(claim));
+                            source.row = base::SourceRowId(row.integer(1));
+                            source.network = *network;
+                            source.port = static_cast<std::uint16_t>(row.integer(5));
+                            source.match_port = row.integer(6) != 0;
+                            sources.push_back(std::move(source));
                           }));
-  return claims;
+  return sources;
 }
 
 std::size_t rowOf(const std::vector<digits::AuthorisedSource>& candidates, const digits::AuthorisedSource& row) {
@@ -87,11 +87,11 @@ std::size_t rowOf(const std::vector<digits::AuthorisedSource>& candidates, const
 }  // namespace
 
 Outcome<void> checkSources(Change& change, const Json& trunk) {
-  const auto candidates = candidateClaims(trunk);
+  const auto candidates = candidateSources(trunk);
   if (candidates.empty() || textOf(trunk, "status") != "enabled") {
     return {};
   }
-  TG_STORE(existing, existingClaims(change, integerOf(trunk, "id"), candidates));
+  TG_STORE(existing, existingSources(change, integerOf(trunk, "id"), candidates));
   const auto found = digits::findSourceConflict(existing, candidates);
   if (!found) {
     return {};

@@ -1,5 +1,5 @@
-// One call as the ingress holds it: owns the machine, the SIP handles of both sides, its timers. Loop thread only. The handles are
-// destroyed with the call: the stack finishes what is still under way (BYE, late answers) without them.
+// One call of the ingress. Owns its machine, the SIP handles of both sides and its timers. Loop thread only. The handles are destroyed with
+// the call; the stack completes what is still under way (BYE, late answers) without them.
 #pragma once
 
 #include <array>
@@ -30,8 +30,8 @@ struct Call {
   std::string unsupported;  // option tags that the caller requires and we do not support: the refusal is 420 (RFC 3261 8.2.2.3)
   std::size_t listener = 0;
   int max_forwards = 70;
-  bool ack_expected = false;       // a 2xx is out
-  bool bye_waits_for_ack = false;  // RFC 3261 15: no BYE to the caller before its ACK
+  bool ack_expected = false;       // a 2xx was sent
+  bool bye_waits_for_ack = false;  // RFC 3261 15: the caller gets no BYE before its ACK
   // The carriers' side; LegId - 1 is the index.
   std::vector<CarrierLeg> legs;
   std::string row_offer;  // the offer with the source row's codecs, for carriers that allow all of them

@@ -1,6 +1,6 @@
-// The calls of one loop thread in a slot map, which owns them. A CallRef is what callbacks, timers and decisions carry: one that outlived
-// its call finds nothing, because the slot has another generation by then (STYLE 20). Packed into sofia::Key together with a role (side or
-// leg of the call, or kind of timer). Loop thread only.
+// The calls of one loop thread in a slot map, which owns them. Callbacks, timers and decisions carry a CallRef. One that outlives its call
+// finds nothing, because the slot then has another generation (STYLE 20). It is packed into a sofia::Key together with a role: the side or
+// leg of the call, or the kind of timer. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,7 @@ class CallTable {
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
-  // Slots ever used; with at() a way to walk over the calls in pieces while others begin and end.
+  // The number of slots used so far. With at() it allows to walk over the calls in pieces while others begin and end.
   [[nodiscard]] std::size_t slots() const { return slots_.size(); }
   [[nodiscard]] Call* at(std::size_t index) const { return index < slots_.size() ? slots_[index].call.get() : nullptr; }
   [[nodiscard]] CallRef refAt(std::size_t index) const { return {static_cast<std::uint32_t>(index), slots_[index].generation}; }

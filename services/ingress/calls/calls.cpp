@@ -29,7 +29,7 @@ void Calls::shutDown() {
   }
 }
 
-// Walks over all calls. Operators ask rarely, and an index by call id would cost every call.
+// Walks over all calls: operators ask rarely, and an index by call id would cost every call.
 bool Calls::hangUp(std::string_view call_id, std::string user) {
   for (std::size_t i = 0; i < table_.slots(); ++i) {
     const auto* call = table_.at(i);

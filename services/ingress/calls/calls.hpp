@@ -1,5 +1,6 @@
-// All calls of this instance: SIP events, timers and decisions go in, the machines' actions are carried out. Policy is the machine's,
-// protocol libs/sofia's, records and events EventPublisher's; this class only joins them. Owns the calls. Loop thread only.
+// All calls of this instance. It gives SIP events, timers and decisions to the calls' machines and carries out their actions. The machine
+// decides, libs/sofia speaks SIP, and EventPublisher publishes events and records; this class only joins them. Owns the calls. Loop thread
+// only.
 //   calls.cpp          feeding the machines, timers, decisions, drain
 //   calls_sip.cpp      events of the SIP stack
 //   calls_actions.cpp  the actions of a machine
@@ -41,16 +42,17 @@ class Calls final : public sofia::SipEvents {
   Calls(Options options, Parts parts);
   ~Calls() override;
 
-  // Requires: before the first event, and both outlive the calls. They are made with this object and so come later than it.
+  // Requires: called before the first event; both outlive the calls. It is no part of the constructor because both are made from this
+  // object.
   void connect(sofia::Agent& agent, Decisions& decisions);
-  // Destroys the calls that are left, without BYE or record. Before the agent is destroyed, because the calls hold its handles.
+  // Destroys the calls that are left, without BYE or record. Requires: called before the agent is destroyed, whose handles the calls hold.
   void clear() { table_.clear(); }
 
   void startDraining();
   [[nodiscard]] bool isDraining() const { return draining_; }
   // Ends all calls with BYE, CANCEL or a refusal, because the drain time is over (REQUIREMENTS 6.9).
   void shutDown();
-  // REQUIREMENTS 6.8. True when the call is on this instance and has not ended.
+  // Ends a call for an operator (REQUIREMENTS 6.8). True when the call is on this instance and has not ended.
   [[nodiscard]] bool hangUp(std::string_view call_id, std::string user);
 
   void onDecision(CallRef ref, call::Event event);

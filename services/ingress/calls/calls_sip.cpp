@@ -51,8 +51,7 @@ void Calls::onInvite(sofia::InviteIn invite, sofia::ServerTransaction transactio
   feed(ref, std::move(invited));
 }
 
-// Without the list of networks nobody knows whether the sender is an unknown source. So there is no record: unknown sources could make us
-// write them without bound.
+// Without the list of networks the sender may be an unknown source. So there is no record: unknown sources could cause any number of them.
 void Calls::refuseWithoutNetworks(sofia::ServerTransaction transaction) {
   parts_.metrics.refused_without_record.add();
   const auto answer = options_.policy.reject_map.answer(base::Reason::kDecisionUnavailable);
@@ -116,7 +115,7 @@ void Calls::onNoAck(sofia::Key transaction) {
   }
 }
 
-// The caller has acknowledged, or never will: a BYE that waited for the ACK can be sent (RFC 3261 15).
+// The caller has acknowledged, or the time for it is over. A BYE that waited for the ACK can be sent (RFC 3261 15).
 void Calls::afterAck(CallRef ref, Call& call) {
   call.ack_expected = false;
   if (!call.bye_waits_for_ack) {
@@ -174,7 +173,7 @@ void Calls::onAnswer(CallRef ref, Call& call, call::LegId leg, const sofia::Resp
   feed(ref, call::LegAnswered{leg}, std::move(*body));
 }
 
-// An answer that cannot be passed on. The carrier's dialog exists since its 200, so it is ended with ACK and BYE; for the caller the hunt
+// The answer cannot be passed on. The carrier's dialog exists since its 200, so it is ended with ACK and BYE. For the caller the hunt
 // continues.
 void Calls::endUnusableAnswer(Call& call, call::LegId leg) {
   telemetry::warn("the carrier answered with SDP that cannot be used", {{"call_id", call.machine.id().text()}});

@@ -21,7 +21,7 @@ base::Result<void> Control::start() {
   return {};
 }
 
-// A full loop inbox drops the request in every verb: the asker waits for a limited time and asks again.
+// Every verb drops the request when the loop's inbox is full, because the asker waits for a limited time and asks again.
 void Control::hangup(const control::v1::HangupRequest& request, bus::ControlReplier<control::v1::HangupReply> replier) {
   (void)loop_.post([this, request, replier = std::move(replier)] {
     if (calls_.hangUp(request.call_id(), plainText(request.author(), kAuthorMax))) {

@@ -1,5 +1,5 @@
 // Serves the control requests of the ingress (`service Ingress` in tollgate/control/v1/control.proto). The verbs run on bus threads and
-// hand over to the loop. start() and stop(): main thread.
+// post to the loop. start() and stop(): main thread.
 #pragma once
 
 #include <string>
@@ -19,6 +19,7 @@ class Control {
  public:
   Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, const CallReport& report, std::string instance);
 
+  // Errors: those of bus::Connection::subscribe().
   [[nodiscard]] base::Result<void> start();
   void stop() { subscriptions_.clear(); }
 

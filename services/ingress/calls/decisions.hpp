@@ -1,6 +1,6 @@
-// Asks auth, routing and billing on behalf of calls and turns the answers into events of libs/call. Requests that fall due in one turn of
-// the loop travel together: flush() at the turn's end. Every request gets exactly one event: its answer, or DecisionFailed after its
-// timeout or immediately when the bus is unavailable. Owns the requests under way. Loop thread only; answers come through the loop.
+// Asks auth, routing and billing for calls and turns the answers into events of libs/call. flush() at the end of a turn sends the requests
+// of that turn together. Every request gets exactly one event: its answer, or DecisionFailed after its timeout, or DecisionFailed
+// immediately when the bus is unavailable. Owns the requests under way. Loop thread only; answers are posted to the loop.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ class Decisions {
     std::chrono::milliseconds routing{500};
     std::chrono::milliseconds billing{500};
   };
-  // On the loop thread; the call may be gone by then.
+  // Called on the loop thread. The call may not exist any more.
   using Deliver = std::function<void(CallRef, call::Event)>;
 
   // `executor` posts to the loop.
@@ -34,7 +34,7 @@ class Decisions {
   void reserve(CallRef ref, const call::CallMachine& machine);
   void occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& ask);
   void extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& ask);
-  // Sends the questions of this turn. When some were held back it returns how long: flush again after that time, or earlier.
+  // Sends the requests of this turn. When some were held back it returns how long; flush again after that time or earlier.
   [[nodiscard]] std::optional<std::chrono::steady_clock::duration> flush() { return client_.flush(); }
 
  private:

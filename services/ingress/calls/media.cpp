@@ -9,7 +9,7 @@ PreparedOffer prepareOffer(const sofia::Body& offer, base::CodecSet allowed, con
     return {};
   }
   if (offer.type != sofia::kSdpType) {
-    return {base::Reason::kNoCommonCodec, {}};  // a body of another kind offers nothing we could pass on
+    return {base::Reason::kNoCommonCodec, {}};  // a body of another type holds no offer that we could pass on
   }
   auto filtered = sdp::filterAudio(offer.text, allowed.isEmpty() ? base::CodecSet::all() : allowed, origin);
   if (!filtered) {

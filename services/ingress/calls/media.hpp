@@ -23,7 +23,8 @@ struct PreparedOffer {
 // The codecs in both sets; an empty set stands for all. Nothing when they share none.
 [[nodiscard]] std::optional<base::CodecSet> commonCodecs(base::CodecSet row, base::CodecSet trunk);
 
-// The trunk allows all that the source row allows, so an offer filtered for the row needs no second filter. An empty set stands for all.
+// Whether the trunk allows all codecs that the source row allows. An offer filtered for the row then needs no second filter. An empty set
+// stands for all.
 [[nodiscard]] bool allowsAllOf(base::CodecSet trunk, base::CodecSet row);
 
 // An answer, or early media: origin hidden, codecs as the other side chose them. A body of another type is left out.

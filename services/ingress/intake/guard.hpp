@@ -1,6 +1,6 @@
-// Who may send SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and for unknown sources one counter. A flood
-// from unknown sources ends here: all that reaches bus and disk is one summary per period (REQUIREMENTS 10.1). Owns the counts of the
-// period. Loop thread only.
+// Decides who may send SIP to us at all (REQUIREMENTS 2.4): one lookup in the authorised networks, and one counter for an unknown source.
+// A flood from unknown sources stops here: it causes one summary per address and period on bus and disk (REQUIREMENTS 10.1). Owns the
+// counts of the period. Loop thread only.
 #pragma once
 
 #include <array>

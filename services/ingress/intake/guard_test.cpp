@@ -47,7 +47,7 @@ TEST_F(GuardTest, KnowsAddressesInsideANetworkAndNotThoseJustOutside) {
 }
 
 // REQUIREMENTS 2.4: a change applies to the next INVITE.
-TEST_F(GuardTest, TakesANewListAtOnce) {
+TEST_F(GuardTest, UsesANewListImmediately) {
   guard.setNetworks(networks({"192.0.2.0/28"}));
   EXPECT_EQ(check(from(198, 51, 100, 1)), Verdict::kRefuse);
   guard.setNetworks(networks({"198.51.100.1"}));
@@ -55,7 +55,7 @@ TEST_F(GuardTest, TakesANewListAtOnce) {
   EXPECT_EQ(check(from(192, 0, 2, 1)), Verdict::kRefuse);
 }
 
-TEST_F(GuardTest, FallsSilentWhenTooManyUnknownSourcesAskInOneSecond) {
+TEST_F(GuardTest, StopsAnsweringWhenTooManyUnknownSourcesAskInOneSecond) {
   guard.setNetworks(networks({}));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(check(from(203, 0, 113, 1)), Verdict::kRefuse);

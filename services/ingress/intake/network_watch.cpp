@@ -50,7 +50,7 @@ void NetworkWatch::run() {
       eager_until = std::chrono::steady_clock::now() + kEagerFor;
     }
     ask();
-    // auth needs a moment to read the change, so one early request would come too soon.
+    // auth needs a moment to read the change, so a single request now would come too soon.
     eager = !has_list_ || std::chrono::steady_clock::now() < eager_until;
   } while (worker_.waitFor(eager ? std::min(kEagerPoll, poll_) : poll_));
 }

@@ -1,6 +1,6 @@
-// Keeps the list of authorised networks current (REQUIREMENTS 2.4, 3.8): asks auth with the version last seen every `poll`, faster for a
-// second after a configuration event. Owns a thread, on which the list is read and built, so the loop never does. While auth or the bus is
-// unavailable, the last list stays. start() and stop(): main thread.
+// Keeps the list of authorised networks current (REQUIREMENTS 2.4, 3.8). It asks auth every `poll` with the version last seen, and more
+// often for a second after a configuration event. Owns a thread that reads and builds the list, so that the loop need not. While auth or
+// the bus is unavailable, the last list stays in use. start() and stop(): main thread.
 #pragma once
 
 #include <atomic>

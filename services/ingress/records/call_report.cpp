@@ -10,7 +10,7 @@
 namespace tollgate::ingress {
 namespace {
 
-// Phases of call.Phase from kIdentifying on have the numbers of control.CallPhase; kOver is over as kEnding is.
+// The values of call::Phase from kIdentifying on have the numbers of control.CallPhase. kOver is reported as kEnding.
 control::v1::CallPhase phaseOf(call::Phase phase) {
   return phase >= call::Phase::kEnding ? control::v1::CALL_PHASE_ENDING : static_cast<control::v1::CallPhase>(phase);
 }
@@ -48,7 +48,7 @@ bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::L
 
 void CallReport::over(const call::CallMachine& machine, const std::string& message_id) {
   if (machine.candidates().empty()) {
-    return;  // billing was never asked, so nothing is held; and while the bus is unavailable there are many of these
+    return;  // billing was never asked, so nothing is held. While the bus is unavailable there are many such calls
   }
   auto& kept = over_[message_id];
   fillCall(kept, machine);
@@ -76,7 +76,7 @@ CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& requ
   for (std::size_t i = first; i < end; ++i) {
     const auto* call = table_.at(i);
     if (call == nullptr || call->machine.isRecorded()) {
-      continue;  // when recorded, it is in over_, or its record is stored
+      continue;  // its record is in over_ or stored already
     }
     control::v1::LiveCall live;
     fillCall(live, call->machine);

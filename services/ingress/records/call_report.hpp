@@ -1,6 +1,6 @@
-// What this instance carries, for tg.ctl.ingress.v1.report_calls: live calls, and calls that have ended whose last record the stream has
-// not stored yet. Billing rebuilds lost accounts from this, so every call is in one of the two until its record is stored. Owns the list of
-// the latter. Loop thread only.
+// Answers tg.ctl.ingress.v1.report_calls with the live calls of this instance, and with the ended calls whose last record the stream has
+// not stored yet. Billing rebuilds lost accounts from it, so every call is in one of the two lists until its record is stored. Owns the
+// list of ended calls. Loop thread only.
 #pragma once
 
 #include <string>
@@ -29,8 +29,8 @@ class CallReport {
   // Ended calls that are kept: the metric tollgate_ingress_unstored_calls.
   [[nodiscard]] std::size_t waiting() const { return over_.size(); }
 
-  // One piece of the answer: calls of the slots [first, first + kSlotsPerPiece); with the last piece also those that are over. `next` is
-  // the first slot of the next piece, 0 = this was the last. 20,000 calls in one go would hold the loop up.
+  // One piece of the answer: the calls of the slots [first, first + kSlotsPerPiece), and with the last piece the ended calls. `next` is the
+  // first slot of the next piece, 0 after the last one. There are pieces because 20,000 calls in one turn would delay all calls.
   struct Piece {
     control::v1::ReportCallsReply reply;
     std::size_t next = 0;

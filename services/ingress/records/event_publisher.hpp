@@ -1,5 +1,5 @@
 // Events and records of calls (REQUIREMENTS 10.2): call.* as Protobuf on the bus. Records (answered, ended, rejected, unknown_sources) go
-// to `store`, which keeps them on disk until the stream has them; the others are published and forgotten. Loop thread only.
+// to `store`, which keeps them on disk until the stream has them; the others are published once. Loop thread only.
 #pragma once
 
 #include <functional>
@@ -44,7 +44,7 @@ class EventPublisher {
   Ended ended_;
   const std::string instance_;
   IngressMetrics& metrics_;
-  // Owned: kept and cleared, which costs half of making new ones.
+  // Owned. Cleared and used again, which costs half as much as new ones.
   call::v1::CallStarted started_;
   call::v1::CallRouted routed_;
   call::v1::CallAttempted attempted_;

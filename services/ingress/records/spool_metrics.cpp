@@ -12,7 +12,7 @@ SpoolMetrics::SpoolMetrics(telemetry::Metrics& metrics)
       replayed_(metrics.counter("tollgate_ingress_spool_replayed_total", "Records of an earlier run found on disk")),
       write_failures_(metrics.counter("tollgate_ingress_spool_write_failures_total", "Batches of records refused by the disk")),
       damaged_files_(metrics.counter("tollgate_ingress_spool_damaged_files_total", "Files found damaged and set aside")),
-      unreadable_(metrics.counter("tollgate_ingress_spool_unreadable_total", "Records that a damaged file did not give back")) {}
+      unreadable_(metrics.counter("tollgate_ingress_spool_unreadable_total", "Records that could not be read from a damaged file")) {}
 
 void SpoolMetrics::update(const spool::SpoolStats& stats) {
   records_.set(static_cast<double>(stats.unsent));

@@ -1,4 +1,4 @@
-// What the spool of records counts, as metrics: tollgate_ingress_spool_*. Loop thread only.
+// The metrics of the spool of records: tollgate_ingress_spool_*. Loop thread only.
 #pragma once
 
 #include "libs/spool/record_spool.hpp"
@@ -9,7 +9,7 @@ namespace tollgate::ingress {
 class SpoolMetrics {
  public:
   explicit SpoolMetrics(telemetry::Metrics& metrics);
-  // `stats` of the same spool, later ones each time.
+  // Requires: `stats` of one spool, in the order in which they were read.
   void update(const spool::SpoolStats& stats);
 
  private:
