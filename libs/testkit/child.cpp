@@ -130,7 +130,7 @@ struct Image {
   if (::getppid() != parent) {
     ::_exit(127);
   }
-  ::setpgid(0, 0);  // a Ctrl-C at the terminal is for the test, which then takes its children down
+  ::setpgid(0, 0);  // a Ctrl-C at the terminal is for the test, which then ends its children
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);

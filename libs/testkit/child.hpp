@@ -1,5 +1,5 @@
-// A child process of a test. The kernel kills it when the test process ends, however that ends. Only its own pid is waited for.
-// Thread: any.
+// A child process of a test. The kernel kills it when the test process ends, also after a crash. Only its own pid is waited for. Any
+// thread.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Starts each server with what deploy/ has for it, and tries what every user may and may not do.
+// Starts each server with its configuration from deploy/, and tries what every user may and may not do.
 #include <atomic>
 #include <map>
 #include <optional>
@@ -113,7 +113,7 @@ TEST_F(DeployNats, RecordsGoFromIngressToBilling) {
   EXPECT_EQ(as("ingress").metrics().errors.value(), 0);
 }
 
-TEST_F(DeployNats, OnlyTheRightOnesMayAsk) {
+TEST_F(DeployNats, OnlyUsersWithTheRightMayAsk) {
   bus::RpcServer auth(as("auth"));
   ASSERT_TRUE(auth.serve<auth::v1::Auth::Authorize>([](const auto&, const auto&, auto responder) { responder.reply({}); }));
   bus::RpcServer billing(as("billing"));
@@ -124,7 +124,7 @@ TEST_F(DeployNats, OnlyTheRightOnesMayAsk) {
   EXPECT_EQ(ask<auth::v1::Auth::Authorize>("ingress"), std::nullopt);
   EXPECT_EQ(ask<billing::v1::Billing::Reserve>("ingress"), std::nullopt);
   EXPECT_EQ(ask<billing::v1::Billing::PostPayment>("admin_api"), std::nullopt);
-  EXPECT_EQ(ask<billing::v1::Billing::PostPayment>("ingress"), base::ErrorCode::kTimeout);  // money is moved for admin_api alone
+  EXPECT_EQ(ask<billing::v1::Billing::PostPayment>("ingress"), base::ErrorCode::kTimeout);  // only admin_api may move money
   EXPECT_EQ(ask<billing::v1::Billing::Reserve>("routing"), base::ErrorCode::kTimeout);
   EXPECT_EQ(ask<billing::v1::Billing::Reserve>("auth"), base::ErrorCode::kTimeout);
 }

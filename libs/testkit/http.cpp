@@ -106,7 +106,7 @@ std::optional<HttpReply> parseHead(std::string_view head) {
   return reply;
 }
 
-// The body as far as it is there: complete, or nothing yet.
+// The body when it is complete; nullopt until then.
 std::optional<std::string> unchunk(std::string_view raw) {
   std::string body;
   for (;;) {

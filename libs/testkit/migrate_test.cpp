@@ -95,7 +95,7 @@ TEST_F(Migrate, RefusesAChangedFileAndOneThatComesTooLate) {
   EXPECT_NE(outcome.said.find("0003_third.sql comes before version 4"), std::string::npos) << outcome.said;
 }
 
-TEST_F(Migrate, FailedFileIsNotRecordedAndCanBeMended) {
+TEST_F(Migrate, FailedFileIsNotRecordedAndCanBeCorrected) {
   put("0002_second.sql", "ALTER TABLE nowhere ADD COLUMN x INT;\n");
   const auto failed = run();
   EXPECT_EQ(failed.code, 1);
@@ -106,7 +106,7 @@ TEST_F(Migrate, FailedFileIsNotRecordedAndCanBeMended) {
   EXPECT_EQ(run().code, 0);
 }
 
-TEST_F(Migrate, TwoAtOnceDoTheWorkOnce) {
+TEST_F(Migrate, TwoAtTheSameTimeApplyEachFileOnce) {
   put("0003_slow.sql", "DO SLEEP(0.5);\nINSERT INTO one (id) VALUES (3);\n");
   auto other = std::async(std::launch::async, [this] { return run({}, "b"); });
   const auto one = run();
@@ -127,7 +127,7 @@ TEST_F(Migrate, SaysWhyItCannotConnect) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.said.find("no server at 127.0.0.1:"), std::string::npos) << outcome.said;
   EXPECT_EQ(run({"--nonsense"}).code, 2);
-  EXPECT_EQ(run({"--wait=-1"}).code, 2) << "the server would wait for ever";
+  EXPECT_EQ(run({"--wait=-1"}).code, 2) << "the server would wait without end";
 }
 
 // The option file holds the password.

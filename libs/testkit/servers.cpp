@@ -34,7 +34,7 @@ bool Server::tryStart() {
     throw std::runtime_error(started.error().message);
   }
   child_ = std::move(*started);
-  // The log, not a connection, proves that it is ours that listens.
+  // The log proves that our server listens; a connection could reach another one.
   const bool settled = waitUntil([this] { return log().find(readyText()) != std::string::npos || !child_->isRunning(); }, kStartLimit);
   return settled && child_->isRunning();
 }

@@ -28,7 +28,7 @@ bool exists(pid_t pid) {
   return ::kill(pid, 0) == 0;
 }
 
-// One request line to a server, and what it answered first.
+// Sends one request line to a server and returns the beginning of its answer.
 std::string exchange(std::uint16_t port, const std::string& line, std::chrono::milliseconds limit = 5s) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -82,7 +82,7 @@ TEST(Child, FindsServersThatOnlySbinHas) {
   EXPECT_EQ(*code, 0);
 }
 
-TEST(Child, IsGoneWhenTheObjectIs) {
+TEST(Child, EndsWithItsObject) {
   Child::Options options;
   options.command = {"sleep", "1000"};
   auto child = Child::start(options);
@@ -141,7 +141,7 @@ TEST(TempDir, IsRemovedWithItsContent) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST(FakeClock, MovesOnlyWhenTold) {
+TEST(FakeClock, MovesOnlyWhenTheTestMovesIt) {
   FakeClock clock;
   EXPECT_EQ(base::formatRfc3339(clock.wall()), "2026-11-21T10:00:00.000000Z");
   const auto before = clock.monotonic();
@@ -220,7 +220,7 @@ TEST(Http, SaysWhyWhenThereIsNoAnswer) {
   EXPECT_EQ(httpGet(garbage.port(), "/").error().code, base::ErrorCode::kInvalid);
 }
 
-TEST(NatsServer, ComesBackOnTheSamePort) {
+TEST(NatsServer, RestartsOnTheSamePort) {
   NatsServer server;
   EXPECT_TRUE(exchange(server.port(), "").starts_with("INFO ")) << server.log();
   const auto port = server.port();
@@ -253,7 +253,7 @@ TEST(MariaDb, HasTheMigratedDatabaseAndKeepsRowsOverAKill) {
   EXPECT_THROW(server.runSql("SELECT nonsense FROM nowhere"), std::runtime_error);
 }
 
-TEST(MariaDb, TwoStartedAtOnceAreSeparate) {
+TEST(MariaDb, TwoStartedAtTheSameTimeAreSeparate) {
   auto other = std::async(std::launch::async, [] { return std::make_unique<MariaDb>(); });
   MariaDb one;
   const auto two = other.get();

@@ -1,4 +1,4 @@
-"""Reads events off the bus as any dashboard could: the read-only user, the plain NATS protocol, protoc to decode."""
+"""Reads events from the bus as any dashboard could: the read-only user, the plain NATS protocol, protoc to decode."""
 import json
 import os
 import socket

@@ -161,7 +161,7 @@ def rights_findings(files):
 
 
 def wire_breaks(old, new):
-    """Lines of `old` that a peer of yesterday would misread today."""
+    """Lines of `old` that a program of the previous version would misread now."""
     now = {tuple(line.split()[:2]): line.split()[2:] for line in new}
     for line in old:
         owner, number, *rest = line.split()

@@ -1,4 +1,4 @@
-"""Tests of the checks themselves: a check that cannot fail is none."""
+"""Tests of the checks themselves: each must find what it looks for."""
 import os
 import subprocess
 import sys

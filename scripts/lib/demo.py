@@ -59,7 +59,7 @@ def place_call(stack, folder):
 
 
 def in_force(api):
-    """True when a call to the demo number would be taken now: a change is in force everywhere within a second."""
+    """True when a call to the demo number would be accepted now: a change is in force everywhere within a second."""
     test = api.call("POST", "/v1/route-tests", {"trunk_id": CUSTOMER_TRUNK, "caller": "37477", "called": CALLED})
     return test.status == 200 and test.json["outcome"] == "accepted"
 

@@ -127,7 +127,7 @@ class Process:
             os.kill(self.pid, number)
 
     def stop(self, seconds=10):
-        """SIGTERM, then SIGKILL when it does not leave in time. The exit code of a child, negative for a signal; None for another's."""
+        """SIGTERM, then SIGKILL when it does not end in time. The exit code of a child, negative for a signal; None when it is no child."""
         if self.alive():
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)

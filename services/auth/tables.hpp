@@ -47,9 +47,8 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   // Owned.
   feed::Customers customers_;
   feed::WorkingRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks_;
-  std::map<digits::Network, std::shared_ptr<const NetworkSources>>
-      sources_;  // sorted, because digits::NetworkMap is built fastest from sorted rows
-  // Since the last snapshot.
+  // Sorted, because digits::NetworkMap is built fastest from sorted rows.
+  std::map<digits::Network, std::shared_ptr<const NetworkSources>> sources_;
   bool sources_changed_ = true;   // sources_
   bool networks_changed_ = true;  // which networks sources_ has
 };

@@ -1,5 +1,5 @@
-// The real nginx with the configuration that is deployed, in front of the real HTTP server: what unknown clients send, and how. Every
-// refusal is a clean one, nothing hangs, and the server lives on.
+// The real nginx with the configuration that is deployed, in front of the real HTTP server, against hostile, slow and broken clients. Every
+// refusal is a problem document, nothing hangs, and the server goes on serving.
 #include <chrono>
 #include <future>
 #include <memory>
@@ -430,7 +430,7 @@ TEST_F(AdminApiFront, SaysThatTheApiIsAwayAndServesItAgain) {
   EXPECT_TRUE(isWell());
 }
 
-TEST_F(AdminApiFront, ServesManyClientsAtOnce) {
+TEST_F(AdminApiFront, ServesManyClientsAtTheSameTime) {
   start();
   std::vector<std::future<int>> results;
   constexpr int kClients = 8;

@@ -1,4 +1,4 @@
-// What is no plain resource: money, live calls, records, route tests, and the loss of what the API leans on.
+// What is no plain resource: money, live calls, records, route tests, and the loss of what the API depends on.
 #include "tests/component/admin_api_world.hpp"
 
 namespace tollgate::admin_api {
@@ -234,7 +234,7 @@ TEST_F(AdminApi, RequestsAreCountedByRouteAndClass) {
   EXPECT_EQ(process().metric(series).value_or(-1), before + 1);
 }
 
-TEST_F(AdminApi, LosingTheStoreIsACleanRefusalAndHealsByItself) {
+TEST_F(AdminApi, LosingTheStoreIsACleanRefusalAndRecoveryNeedsNoOperator) {
   // REQUIREMENTS 12.2.
   const auto id = customer();
   stopMySql();

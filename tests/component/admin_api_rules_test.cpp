@@ -122,7 +122,7 @@ TEST_F(AdminApi, DisabledTrunksAreNoAmbiguityUntilEnabled) {
   EXPECT_EQ(get(itemOf("trunks", second)).body["status"], "disabled");
 }
 
-TEST_F(AdminApi, OfTwoAmbiguousSavesAtOnceOneWins) {
+TEST_F(AdminApi, OfTwoAmbiguousSavesAtTheSameTimeOneWins) {
   // REQUIREMENTS 2.6, whatever the interleaving.
   const auto owner = customer();
   for (int round = 0; round < 10; ++round) {

@@ -47,7 +47,7 @@ class AuthProcess : public testing::Test {
     request.set_caller("37499111222");
     return world_->ask<auth::v1::Auth::Authorize>(request);
   }
-  // The reason of the refusal; UNSPECIFIED = let in; nothing = no answer.
+  // The reason of the refusal; UNSPECIFIED = accepted; nullopt = no answer.
   static std::optional<common::v1::Reason> check(const std::string& address, const std::string& called) {
     const auto reply = authorize(address, called);
     return reply ? std::optional(reply->refusal().reason()) : std::nullopt;

@@ -46,8 +46,8 @@ class BillingOutage : public BillingSuite {
   }
 };
 
-// REQUIREMENTS 9.4: lost and rebuilt from the ledger and the live calls; meanwhile new calls are refused, not given away.
-TEST_F(BillingOutage, AnEmptyRedisIsRebuiltByItself) {
+// REQUIREMENTS 9.4: Redis is rebuilt from the ledger and the live calls; until then new calls are refused and none is free.
+TEST_F(BillingOutage, AnEmptyRedisIsRebuiltWithoutAnOperator) {
   const Talking talking = startCall();
   call::v1::CallRecord live = talking.record;
   live.set_paid_seconds(60);
@@ -68,12 +68,12 @@ TEST_F(BillingOutage, AnEmptyRedisIsRebuiltByItself) {
   EXPECT_EQ(world_->balance(talking.party)->posted().micros(), kUnit - 20'000);
 }
 
-TEST_F(BillingOutage, ARestartedRedisIsRebuiltByItself) {
+TEST_F(BillingOutage, ARestartedRedisIsRebuiltWithoutAnOperator) {
   const Talking talking = startCall();
   world_->setLive(talking.call, talking.record, talking.reserved.held_micros());
   world_->redis().kill();
   EXPECT_TRUE(waitUntil([&] { return !world_->reserve(world_->newCall(), talking.party, {carrier_}).has_value(); }));
-  // The call ends meanwhile: the books take it, Redis learns it later.
+  // The call ends meanwhile: the ledger has its charge first, and Redis gets it later.
   world_->clearLive();
   world_->publishEnded(talking.call, BillingWorld::record(talking.party, carrier_, talking.reserved, 33));
   ASSERT_TRUE(world_->waitCdr(talking.call));
@@ -87,7 +87,7 @@ TEST_F(BillingOutage, ARestartedRedisIsRebuiltByItself) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
-// REQUIREMENTS 9.5, 9.6: the instance is gone, so the lease closes the call; the true record, should it come after all, corrects it.
+// REQUIREMENTS 9.5, 9.6: the instance is lost, so the lease closes the call. If the true record arrives later, it corrects the CDR.
 TEST_F(BillingOutage, ALostInstanceIsClosedByTheLease) {
   const Talking talking = startCall();
   world_->publishAnswered(talking.call, talking.record);
@@ -123,8 +123,8 @@ TEST_F(BillingOutage, AHeartbeatKeepsTheCall) {
   EXPECT_TRUE(world_->waitIdle(talking.party));
 }
 
-// REQUIREMENTS 12.2, 9.6: MySQL is away while calls end; nothing is lost, slots are free at once.
-TEST_F(BillingOutage, MySqlAwayLosesNoRecord) {
+// REQUIREMENTS 12.2, 9.6: MySQL is down while calls end: no record is lost, and slots are freed immediately.
+TEST_F(BillingOutage, NoRecordIsLostWhileMySqlIsDown) {
   const Party party = world_->makeParty();
   ASSERT_TRUE(world_->pay(party, kUnit, "first").has_value());
   constexpr int kCalls = 40;
@@ -137,7 +137,7 @@ TEST_F(BillingOutage, MySqlAwayLosesNoRecord) {
     world_->publishEnded(calls.back(), BillingWorld::record(party, carrier_, reply->reserved(), 1));
   }
   EXPECT_TRUE(waitUntil([&] { return world_->load(party).incoming() == 0; }));
-  // The charges are still held: nothing is given away although the ledger does not know yet.
+  // The charges are still held, so no call is free although the ledger does not have them yet.
   EXPECT_TRUE(waitUntil([&] { return world_->balance(party)->held_micros() == kCalls * 1'000; }));
   EXPECT_FALSE(world_->pay(party, kUnit, "meanwhile").has_value());
   world_->maria().start();

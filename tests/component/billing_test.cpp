@@ -26,7 +26,7 @@ class Billing : public BillingSuite {
     EXPECT_TRUE(reply.has_value()) << (reply ? "" : reply.error().message);
     return reply ? reply->refusal().reason() : common::v1::REASON_UNSPECIFIED;
   }
-  // The call talks and ends; the books have it when this returns.
+  // The call talks and ends. When this returns, ledger and CDR are written.
   static void finish(const std::string& call, const Party& party, const billing::v1::Reserved& reserved,
                      std::optional<std::int64_t> seconds) {
     world_->publishEnded(call, BillingWorld::record(party, carrier_, reserved, seconds));
@@ -68,7 +68,7 @@ TEST_F(Billing, ACallIsAdmittedChargedAndWrittenDown) {
             "12\t12\t12000\t6000\t6000\tnormal");
   EXPECT_EQ(world_->number("SELECT COUNT(*) FROM cdr_attempts WHERE call_id = '" + call + "'"), 1);
   EXPECT_EQ(world_->number("SELECT COUNT(*) FROM cdr_traces WHERE trace LIKE '%enough%' AND call_id = '" + call + "'"), 1);
-  // Over is over.
+  // A call that has ended cannot be reserved again.
   EXPECT_FALSE(world_->reserve(call, party, {carrier_}).has_value());
 }
 
@@ -193,7 +193,7 @@ TEST_F(Billing, ExtensionsEndWithTheMoney) {
 }
 
 // REQUIREMENTS 9.2: with the whole balance held, N calls together never spend more than the allowance.
-TEST_F(Billing, ManyCallsAtOnceNeverSpendMoreThanTheAllowance) {
+TEST_F(Billing, ManyCallsAtTheSameTimeNeverSpendMoreThanTheAllowance) {
   const Party party = funded(400'000);  // 400 seconds
   constexpr int kCalls = 24;
   std::vector<std::string> calls;
@@ -277,8 +277,9 @@ TEST_F(Billing, TheSameKeyAtTheSameTimeIsOneMovement) {
   EXPECT_EQ(world_->balance(party)->posted().micros(), kUnit);
 }
 
-// REQUIREMENTS 10.1: refused calls too, and unknown sources as counted summaries; a broken record is put aside and holds up nothing.
-TEST_F(Billing, EveryRecordFindsItsPlace) {
+// REQUIREMENTS 10.1: refused calls have a CDR, and unknown sources are counted summaries. A broken record becomes a dead letter and delays
+// no other record.
+TEST_F(Billing, EveryKindOfRecordIsStored) {
   const Party party = world_->makeParty();
   call::v1::CallRecord refused = BillingWorld::record(party, Party(), {}, std::nullopt);
   refused.set_reason(common::v1::REASON_NO_CREDIT);
@@ -298,7 +299,7 @@ TEST_F(Billing, EveryRecordFindsItsPlace) {
 }
 
 // REQUIREMENTS 10.6: the answer a call would get, without taking anything.
-TEST_F(Billing, ATestCallTakesNothing) {
+TEST_F(Billing, ADryRunTakesNothing) {
   const Party party = funded(kUnit);
   auto request = BillingWorld::reserveRequest(party, {carrier_});
   request.set_dry_run(true);

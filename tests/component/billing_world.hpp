@@ -1,6 +1,6 @@
-// tollgate-billing with its real stores, an ingress that reports the calls the test says live, and the words of the field: pay, reserve,
-// extend, end. Money in micro-units; the plans: 1 = customers 0.060000 USD a minute (1,000 micro-units a second), 2 = carriers half of it.
-// One thread.
+// tollgate-billing with its real stores, an ingress that reports the live calls that the test names, and the steps of a call: pay, reserve,
+// extend, end. Money is in micro-units. Rate plan 1 is for customers, 0.060000 USD a minute (1,000 micro-units a second); rate plan 2 is
+// for carriers and costs half of it. One thread.
 #pragma once
 
 #include <chrono>
@@ -56,7 +56,7 @@ class BillingWorld {
   [[nodiscard]] redis::Client& redisClient() { return *redis_client_; }
   void stop();
 
-  // Configuration: in force, and the account loaded, when these return.
+  // Configuration. When these return, it is in force and the account is loaded.
   Party makeParty(const PartyOptions& options = {});
   Party makeCarrier(const std::string& outgoing_max = "NULL");
   [[nodiscard]] bool isInForce();
@@ -103,7 +103,7 @@ class BillingWorld {
   [[nodiscard]] bool waitCdr(const std::string& call, std::chrono::milliseconds limit = std::chrono::seconds(10));
   // Settled: no hold, no slot left.
   [[nodiscard]] bool waitIdle(const Party& party, std::chrono::milliseconds limit = std::chrono::seconds(10));
-  // Empty, or what does not agree: entries against sums, charges against CDRs, Redis against the ledger.
+  // Compares entries with sums, charges with CDRs, and Redis with the ledger. Empty, or what does not agree.
   [[nodiscard]] std::string disagreement();
 
  private:

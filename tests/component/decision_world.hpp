@@ -38,7 +38,8 @@ class DecisionWorld {
     return options;
   }
 
-  // `statements` and the line of the change, in one transaction. Without the event: the service must find the change by polling.
+  // Runs `statements` and writes the line of the change, in one transaction. No event is published: the service must find the change by
+  // polling.
   void saveWithoutEvent(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved") {
     maria_.runSql("BEGIN; UPDATE config_state SET version = version + 1 WHERE id = 1; " + statements +
                   "; INSERT INTO config_changes (version, entity, entity_id, action, author, at) SELECT version, '" + std::string(entity) +

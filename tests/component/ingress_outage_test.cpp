@@ -24,7 +24,7 @@ class IngressOutageTest : public IngressWorld {
   int asked_ = 0;
 };
 
-// REQUIREMENTS 2.4: an unknown source gets 403 and nothing of it reaches the bus; the list's change applies to the next INVITE.
+// REQUIREMENTS 2.4: an unknown source gets 403, and its messages do not reach the bus; a change of the list applies to the next INVITE.
 TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
   authorizeNetworks({"192.0.2.0/24"});
   ASSERT_TRUE(optionsAnswered("SIP/2.0 403"));
@@ -43,8 +43,8 @@ TEST_F(IngressOutageTest, RefusesUnknownSourcesUntilTheirNetworkIsAuthorised) {
   EXPECT_GE(summary.sources(0).messages(), 2U);
 }
 
-// REQUIREMENTS 12.2, 12.3: without the bus the call goes on, new ones get 503; its record is there when the bus is.
-TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItself) {
+// REQUIREMENTS 12.2, 12.3: without the bus the call goes on and new calls get 503; when the bus is back, the record is published.
+TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsDownAndRecoversWithoutAnOperator) {
   const auto made = talk();
   nats_.stop();
   ASSERT_TRUE(testkit::waitUntil([&] { return !ingress_->ready().ready; }));
@@ -65,7 +65,7 @@ TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsAwayAndRecoversByItse
   (void)record<call::v1::CallEnded>("ended");
 }
 
-TEST_F(IngressOutageTest, RejectsWhenAStageIsSilent) {
+TEST_F(IngressOutageTest, RejectsWhenAStageDoesNotAnswer) {
   std::promise<void> refused;
   answer(on_route_, [over = refused.get_future().share()](const auto&) {
     (void)over.wait_for(std::chrono::seconds(10));  // no answer before the ingress has given up

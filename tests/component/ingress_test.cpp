@@ -156,7 +156,7 @@ TEST_F(IngressTest, EndsTheCallerWhenTheCarrierSaysByeButNotBeforeTheAck) {
   carrier_.send(carrier_.response(invite, 200, sdp("carrier", "0")));
   const auto ok = caller_.expect("SIP/2.0 200");
   (void)carrier_.expect("ACK");
-  // The carrier's BYE goes from the callee's side: From and To change places.
+  // The carrier's BYE comes from the called side, so From and To are exchanged.
   const auto bye = "BYE " + uriOf(headerOf(invite, "Contact")) +
                    " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:" + std::to_string(carrier_.port()) +
                    ";branch=z9hG4bKbye\r\nFrom: " + headerOf(invite, "To") + ";tag=carrier\r\nTo: " + headerOf(invite, "From") +
@@ -188,7 +188,7 @@ TEST_F(IngressTest, EndsBothSidesWhenTheMoneyIsOver) {
   EXPECT_EQ(ended.talked().nanos(), 0);
 }
 
-// re-INVITE is for a later issue: refused without harm to the call. INFO and OPTIONS are answered, REFER is not wanted.
+// re-INVITE is not built yet: it is refused, and the call stays as it is. INFO and OPTIONS are answered, REFER is refused.
 TEST_F(IngressTest, AnswersRequestsInsideTheDialogAndKeepsTheCall) {
   const auto made = talk();
   const auto tag = SipPeer::toTag(made.ok);

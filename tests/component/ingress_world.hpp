@@ -1,6 +1,6 @@
-// The ingress in this process on a real nats-server, with auth, routing and billing played by the test through the real RPC server: each
-// answers from a function the test may replace. A caller and carriers are SipPeers. The test's thread, but the answering functions (bus
-// threads).
+// The ingress in this process on a real nats-server. The test plays auth, routing and billing through the real RPC server; each answers
+// from a function that the test may replace. The caller and the carriers are SipPeers. Used on the test's thread; the answering functions
+// run on bus threads.
 #pragma once
 
 #include <atomic>
@@ -131,7 +131,7 @@ class IngressWorld : public ::testing::Test {
     ++networks_version_;
   }
 
-  // The record `verb` of the only call so far, once the bus has carried it.
+  // Waits for the record `verb` of the only call so far.
   template <class Message>
   Message record(const std::string& verb) {
     Message message;

@@ -148,7 +148,8 @@ class SipCase(unittest.TestCase):
                         seconds, f"{count} live calls")
 
     def audit(self, seconds=20):
-        """Waits for rest, then checks 9.6: ledger = balances = Redis, CDR charges = charge entries, no hold or slot left."""
+        """Waits until nothing is pending, then checks REQUIREMENTS 9.6: ledger = balances = Redis, CDR charges = charge entries, no hold or
+        slot left."""
         def at_rest():
             return not self.live_calls() and not self.holds()
 

@@ -1,4 +1,4 @@
-"""Stage for calls: concurrent caps, caps of 0, calls per second, slots that come back (REQUIREMENTS 2.1, 5.1, 9.5)."""
+"""Capacity: concurrent caps, caps of 0, calls per second, slots that are freed again (REQUIREMENTS 2.1, 5.1, 9.5)."""
 from harness import SipCase, main
 from procs import free_ports, wait_for
 

@@ -1,4 +1,4 @@
-"""Hunting over endpoints, trunks and next trunks; what stops it; what the caller hears (REQUIREMENTS 2.15, 5)."""
+"""Hunting over endpoints, trunks and next trunks; what stops it; which code the caller gets (REQUIREMENTS 2.15, 5)."""
 from harness import Call, SipCase, main
 from procs import free_ports, wait_for
 
@@ -22,7 +22,7 @@ class Hunting(SipCase):
         return self.carrier(port, "carrier_rejects", values={"CODE": code, "PHRASE": phrase})
 
     def test_busy_stops_the_hunt(self):
-        # REQUIREMENTS 5.2: 486 is final; the second carrier is never asked; the caller hears 486.
+        # REQUIREMENTS 5.2: 486 is final; the second carrier is never asked; the caller gets 486.
         w = self.two_carriers()
         self.rejecting(w.port, 486, "Busy Here")
         second = self.carrier(w.second_port)

@@ -1,4 +1,4 @@
-"""Who is calling: sources, CIDRs, tech prefixes, states of trunk and customer (REQUIREMENTS 1.7, 2.2-2.8)."""
+"""Identification of the caller: sources, CIDRs, tech prefixes, states of trunk and customer (REQUIREMENTS 1.7, 2.2-2.8)."""
 from harness import Call, SipCase, main
 from procs import wait_for
 
@@ -44,7 +44,7 @@ class Identification(SipCase):
         self.audit()
 
     def test_api_refuses_what_could_not_be_told_apart(self):
-        # REQUIREMENTS 2.6: equal prefixes, prefix of a prefix, and a peer trunk beside anything; the other trunk is named.
+        # REQUIREMENTS 2.6: equal prefixes, a prefix of a prefix, and a peer trunk that overlaps another are refused and named.
         w = self.world.simple(source="127.30.0.0/24", prefix="5")
         for body in ({"tech_prefix": "5"}, {"tech_prefix": "55"}, {"identification": "peer"}):
             answer = self.api.call("POST", "/v1/trunks", {"customer_id": w.customer, "name": "Other", "identification": "prefix",

@@ -1,5 +1,5 @@
 """The metrics that the running services export are those of tests/golden/metrics.txt: names, label names and kinds. Dashboards and alerts
-stand on them. After a deliberate change: TOLLGATE_UPDATE_GOLDEN=1 scripts/test -R sip.metrics, then read the difference and commit it."""
+use them. After a deliberate change: TOLLGATE_UPDATE_GOLDEN=1 scripts/test -R sip.metrics, then read the difference and commit it."""
 import os
 import re
 import unittest

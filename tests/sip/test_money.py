@@ -1,4 +1,4 @@
-"""Paying for calls: prepaid, postpaid, overdraft, running out in mid-call, no rate (REQUIREMENTS 1.2, 1.3, 8, 9)."""
+"""Paying for calls: prepaid, postpaid, overdraft, money that runs out during a call, no rate (REQUIREMENTS 1.2, 1.3, 8, 9)."""
 from harness import SipCase, main
 from procs import wait_for
 
@@ -106,7 +106,7 @@ class Money(SipCase):
         self.audit()
 
     def test_no_rate_is_404(self):
-        # Section 7 no_rate: a route but no price.
+        # REQUIREMENTS 7: no_rate: there is a route but no price.
         w = self.world.simple()
         rule = self.world.rule("33", [w.carrier])
         self.world.dialpeer(w.customer, w.trunk, rule)

@@ -80,7 +80,7 @@ class Outages(SipCase):
             return 0
 
     def test_redis_emptied_is_rebuilt(self):
-        # REQUIREMENTS 9.4: the view can be lost; it is rebuilt from the ledger and the live calls, then service goes on.
+        # REQUIREMENTS 9.4: Redis can lose its accounts; they are rebuilt from the ledger and the live calls, then calls are accepted.
         w = self.world.simple(price="0.600000")
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=6000)
@@ -116,7 +116,7 @@ class Outages(SipCase):
         return 0
 
     def test_spool_survives_the_ingress(self):
-        # REQUIREMENTS 12.3: records made while NATS is away outlive a kill of the ingress.
+        # REQUIREMENTS 12.3: records made while NATS is down survive a kill of the ingress.
         w = self.world.simple()
         self.carrier(w.port)
         running = self.start_call(w.number, ip=w.source, hold_ms=2500)

@@ -53,7 +53,7 @@ class Routing(SipCase):
         self.audit()
 
     def test_rule_without_targets_is_no_route(self):
-        # REQUIREMENTS 3.4: a rule with no usable target is as no route, even beside a shorter rule that has one.
+        # REQUIREMENTS 3.4: a rule with no usable target means no route, even when a shorter rule has one.
         w = self.world.simple()
         empty = self.world.rule("4477", [])
         self.world.dialpeer(w.customer, w.trunk, empty)

@@ -79,7 +79,7 @@ class World:
         return made
 
     def settled(self, made, outcome=None):
-        """Waits until a route test says what the newest configuration says: changes are in force within a second (REQUIREMENTS 3.8)."""
+        """Waits until a route test gives the answer of the newest configuration, which is in force within a second (REQUIREMENTS 3.8)."""
         question = {"trunk_id": made.trunk, "caller": "37477", "called": made.number}
 
         def known():
