@@ -33,12 +33,13 @@ struct Change {
 class Tables {
  public:
   virtual ~Tables() = default;
-  // Reads everything. Runs inside one consistent read, so the version belongs to the rows.
+  // Reads everything. Runs inside one consistent read, so the version belongs to the rows. Errors: those of sql::Session; it is tried
+  // again.
   [[nodiscard]] virtual base::Result<void> loadAll(sql::Session& session) = 0;
-  // Brings the named rows up to date: one change for each row, the last one. Runs inside one consistent read. After an Error everything is
-  // loaded again.
+  // Brings the named rows up to date: one change for each row, the last one. Runs inside one consistent read.
+  // Errors: those of sql::Session; after any Error everything is loaded again.
   [[nodiscard]] virtual base::Result<void> apply(sql::Session& session, const std::vector<Change>& changes) = 0;
-  // Puts what loadAll or apply prepared in force.
+  // Puts the rows that loadAll or apply has read in force.
   virtual void publish(std::uint64_t version) = 0;
 };
 

@@ -1,6 +1,6 @@
 // A service that answers requests from a snapshot of the configuration and has no other state: auth and routing. It makes the metrics,
-// the MySQL pool, the bus connection, the feed that keeps the tables in step, and the RPC server, starts them in this order and stops
-// what brings work in first. Any number of replicas may run.
+// the MySQL pool, the bus connection, the feed that keeps the tables up to date, and the RPC server. It starts them in this order, and
+// stops the RPC server and the feed first. Any number of replicas may run.
 //
 // Thread: as service::Service. The derived class's handlers run on the bus's threads, onPublish on the feed's thread.
 // Requires: the destructor of the derived class calls stop(), because the feed's thread calls its onPublish until then.
@@ -75,7 +75,7 @@ class SnapshotService : public service::Service {
 
   // The service's own metrics. Called first in start().
   virtual void makeMetrics(telemetry::Metrics& metrics) = 0;
-  // Registers the handlers of the service's requests.
+  // Registers the handlers of the service's requests. Errors: those of bus::RpcServer; start() returns them.
   [[nodiscard]] virtual base::Result<void> serve(bus::RpcServer& server) = 0;
   // A snapshot is about to be in force.
   virtual void onPublish(const Snapshot& snapshot) = 0;

@@ -71,7 +71,7 @@ class Client {
 
   [[nodiscard]] bool isConnected() const;
 
-  // Send a command or run a script; `done` is called exactly once.
+  // Send a command or run a script; `done` is called exactly once. Requires: a command has at least one word.
   // Errors: kUnavailable, not connected, or the connection was lost before the reply (the command may have been executed); kTimeout, no
   // reply within command_timeout (the same holds); kOverLimit, pending_max is reached; kInternal, the server replied with an error, which
   // is the message.

@@ -24,8 +24,9 @@ class Operations {
  public:
   Operations(OperationsSettings settings, std::string_view service_name, telemetry::Metrics& metrics);
 
+  // Errors: those of OpsServer::start().
   [[nodiscard]] base::Result<void> start();
-  // Readiness comes from `service` from now on; before, it is "starting".
+  // Readiness comes from `service` from now on; before this call it is "starting". Requires: `service` lives until serviceEnding().
   void serviceStarted(const Service& service);
   // Not ready from now on, for the reason `why`. Returns when no endpoint is using the service any more.
   void serviceEnding(std::string why);

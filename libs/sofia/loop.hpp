@@ -42,7 +42,7 @@ class Loop {
 
   // Requires: `clock` outlives the loop.
   explicit Loop(const base::Clock& clock, LoopOptions options = {});
-  ~Loop();  // stops
+  ~Loop();  // stops. Requires: not the loop thread
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 

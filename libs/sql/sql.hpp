@@ -39,13 +39,14 @@ using Value = std::variant<std::nullptr_t, std::int64_t, std::string>;
 // Errors: kInvalid: the value is not a DATETIME text.
 [[nodiscard]] base::Result<base::WallTime> toTime(const Value& value);
 
-// The first `characters` of a text; every byte that is not valid UTF-8, and NUL, is replaced by '?'. A VARCHAR of that length takes it.
+// The first `characters` of a text, for a VARCHAR of that length. Every byte that is not valid UTF-8, and NUL, is replaced by '?'.
 [[nodiscard]] std::string fit(std::string_view text, std::size_t characters);
 
 class Row {
  public:
   explicit Row(std::vector<Value> cells) : cells_(std::move(cells)) {}
-  // Columns by position, in the order of the SELECT. NULL reads as 0 or ""; isNull tells them apart.
+  // Columns by position, in the order of the SELECT. NULL reads as 0 or ""; isNull tells them apart. Requires: `column` is less than
+  // size().
   [[nodiscard]] bool isNull(std::size_t column) const;
   // A text cell gives its leading whole number: the SUM of a BIGINT is a DECIMAL, which arrives as text.
   [[nodiscard]] std::int64_t integer(std::size_t column) const;

@@ -49,7 +49,7 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // References live as long as the Metrics. The same name and labels twice give the same metric.
+  // References live as long as the Metrics. The same name and labels twice give the same metric. Requires: one name has one kind of metric.
   Counter& counter(std::string_view name, std::string_view help, const Labels& labels = {});
   Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, const std::vector<double>& bounds, const Labels& labels = {});

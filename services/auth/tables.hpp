@@ -49,6 +49,7 @@ class Tables final : public feed::SnapshotTables<Snapshot> {
   feed::WorkingRows<base::TrunkId, std::shared_ptr<const Trunk>> trunks_;
   // Sorted, because digits::NetworkMap is built fastest from sorted rows.
   std::map<digits::Network, std::shared_ptr<const NetworkSources>> sources_;
+  // Since the last snapshot.
   bool sources_changed_ = true;   // sources_
   bool networks_changed_ = true;  // which networks sources_ has
 };

@@ -1,4 +1,4 @@
-// Between the messages of the bus and the structs of the inside. Pure, any thread.
+// Converts between the messages of the bus and billing's own types. Pure, any thread.
 #pragma once
 
 #include <string>

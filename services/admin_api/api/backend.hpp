@@ -26,7 +26,7 @@ struct Backend {
   const base::Clock& clock;
   Timeouts timeouts;
 
-  // Asks another service.
+  // Asks another service and waits for its reply. Errors: those of bus::RpcClient::wait().
   template <bus::RpcVerb Def>
   [[nodiscard]] base::Result<typename Def::Reply> ask(const typename Def::Request& request) {
     return rpc.wait<Def>({}, request, timeouts.rpc);

@@ -1,4 +1,5 @@
-// The operations that every resource has, made from its declaration: list, create, read, put, patch, delete.
+// The operations that every resource has, made from its declaration: list, create, read, put, patch, delete. They are made on the start-up
+// thread and run on HTTP worker threads.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace tollgate::admin_api {
 
-// Backend and resource must outlive the operations.
+// Requires: backend and resource outlive the operations.
 [[nodiscard]] std::vector<Operation> operationsOf(const Resource& resource, Backend& backend);
 
 }  // namespace tollgate::admin_api

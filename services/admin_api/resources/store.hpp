@@ -1,4 +1,5 @@
-// Documents of a resource in MySQL: statements made from the declaration. Blocks: worker threads only.
+// Documents of a resource in MySQL, by statements that are made from the resource's declaration. The functions block: worker threads only.
+// Errors: those of sql::Session, for every function.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,10 @@ struct PageQuery {
 [[nodiscard]] base::Result<std::optional<Json>> loadOne(sql::Session& session, const Resource& resource, std::int64_t id);
 [[nodiscard]] base::Result<std::vector<Json>> loadPage(sql::Session& session, const Resource& resource, const PageQuery& query);
 
-// The new id. `id` 0 = assigned. parent_id 0 = none.
+// Returns the id of the new document. `id` 0 = one is assigned. `parent_id` 0 = none.
 [[nodiscard]] base::Result<std::int64_t> insertOne(Change& change, const Resource& resource, std::int64_t id, std::int64_t parent_id,
                                                    const Json& document);
-// Nested rows keep their ids where they say the same thing as before, so that records of calls go on naming them.
+// A nested row whose values did not change keeps its id, because the records of calls name it.
 [[nodiscard]] base::Result<void> updateOne(Change& change, const Resource& resource, std::int64_t id, const Json& before,
                                            const Json& document);
 [[nodiscard]] base::Result<void> deleteOne(Change& change, const Resource& resource, std::int64_t id);

@@ -36,10 +36,11 @@ struct AccountSum {
 
 [[nodiscard]] std::string customerAccount(base::CustomerId customer);
 
-// Writes the entries and updates the balances. Errors: kConflict, a transfer id exists already: the caller rolls the transaction back.
+// Writes the entries and updates the balances. Errors: kConflict: a transfer id exists already, and the caller rolls the transaction back;
+// else those of sql::Session.
 [[nodiscard]] base::Result<void> post(sql::Session& session, const std::vector<Transfer>& transfers);
 
-// A customer without an account has balance 0 and version 0.
+// A customer without an account has balance 0 and version 0. Errors: those of sql::Session.
 [[nodiscard]] base::Result<std::map<base::CustomerId, AccountSum>> readSums(sql::Session& session,
                                                                             const std::vector<base::CustomerId>& customers);
 

@@ -1,4 +1,5 @@
-// What the request handlers of billing work with. The objects outlive the handlers.
+// What the request handlers of billing work with. Used on bus threads and on the Redis thread. Owns only the function; the objects outlive
+// the handlers.
 #pragma once
 
 #include <functional>
