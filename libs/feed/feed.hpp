@@ -1,4 +1,4 @@
-// The configuration feed: keeps a service's tables in step with MySQL (REQUIREMENTS 3.8: within one second).
+// The configuration feed: brings every change in MySQL into a service's tables (REQUIREMENTS 3.8: within one second).
 //
 // admin_api writes a row and a line in config_changes (versions without gaps, in commit order) in one transaction and then publishes
 // config.changed. The feed wakes on that event, and after every `poll` in case one was missed. It reads the lines of config_changes beyond

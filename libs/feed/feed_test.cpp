@@ -214,7 +214,7 @@ TEST_F(FeedTest, LoadsEverythingWhenTheServiceCannotApply) {
   EXPECT_EQ(metrics_.failures.value(), 1) << "the load that failed";
 }
 
-TEST_F(FeedTest, KeepsServingWhileMySqlIsAwayAndCatchesUp) {
+TEST_F(FeedTest, KeepsServingWhileMySqlIsDownAndCatchesUp) {
   change(insert(1, "A"), {{1, "saved"}});
   Feed feed(pool_, *connection_, names_, kOften, metrics_);
   ASSERT_TRUE(feed.start());

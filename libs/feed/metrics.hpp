@@ -14,8 +14,8 @@ struct FeedMetrics {
 
   telemetry::Counter& failures;    // rounds that failed and are tried again
   telemetry::Counter& full_loads;  // the first load and every later one
-  // Unix time of the last round that found the tables in step with MySQL or brought them there; 0 before the first. A time and not an age:
-  // the age also grows in the reader's eyes when the feed's thread hangs.
+  // Unix time of the last round after which the tables agreed with MySQL; 0 before the first. It is a time and not an age, because an age
+  // would stop growing when the feed's thread hangs.
   telemetry::Gauge& last_success;
 };
 

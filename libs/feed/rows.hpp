@@ -1,6 +1,6 @@
-// The rows of a large table of which each published snapshot must stay as it is while single rows change. Copying 100,000 rows for each
-// change would take milliseconds, so the rows lie in 1,024 shards: publishing copies the pointers to the shards, and the first change of a
-// shard after that copies this one shard. One change among 100,000 rows costs some ten microseconds, and readers take no lock.
+// The rows of a large table. Each published snapshot must stay as it is while single rows change. Copying 100,000 rows for each change
+// would take milliseconds, so the rows are divided into 1,024 shards: publishing copies the pointers to the shards, and the first change of
+// a shard after that copies this one shard. One change among 100,000 rows costs some ten microseconds, and readers take no lock.
 //
 // WorkingRows holds the rows as the feed's thread changes them: one thread. PublishedRows holds the rows of one snapshot: immutable, any
 // number of threads; it shares its shards with the snapshots before and after it in which they are the same.

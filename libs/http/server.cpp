@@ -96,7 +96,7 @@ class Exchange {
     for (const auto& [name, value] : response.headers) {
       reply.headers().add(name, value);
     }
-    // A peer that has gone shows as an exception of this task. It must be caught, else the process ends.
+    // When the peer has closed the connection, this task throws. The exception must be caught, or the process ends.
     message_.reply(reply).then([done](const pplx::task<void>& written) {
       try {
         written.get();

@@ -77,7 +77,8 @@ void append(std::string& text, char type, std::string_view value) {
 }
 
 void appendOrigin(std::string& text, std::string_view theirs, const Origin& origin) {
-  // The version is theirs, because a changed one tells the peer that something changed (RFC 3264 8). What is not a number becomes 1.
+  // The version is the other side's, because a changed version tells the peer that the session changed (RFC 3264 8). Text that is not a
+  // number becomes 1.
   (void)takeWord(theirs);  // user name
   (void)takeWord(theirs);  // session id
   const std::string_view version = takeWord(theirs);
@@ -120,7 +121,7 @@ void appendRejected(std::string& text, const MediaLine& media) {
 
 struct Kept {
   std::vector<std::string_view> formats;
-  bool has_codec = false;  // of the allowed ones; events and comfort noise alone are no call
+  bool has_codec = false;  // an allowed one; telephone-event and comfort noise do not count
 };
 
 Kept keepAllowed(const MediaLine& media, Iterator begin, Iterator end, base::CodecSet allowed) {

@@ -1,6 +1,6 @@
-// What a B2BUA needs of SDP and no more: filter the codecs of the audio line (REQUIREMENTS 6.4), hide the other side's origin (REQUIREMENTS
-// 6.1). A bounded line scanner of our own, because Sofia's parser must never see network input (libs/sofia/TRAPS.md 1.2). Pure
-// functions that own nothing; any thread.
+// The two operations on SDP that a B2BUA needs: filter the codecs of the audio line (REQUIREMENTS 6.4) and hide the other side's origin
+// (REQUIREMENTS 6.1). They use a bounded line scanner of our own, because Sofia's parser must never see network input (libs/sofia/TRAPS.md
+// 1.2). Pure functions that own nothing; any thread.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct Filtered {
 // Errors: kInvalid for what is not SDP (RFC 4566); kOverLimit beyond limits::kSdpBytesMax or kSdpLinesMax.
 [[nodiscard]] base::Result<Filtered> filterAudio(std::string_view text, base::CodecSet allowed, const Origin& origin);
 
-// The same without touching media: for answers. Errors: as filterAudio().
+// Hides the origin and leaves the media as they are, for answers. Errors: as filterAudio().
 [[nodiscard]] base::Result<std::string> hideOrigin(std::string_view text, const Origin& origin);
 
 }  // namespace tollgate::sdp

@@ -47,7 +47,7 @@ class Service {
 struct Definition {
   std::string_view name;  // admin_api
   std::string_view summary;
-  // Declares and reads the service's settings and returns the service, never nullptr. Must not touch anything outside.
+  // Declares and reads the service's settings and returns the service, never nullptr. It must not open, start or connect anything.
   std::function<std::unique_ptr<Service>(config::Loader&)> make;
 };
 

@@ -52,7 +52,7 @@ Json resourceSchema(const Resource& resource, bool patch) {
     properties[shown.name] = shown.schema;
     properties[shown.name]["readOnly"] = true;
   }
-  properties["revision"] = {{"type", "integer"}, {"readOnly", true}, {"description", "Rises with every change; the ETag."}};
+  properties["revision"] = {{"type", "integer"}, {"readOnly", true}, {"description", "Increases with every change; the ETag."}};
   for (const auto* name : {"created_at", "updated_at"}) {
     properties[name] = {{"type", "string"}, {"format", "date-time"}, {"readOnly", true}};
   }
@@ -71,7 +71,7 @@ Json problemSchema() {
             {"title", text},
             {"status", {{"type", "integer"}}},
             {"detail", text},
-            {"field", {{"type", "string"}, {"description", "The input to blame, like sources[1].network."}}},
+            {"field", {{"type", "string"}, {"description", "The input that is refused, like sources[1].network."}}},
             {"rule",
              {{"type", "string"},
               {"description",

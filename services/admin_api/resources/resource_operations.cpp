@@ -194,7 +194,7 @@ std::vector<QueryParameter> listQuery(const Resource& resource) {
       orders.push_back("-" + field.name);
     }
   }
-  query.push_back({"sort", {{"type", "string"}, {"enum", orders}}, "Order; - before the name = falling."});
+  query.push_back({"sort", {{"type", "string"}, {"enum", orders}}, "The order; - before the name sorts in descending order."});
   return query;
 }
 

@@ -84,7 +84,7 @@ Outcome<void> checkTargets(Change& change, const Json& after) {
     const auto trunk = integerOf(targets[i], "trunk_id");
     weight_sum += integerOf(targets[i], "weight");
     if (!seen.insert(trunk).second) {
-      return invalid(field, "3.6", "trunk " + std::to_string(trunk) + " stands in the list twice");
+      return invalid(field, "3.6", "trunk " + std::to_string(trunk) + " is in the list twice");
     }
     TG_STORE(rows, change.session.query("SELECT name, max_concurrent_outgoing FROM trunks WHERE id = ?", {trunk}));
     if (rows.empty()) {
