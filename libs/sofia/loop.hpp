@@ -37,7 +37,7 @@ class Loop {
  public:
   using Task = std::function<void()>;
   using Setup = std::function<base::Result<void>()>;
-  // Returns in how long it wants to be called again at the latest; nothing when any time will do.
+  // Returns the longest time until it must be called again; nullopt when there is no limit.
   using TurnEnd = std::function<std::optional<std::chrono::steady_clock::duration>()>;
 
   // Requires: `clock` outlives the loop.

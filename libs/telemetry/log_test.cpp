@@ -116,18 +116,18 @@ TEST_F(LogTest, LimitsWarningsPerTextAndCountsTheRest) {
   }
   int shown = 0;
   int others = 0;
-  std::int64_t told = 0;
+  std::int64_t suppressed = 0;
   for (const json& line : finish()) {
     shown += line["msg"] == "store away" ? 1 : 0;
     others += line["msg"] == "something else" || line["msg"] == "each of these" ? 1 : 0;
     if (line["msg"] == "messages suppressed") {
       EXPECT_EQ(line["message"], "store away");
-      told += line["count"].get<std::int64_t>();
+      suppressed += line["count"].get<std::int64_t>();
     }
   }
   EXPECT_LT(shown, 100);
   EXPECT_GE(shown, RateLimiter::kPerSecond);
-  EXPECT_EQ(shown + told, 1000);
+  EXPECT_EQ(shown + suppressed, 1000);
   EXPECT_EQ(others, 31);
 }
 
@@ -176,9 +176,9 @@ TEST(RateLimiterTest, OpensAgainAfterASecond) {
   EXPECT_EQ(admitted(), RateLimiter::kPerSecond);
   EXPECT_TRUE(limiter.takeSuppressed(now, false).empty()) << "the second is not over";
   now += std::chrono::seconds(1);
-  const auto told = limiter.takeSuppressed(now, false);
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_EQ(told[0].count, 25U - RateLimiter::kPerSecond);
+  const auto suppressed = limiter.takeSuppressed(now, false);
+  ASSERT_EQ(suppressed.size(), 1U);
+  EXPECT_EQ(suppressed[0].count, 25U - RateLimiter::kPerSecond);
   EXPECT_EQ(admitted(), RateLimiter::kPerSecond);
 }
 

@@ -28,16 +28,16 @@ TEST_F(AdminApi, PaymentsGoThroughBillingOncePerKey) {
 TEST_F(AdminApi, PaymentsAreCheckedBeforeTheyAreAsked) {
   // REQUIREMENTS 1.8.
   const auto path = "/v1/customers/" + std::to_string(customer()) + "/payments";
-  const auto told_of = [&](const json& body) { return told(call("POST", path, body, {{"Idempotency-Key", "checked"}})); };
-  EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}})), "400 Idempotency-Key 1.8");
-  EXPECT_EQ(told(call("POST", path, {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "a b"}})), "400 Idempotency-Key 1.8");
-  EXPECT_EQ(told_of({{"amount", "0"}, {"reference", "r"}}), "422 amount 1.8");
-  EXPECT_EQ(told_of({{"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
-  EXPECT_EQ(told_of({{"kind", "refund"}, {"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
-  EXPECT_EQ(told_of({{"amount", 1}, {"reference", "r"}}), "422 amount 1.8");
-  EXPECT_EQ(told_of({{"amount", "1"}}), "422 reference 1.8");
-  EXPECT_EQ(told_of({{"kind", "gift"}, {"amount", "1"}, {"reference", "r"}}), "422 kind 1.8");
-  EXPECT_EQ(told_of({{"kind", "adjustment"}, {"amount", "-1"}, {"reference", "r"}}), "201");
+  const auto outcome_of = [&](const json& body) { return outcomeOf(call("POST", path, body, {{"Idempotency-Key", "checked"}})); };
+  EXPECT_EQ(outcomeOf(call("POST", path, {{"amount", "1"}, {"reference", "r"}})), "400 Idempotency-Key 1.8");
+  EXPECT_EQ(outcomeOf(call("POST", path, {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "a b"}})), "400 Idempotency-Key 1.8");
+  EXPECT_EQ(outcome_of({{"amount", "0"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(outcome_of({{"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(outcome_of({{"kind", "refund"}, {"amount", "-1"}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(outcome_of({{"amount", 1}, {"reference", "r"}}), "422 amount 1.8");
+  EXPECT_EQ(outcome_of({{"amount", "1"}}), "422 reference 1.8");
+  EXPECT_EQ(outcome_of({{"kind", "gift"}, {"amount", "1"}, {"reference", "r"}}), "422 kind 1.8");
+  EXPECT_EQ(outcome_of({{"kind", "adjustment"}, {"amount", "-1"}, {"reference", "r"}}), "201");
   EXPECT_EQ(call("POST", "/v1/customers/999999/payments", {{"amount", "1"}, {"reference", "r"}}, {{"Idempotency-Key", "x"}}).status, 404);
 }
 
@@ -112,10 +112,10 @@ TEST_F(AdminApi, LiveCallsAreListedReadAndHungUp) {
   EXPECT_EQ(list["total"], 1);
   EXPECT_EQ(list["instances"], 1);
   EXPECT_EQ(get("/v1/calls?customer=1").body["items"].size(), 0U);
-  EXPECT_EQ(told(get("/v1/calls?prefix=abc")), "400 prefix 10.4");
+  EXPECT_EQ(outcomeOf(get("/v1/calls?prefix=abc")), "400 prefix 10.4");
   EXPECT_EQ(get("/v1/calls/" + id).body["trace"][0]["check"], "source_row");
   EXPECT_EQ(get("/v1/calls/01ARZ3NDEKTSV4RRFFQ69G5FAA").status, 404);
-  EXPECT_EQ(told(get("/v1/calls/none")), "400 id 11.1");
+  EXPECT_EQ(outcomeOf(get("/v1/calls/none")), "400 id 11.1");
   EXPECT_EQ(call("DELETE", "/v1/calls/" + id).status, 204);
   EXPECT_EQ(call("DELETE", "/v1/calls/01ARZ3NDEKTSV4RRFFQ69G5FAA").status, 404);
   const std::lock_guard lock(neighbours().mutex);
@@ -151,8 +151,8 @@ TEST_F(AdminApi, CdrsAreFilteredAndPagedNewestFirst) {
   const auto page = get("/v1/cdrs?limit=2&customer=" + std::to_string(owner));
   EXPECT_EQ(page.body["items"][0]["charge"], "0.012000");
   EXPECT_EQ(ids("&cursor=" + page.body["next"].get<std::string>()), Ids{old});
-  EXPECT_EQ(told(get("/v1/cdrs?reason=bored")), "400 reason 7");
-  EXPECT_EQ(told(get("/v1/cdrs?from=today")), "400 from 11.1");
+  EXPECT_EQ(outcomeOf(get("/v1/cdrs?reason=bored")), "400 reason 7");
+  EXPECT_EQ(outcomeOf(get("/v1/cdrs?from=today")), "400 from 11.1");
 }
 
 TEST_F(AdminApi, ACdrTellsItsAttemptsAndTrace) {
@@ -214,7 +214,7 @@ TEST_F(AdminApi, RouteTestTellsTheAnswerOfARealCall) {
   answer = call("POST", "/v1/route-tests", body);
   EXPECT_EQ(answer.body["reason"], "tech_prefix_mismatch");
   EXPECT_EQ(answer.body["candidates"].size(), 0U);
-  EXPECT_EQ(told(call("POST", "/v1/route-tests", {{"trunk_id", 999999}, {"called", "1"}})), "422 trunk_id 10.6");
+  EXPECT_EQ(outcomeOf(call("POST", "/v1/route-tests", {{"trunk_id", 999999}, {"called", "1"}})), "422 trunk_id 10.6");
 }
 
 TEST_F(AdminApi, RejectMapIsPublished) {

@@ -18,7 +18,7 @@ void must(bool held, const std::string& what) {
 
 }  // namespace
 
-std::string told(const Answer& answer) {
+std::string outcomeOf(const Answer& answer) {
   auto text = std::to_string(answer.status);
   for (const auto& part : {answer.field(), answer.rule()}) {
     text += part.empty() ? "" : " " + part;

@@ -39,7 +39,7 @@ struct Answer {
 };
 
 // "422 sources[0].network 2.3": what a refusal says, in one line. "201" when it is none.
-[[nodiscard]] std::string told(const Answer& answer);
+[[nodiscard]] std::string outcomeOf(const Answer& answer);
 
 // The other services, as far as admin_api asks them.
 class Neighbours {

@@ -211,39 +211,39 @@ std::uint64_t BillingWorld::publish(const std::string& verb, const std::string& 
   return stored.get().value();
 }
 
-std::uint64_t BillingWorld::publishEnded(const std::string& call, const call::v1::CallRecord& told, const std::string& message_id) {
+std::uint64_t BillingWorld::publishEnded(const std::string& call, const call::v1::CallRecord& call_record, const std::string& message_id) {
   call::v1::CallEnded ended;
   fillHeader(*ended.mutable_header(), call);
-  *ended.mutable_record() = told;
+  *ended.mutable_record() = call_record;
   return publish("ended", message_id.empty() ? call + ".9" : message_id, ended.SerializeAsString());
 }
 
-std::uint64_t BillingWorld::publishRejected(const std::string& call, const call::v1::CallRecord& told) {
+std::uint64_t BillingWorld::publishRejected(const std::string& call, const call::v1::CallRecord& call_record) {
   call::v1::CallRejected rejected;
   fillHeader(*rejected.mutable_header(), call);
-  *rejected.mutable_record() = told;
+  *rejected.mutable_record() = call_record;
   return publish("rejected", call + ".9", rejected.SerializeAsString());
 }
 
-std::uint64_t BillingWorld::publishAnswered(const std::string& call, const call::v1::CallRecord& told) {
+std::uint64_t BillingWorld::publishAnswered(const std::string& call, const call::v1::CallRecord& call_record) {
   call::v1::CallAnswered answered;
   fillHeader(*answered.mutable_header(), call);
-  *answered.mutable_record() = told;
+  *answered.mutable_record() = call_record;
   return publish("answered", call + ".5", answered.SerializeAsString());
 }
 
-void BillingWorld::setLive(const std::string& call, const call::v1::CallRecord& told, std::int64_t held_micros) {
+void BillingWorld::setLive(const std::string& call, const call::v1::CallRecord& call_record, std::int64_t held_micros) {
   control::v1::LiveCall live;
   live.set_call_id(call);
   live.set_phase(control::v1::CALL_PHASE_TALKING);
-  live.set_customer_id(told.customer_id());
-  live.set_trunk_id(told.trunk_id());
-  live.set_carrier_trunk_id(told.carrier_trunk_id());
-  *live.mutable_setup_at() = told.setup_at();
-  *live.mutable_answered_at() = told.answered_at();
-  live.set_paid_seconds(told.paid_seconds());
+  live.set_customer_id(call_record.customer_id());
+  live.set_trunk_id(call_record.trunk_id());
+  live.set_carrier_trunk_id(call_record.carrier_trunk_id());
+  *live.mutable_setup_at() = call_record.setup_at();
+  *live.mutable_answered_at() = call_record.answered_at();
+  live.set_paid_seconds(call_record.paid_seconds());
   live.set_held_micros(held_micros);
-  *live.mutable_rate() = told.rate();
+  *live.mutable_rate() = call_record.rate();
   const std::lock_guard lock(live_mutex_);
   live_[call] = live;
 }

@@ -201,7 +201,7 @@ Outcome<void> checkIdentification(const Json& after) {
   for (std::size_t i = 0; i < after["sources"].size(); ++i) {
     const auto& source = after["sources"][i];
     if (!seen.emplace(textOf(source, "network"), integerOf(source, "port"), flagOf(source, "match_port")).second) {
-      return invalid("sources[" + std::to_string(i) + "].network", "2.3", "stands in the list twice");
+      return invalid("sources[" + std::to_string(i) + "].network", "2.3", "is in the list twice");
     }
   }
   return {};
