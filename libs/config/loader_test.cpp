@@ -67,7 +67,7 @@ TEST_F(LoaderTest, ReadsCommentsAndBlanksInTheFile) {
   EXPECT_TRUE(loader.finish());
 }
 
-TEST_F(LoaderTest, ReportsEverythingWrongAtOnce) {
+TEST_F(LoaderTest, ReportsEverythingWrongTogether) {
   const std::string path = write("t.conf", "count = many\nunknown_thing = 1\nno equals sign\ncount = 2\nBad-Name = 1\n");
   Loader loader("auth", Environment{{"TOLLGATE_WAIT", "4 parsecs"}});
   loader.readFile(path);

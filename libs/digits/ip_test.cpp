@@ -168,7 +168,7 @@ TEST(Aggregate, DropsCoveredAndJoinsHalves) {
   EXPECT_EQ(aggregate({net("0.0.0.0/1"), net("128.0.0.0/1")}).size(), 2U) << "never /0";
 }
 
-TEST(Aggregate, LetsInTheSameAddressesOnRandomNetworks) {
+TEST(Aggregate, CoversTheSameAddressesOnRandomNetworks) {
   base::SeededRandom random(7);
   for (int round = 0; round < 40; ++round) {
     std::vector<Network> networks;

@@ -190,7 +190,7 @@ TEST_F(OpsServerTest, OutlivesHostileRequests) {
   EXPECT_TRUE(isWell());
 }
 
-TEST_F(OpsServerTest, ServesManyClientsAtOnce) {
+TEST_F(OpsServerTest, ServesManyClientsAtTheSameTime) {
   constexpr int kClients = 6;  // no more than may wait
   constexpr int kRequests = 50;
   std::vector<std::future<int>> results;

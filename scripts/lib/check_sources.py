@@ -116,6 +116,13 @@ def check_sizes():
     return finish("sizes", findings, "Split along what changes for different reasons.")
 
 
+def private_word(line):
+    """What is said instead of the first private word of a line, names in CamelCase and snake_case included; (word, instead) or None."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", " ", line).lower()
+    found = PRIVATE_WORD.search(line) or PRIVATE_WORD.search(spaced)
+    return (found.group(0), list(PRIVATE.values())[found.lastindex - 1]) if found else None
+
+
 def check_words():
     findings = []
     suffixes = (".hpp", ".cpp", ".py", ".sh", ".ts", ".tsx", ".proto", ".sql", ".lua", ".txt", ".cmake", ".yaml", ".yml", ".md")
@@ -126,9 +133,9 @@ def check_words():
             match = WORDS.search(line)
             if match:
                 findings.append(f"{name}:{number}: '{match.group(0)}'")
-            private = PRIVATE_WORD.search(line)
+            private = private_word(line)
             if private:
-                findings.append(f"{name}:{number}: '{private.group(0)}': say {list(PRIVATE.values())[private.lastindex - 1]}")
+                findings.append(f"{name}:{number}: '{private[0]}': say {private[1]}")
     return finish("words", findings, "Finish it, or say in plain words what is not there; name no machine's folders.")
 
 

@@ -74,10 +74,10 @@ class Sources(unittest.TestCase):
 
     def test_private_words_are_found_with_what_to_say(self):
         for text, word in (("no " + "stran" + "gers", "unknown source"), ("the whole " + "sto" + "ry", "record"),
-                           ("Cidr" + "Trie t;", "NetworkMap")):
-            found = check_sources.PRIVATE_WORD.search(text)
-            self.assertEqual(list(check_sources.PRIVATE.values())[found.lastindex - 1], word)
-        self.assertFalse(check_sources.PRIVATE_WORD.search("a history of storage, bytes"))
+                           ("Cidr" + "Trie t;", "NetworkMap"), ("TEST(Call, EndsWhenA" + "Stran" + "gerAsks)", "unknown source"),
+                           ("int last_" + "sto" + "ry;", "record")):
+            self.assertEqual(check_sources.private_word(text)[1], word, text)
+        self.assertIsNone(check_sources.private_word("a CallHistory of storage, bytes"))
 
     def test_function_lengths_of_three_languages(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -365,7 +365,7 @@ TEST_F(CreditStoreTest, MissingAccountsAreListed) {
 }
 
 // REQUIREMENTS 9.2: whatever the interleaving, holds never go beyond the allowance.
-TEST_F(CreditStoreTest, ManyReservesAtOnceNeverHoldMoreThanTheBalance) {
+TEST_F(CreditStoreTest, ManyReservesAtTheSameTimeNeverHoldMoreThanTheBalance) {
   load(1'000);
   std::vector<std::future<base::Result<ReserveOutcome>>> waiting;
   for (int i = 0; i < 200; ++i) {
