@@ -32,7 +32,7 @@ UNFINISHED = [left + right for left, right in (("TO", "DO"), ("FIX", "ME"), ("XX
 WORDS = re.compile(r"\b(" + "|".join(UNFINISHED) + r")\b|\b(st" + r"ub(bed|s)?|not impl" + r"emented)\b|/work/(main|shared)\b")
 
 # Words that once had a private meaning here, and what is said instead (ARCHITECTURE "Glossary"). In halves, as above.
-PRIVATE = {"stran" + r"gers?": "unknown source", "sto" + r"r(?:y|ies)": "record", "Call" + "Story": "CallRecord",
+PRIVATE = {"stran" + r"gers?": "unknown source", "sto" + r"r(?:y|ies)": "record", "Call" + "Sto" + "ry": "CallRecord",
            "by" + "ed": "ended with BYE",
            "judg" + r"(?:es?|ed|ement|ing)": "check", "buri" + "ed|bu" + "ry": "dead letter", "dead_" + "records?": "dead_letters",
            "Cidr" + "Trie": "NetworkMap", "Prefix" + "Trie": "PrefixMap"}
@@ -118,7 +118,7 @@ def check_sizes():
 
 def private_word(line):
     """What is said instead of the first private word of a line, names in CamelCase and snake_case included; (word, instead) or None."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", " ", line).lower()
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_", " ", line).lower()
     found = PRIVATE_WORD.search(line) or PRIVATE_WORD.search(spaced)
     return (found.group(0), list(PRIVATE.values())[found.lastindex - 1]) if found else None
 
