@@ -38,8 +38,10 @@ Neighbours::Neighbours(const testkit::NatsServer& nats) {
 
 void Neighbours::serveRpcs() {
   const auto serving = [](const base::Result<void>& result) { must(result.has_value(), "cannot serve"); };
-  serving(server_->serve<billing::v1::Billing::PostPayment>(
-      [this](const auto&, const auto& request, auto responder) { responder.reply(post(request)); }));
+  serving(server_->serve<billing::v1::Billing::PostPayment>([this](const auto&, const auto& request, auto responder) {
+    const auto reply = post(request);
+    reply ? responder.reply(*reply) : responder.fail(reply.error());
+  }));
   serving(server_->serve<billing::v1::Billing::Balance>([](const auto&, const auto& request, auto responder) {
     billing::v1::BalanceReply reply;
     reply.mutable_posted()->set_micros(request.customer_id() * 1'000'000);
@@ -107,13 +109,17 @@ void Neighbours::serveControl() {
   }
 }
 
-billing::v1::PostPaymentReply Neighbours::post(const billing::v1::PostPaymentRequest& request) {
+base::Result<billing::v1::PostPaymentReply> Neighbours::post(const billing::v1::PostPaymentRequest& request) {
   const std::lock_guard lock(mutex);
   payments.push_back(request);
   const auto account = std::to_string(request.customer_id());
   billing::v1::PostPaymentReply reply;
   reply.set_transfer_id("pay:" + account + ":" + request.idempotency_key());
-  reply.set_existed(!keys_.emplace(reply.transfer_id(), true).second);
+  const auto [known, is_new] = movements_.emplace(reply.transfer_id(), request.amount().micros());
+  if (known->second != request.amount().micros()) {
+    return base::fail(base::ErrorCode::kConflict, "idempotency_key: was already used for a different movement");
+  }
+  reply.set_existed(!is_new);
   if (!reply.existed()) {
     balances_[account] += request.amount().micros() * (request.kind() == billing::v1::MOVEMENT_KIND_REFUND ? -1 : 1);
   }

@@ -61,13 +61,13 @@ class Neighbours {
  private:
   void serveRpcs();
   void serveControl();
-  [[nodiscard]] billing::v1::PostPaymentReply post(const billing::v1::PostPaymentRequest& request);
+  [[nodiscard]] base::Result<billing::v1::PostPaymentReply> post(const billing::v1::PostPaymentRequest& request);
 
   std::unique_ptr<bus::Connection> connection_;
   std::unique_ptr<bus::RpcServer> server_;
   std::vector<bus::Subscription> subscriptions_;
   std::map<std::string, std::int64_t> balances_;
-  std::map<std::string, bool> keys_;
+  std::map<std::string, std::int64_t> movements_;  // amounts by transfer id
 };
 
 class AdminApi : public ::testing::Test {

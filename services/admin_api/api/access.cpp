@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libs/base/text.hpp"
+#include "services/admin_api/api/base64.hpp"
 #include "services/admin_api/api/operation.hpp"
 
 namespace tollgate::admin_api {
@@ -13,39 +15,10 @@ constexpr std::size_t kPasswordCharactersMin = 8;
 constexpr std::size_t kKeyCharactersMin = 16;
 constexpr std::size_t kAuthorizationCharactersMax = 1024;
 
-std::optional<std::string> fromBase64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (!text.empty() && text.back() == '=') {
-    text.remove_suffix(1);
-  }
-  std::string decoded;
-  unsigned bits = 0;
-  unsigned held = 0;
-  for (const char c : text) {
-    const auto value = kAlphabet.find(c);
-    if (value == std::string_view::npos) {
-      return std::nullopt;
-    }
-    bits = ((bits << 6U) | static_cast<unsigned>(value)) & 0xffffU;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      decoded += static_cast<char>((bits >> held) & 0xffU);
-    }
-  }
-  return decoded;
-}
-
 // What follows the scheme, which is not case-sensitive (RFC 9110 section 11.1).
 std::optional<std::string_view> afterScheme(std::string_view header, std::string_view scheme) {
-  if (header.size() <= scheme.size() || header[scheme.size()] != ' ') {
+  if (header.size() <= scheme.size() || header[scheme.size()] != ' ' || base::lower(header.substr(0, scheme.size())) != scheme) {
     return std::nullopt;
-  }
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = header[i] >= 'A' && header[i] <= 'Z' ? static_cast<char>(header[i] + 32) : header[i];
-    if (c != scheme[i]) {
-      return std::nullopt;
-    }
   }
   return header.substr(scheme.size() + 1);
 }
@@ -102,16 +75,16 @@ bool Access::isValid(const std::string& authorization) const {
     return false;
   }
   if (const auto key = afterScheme(authorization, "bearer")) {
-    return !admin_.api_key.empty() && sameSecret(admin_.api_key, std::string(*key));
+    return !admin_.api_key.empty() && base::isSameSecret(admin_.api_key, *key);
   }
   const auto basic = afterScheme(authorization, "basic");
-  const auto pair = basic ? fromBase64(*basic) : std::nullopt;
+  const auto pair = basic ? fromBase64(*basic, kBase64) : std::nullopt;
   const auto colon = pair ? pair->find(':') : std::string::npos;
   if (colon == std::string::npos) {
     return false;
   }
-  const bool name = sameSecret(admin_.name, pair->substr(0, colon));
-  const bool password = sameSecret(admin_.password, pair->substr(colon + 1));
+  const bool name = base::isSameSecret(admin_.name, pair->substr(0, colon));
+  const bool password = base::isSameSecret(admin_.password, pair->substr(colon + 1));
   return name && password;
 }
 
@@ -137,17 +110,6 @@ void Access::countFailure(const std::string& address) {
     failures = {0, now + std::chrono::minutes(1)};
   }
   ++failures.count;
-}
-
-bool sameSecret(const std::string& expected, const std::string& given) {
-  if (expected.empty()) {
-    return given.empty();
-  }
-  unsigned difference = expected.size() == given.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(expected[i % expected.size()]);
-  }
-  return difference == 0;
 }
 
 }  // namespace tollgate::admin_api

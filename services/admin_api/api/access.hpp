@@ -60,7 +60,4 @@ class Access {
   std::map<std::string, Failures> failures_;
 };
 
-// Compares in a time that depends only on the length of `given`.
-[[nodiscard]] bool sameSecret(const std::string& expected, const std::string& given);
-
 }  // namespace tollgate::admin_api

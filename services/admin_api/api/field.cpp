@@ -1,20 +1,19 @@
 #include "services/admin_api/api/field.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <set>
+#include <regex>
 
+#include <google/protobuf/util/time_util.h>
+
+#include "libs/base/text.hpp"
 #include "libs/money/money.hpp"
+#include "libs/wire/wire.hpp"
 
 namespace tollgate::admin_api {
 namespace {
 
 std::string listOf(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) {
-    text += (text.empty() ? "" : ", ") + word;
-  }
-  return text;
+  return base::joined(words, ", ");
 }
 
 // Code points; the JSON parser has refused what is not UTF-8.
@@ -22,16 +21,11 @@ std::int64_t characters(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
 }
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 Outcome<Json> readText(const Field& field, const Json& input, const std::string& path) {
   if (!input.is_string()) {
     return invalid(path, field.rule, "must be text");
   }
-  auto text = trimmed(input.get<std::string>());
+  auto text = std::string(base::trimmed(input.get_ref<const std::string&>()));
   if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
     return invalid(path, field.rule, "must not contain control characters");
   }
@@ -129,59 +123,6 @@ Outcome<Json> readKind(const Field& field, const Json& input, const std::string&
   return invalid(path, field.rule, "cannot be set");
 }
 
-bool takeNumber(std::string_view& text, std::size_t digits, int& value) {
-  if (text.size() < digits) {
-    return false;
-  }
-  const auto* end = text.data() + digits;
-  const auto [next, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || next != end || text.front() == '-') {
-    return false;
-  }
-  text.remove_prefix(digits);
-  return true;
-}
-
-bool takeChar(std::string_view& text, std::string_view allowed) {
-  if (text.empty() || allowed.find(text.front()) == std::string_view::npos) {
-    return false;
-  }
-  text.remove_prefix(1);
-  return true;
-}
-
-// .123456; nothing is 0. At most 6 places count.
-bool takeFraction(std::string_view& text, int& microseconds) {
-  microseconds = 0;
-  if (!takeChar(text, ".")) {
-    return true;
-  }
-  int places = 0;
-  int scale = 100'000;
-  for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), ++places) {
-    microseconds += (text.front() - '0') * scale;
-    scale /= 10;
-  }
-  return places > 0 && places <= 9;
-}
-
-// Z or +hh:mm, in minutes.
-bool takeOffset(std::string_view& text, int& minutes) {
-  minutes = 0;
-  if (takeChar(text, "Zz")) {
-    return true;
-  }
-  const int sign = !text.empty() && text.front() == '-' ? -1 : 1;
-  int hour = 0;
-  int minute = 0;
-  if (!takeChar(text, "+-") || !takeNumber(text, 2, hour) || !takeChar(text, ":") || !takeNumber(text, 2, minute) || hour > 23 ||
-      minute > 59) {
-    return false;
-  }
-  minutes = sign * (hour * 60 + minute);
-  return true;
-}
-
 }  // namespace
 
 Outcome<Json> readField(const Field& field, const Json& input, const std::string& path) {
@@ -201,6 +142,23 @@ Outcome<Json> readField(const Field& field, const Json& input, const std::string
   return value;
 }
 
+Outcome<void> readFields(const std::vector<Field>& fields, const Json& input, Completeness completeness, const std::string& path,
+                         Json& document) {
+  const bool full = completeness == Completeness::kFull;
+  for (const auto& field : fields) {
+    const auto given = input.find(field.name);
+    if (given != input.end()) {
+      TG_PASS_ASSIGN(value, readField(field, *given, path));
+      document[field.name] = std::move(value);
+    } else if (full && field.required) {
+      return invalid(path + field.name, field.rule, "is required");
+    } else if (full && !field.keep_absent) {
+      document[field.name] = field.fallback;
+    }
+  }
+  return {};
+}
+
 Outcome<Json> readRows(const RowSet& set, const Json& input) {
   if (!input.is_array()) {
     return invalid(set.name, set.rule, "must be a list");
@@ -216,25 +174,12 @@ Outcome<Json> readRows(const RowSet& set, const Json& input) {
       return invalid(path, set.rule, "must be an object");
     }
     for (const auto& [name, unused] : given.items()) {
-      const bool known = (set.has_id && name == "id") || std::any_of(set.fields.begin(), set.fields.end(),
-                                                                     [&name = name](const Field& field) { return field.name == name; });
-      if (!known) {
+      if (!(set.has_id && name == "id") && findField(set.fields, name) == nullptr) {
         return invalid(path + "." + name, "11.1", "is not a field of " + set.name);
       }
     }
     Json row = Json::object();
-    for (const auto& field : set.fields) {
-      const auto found = given.find(field.name);
-      if (found == given.end()) {
-        if (field.required) {
-          return invalid(path + "." + field.name, field.rule, "is required");
-        }
-        row[field.name] = field.fallback;
-        continue;
-      }
-      TG_PASS_ASSIGN(value, readField(field, *found, path + "."));
-      row[field.name] = std::move(value);
-    }
+    TG_PASS(readFields(set.fields, given, Completeness::kFull, path + ".", row));
     rows.push_back(std::move(row));
   }
   return rows;
@@ -297,6 +242,12 @@ Json fromSql(const Field& field, const sql::Row& row, std::size_t column) {
   return nullptr;
 }
 
+void addFromSql(const std::vector<Field>& fields, const sql::Row& row, std::size_t first, Json& document) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    document[fields[i].name] = fromSql(fields[i], row, first + i);
+  }
+}
+
 Outcome<sql::Value> filterValue(const Field& field, const std::string& text) {
   switch (field.kind) {
     case Kind::kText:
@@ -307,13 +258,11 @@ Outcome<sql::Value> filterValue(const Field& field, const std::string& text) {
       }
       return refuse(400, "must be true or false", field.name, "11.1");
     case Kind::kInteger: {
-      std::int64_t value = 0;
-      const auto* end = text.data() + text.size();
-      const auto [next, error] = std::from_chars(text.data(), end, value);
-      if (error != std::errc() || next != end) {
+      const auto value = base::parseInteger(text);
+      if (!value) {
         return refuse(400, "must be a whole number", field.name, "11.1");
       }
-      return sql::Value(value);
+      return sql::Value(*value);
     }
     case Kind::kTime: {
       const auto time = parseTime(text);
@@ -330,28 +279,33 @@ Outcome<sql::Value> filterValue(const Field& field, const std::string& text) {
 }
 
 std::optional<base::WallTime> parseTime(std::string_view text) {
-  int year = 0;
-  int month = 0;
-  int day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int fraction = 0;
-  int offset = 0;
-  const bool shaped = takeNumber(text, 4, year) && takeChar(text, "-") && takeNumber(text, 2, month) && takeChar(text, "-") &&
-                      takeNumber(text, 2, day) && takeChar(text, "Tt ") && takeNumber(text, 2, hour) && takeChar(text, ":") &&
-                      takeNumber(text, 2, minute) && takeChar(text, ":") && takeNumber(text, 2, second) && takeFraction(text, fraction) &&
-                      takeOffset(text, offset) && text.empty();
-  if (!shaped || year < 1970 || year > 2999 || hour > 23 || minute > 59 || second > 59) {
-    return std::nullopt;
+  // The shape is checked here, because Protobuf also takes offsets like +1:00; the values are checked there.
+  static const std::regex kShape(R"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d))");
+  google::protobuf::Timestamp time;
+  std::string strict = base::upper(text);  // RFC 3339 also allows lower case, and a blank for the T
+  std::replace(strict.begin(), strict.end(), ' ', 'T');
+  const bool is_time = std::regex_match(text.begin(), text.end(), kShape) && google::protobuf::util::TimeUtil::FromString(strict, &time);
+  constexpr base::WallTime kEnd = std::chrono::sys_days(std::chrono::year(3000) / 1 / 1);
+  const auto wall = wire::fromWire(time);
+  return is_time && wall >= base::WallTime{} && wall < kEnd ? std::optional(wall) : std::nullopt;
+}
+
+const Field* findField(const std::vector<Field>& fields, std::string_view name) {
+  const auto found = std::find_if(fields.begin(), fields.end(), [name](const Field& field) { return field.name == name; });
+  return found == fields.end() ? nullptr : &*found;
+}
+
+bool sameFields(const std::vector<Field>& fields, const Json& left, const Json& right) {
+  return std::all_of(fields.begin(), fields.end(),
+                     [&](const Field& field) { return left.value(field.name, Json()) == right.value(field.name, Json()); });
+}
+
+std::string columnsOf(const std::vector<Field>& fields) {
+  std::vector<std::string> names;
+  for (const auto& field : fields) {
+    names.push_back(field.columnName());
   }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) {
-    return std::nullopt;
-  }
-  return base::WallTime(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) + std::chrono::minutes(minute - offset) +
-                        std::chrono::seconds(second) + std::chrono::microseconds(fraction));
+  return base::joined(names, ", ");
 }
 
 std::int64_t micros(const Json& money_text) {

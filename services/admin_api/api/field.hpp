@@ -68,17 +68,34 @@ struct RowSet {
 
 // The canonical value of one field from JSON input. `path` goes before the name in refusals ("sources[1].").
 [[nodiscard]] Outcome<Json> readField(const Field& field, const Json& input, const std::string& path);
+// Full input has the fallbacks of what was left out; partial input (PATCH) only what was given.
+enum class Completeness : std::uint8_t { kFull, kPartial };
+// The canonical values of fields, added to `document`.
+[[nodiscard]] Outcome<void> readFields(const std::vector<Field>& fields, const Json& input, Completeness completeness,
+                                       const std::string& path, Json& document);
 // All rows of a set from a JSON array.
 [[nodiscard]] Outcome<Json> readRows(const RowSet& set, const Json& input);
 
 [[nodiscard]] sql::Value toSql(const Field& field, const Json& value);
 [[nodiscard]] Json fromSql(const Field& field, const sql::Row& row, std::size_t column);
+// Adds the values of a row, whose columns from `first` on are columnsOf() the fields.
+void addFromSql(const std::vector<Field>& fields, const sql::Row& row, std::size_t first, Json& document);
+// "name, credit_line_micros": what a SELECT asks for.
+[[nodiscard]] std::string columnsOf(const std::vector<Field>& fields);
+
+// nullptr = none has this name.
+[[nodiscard]] const Field* findField(const std::vector<Field>& fields, std::string_view name);
+[[nodiscard]] bool sameFields(const std::vector<Field>& fields, const Json& left, const Json& right);
 
 // A value of a query parameter as SQL; refused with 400.
 [[nodiscard]] Outcome<sql::Value> filterValue(const Field& field, const std::string& text);
 
 // JSON Schema of a field.
 [[nodiscard]] Json fieldSchema(const Field& field);
+// JSON Schema of an input object with these fields and no others.
+[[nodiscard]] Json inputSchema(const std::vector<Field>& fields);
+// JSON Schema of an object that is only shown, so that its fields have no bounds.
+[[nodiscard]] Json shownSchema(const std::vector<Field>& fields);
 
 // 2026-11-21T10:20:30[.123456](Z|+hh:mm), years 1970 to 2999.
 [[nodiscard]] std::optional<base::WallTime> parseTime(std::string_view text);

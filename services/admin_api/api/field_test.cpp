@@ -197,18 +197,28 @@ TEST(Body, OfManySmallObjectsIsRefusedAtTheLimitAndNotReadToItsEnd) {
 }
 
 TEST(Cursor, ComesBackAsItWas) {
-  for (const std::string& text :
-       {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("[\"x\",\xc3\xa9 5]")}) {
-    EXPECT_EQ(decodeCursor(encodeCursor(text)).value_or("?"), text);
+  http::Request request;
+  const Call call{request, nullptr, ""};
+  EXPECT_EQ(call.cursor().value_or("?"), nullptr);
+  for (const Json& content : {Json(7), Json("ab"), Json("abc"), Json("abcd"), Json::array({"x", "\xc3\xa9", 5})}) {
+    request.query["cursor"] = encodeCursor(content);
+    EXPECT_EQ(call.cursor().value_or("?"), content);
   }
-  EXPECT_FALSE(decodeCursor("not a cursor!"));
+  for (const auto* text : {"not a cursor!", "AAAA"}) {
+    request.query["cursor"] = text;
+    EXPECT_FALSE(call.cursor()) << text;
+  }
 }
 
 TEST(Time, ReadsRfc3339Only) {
   EXPECT_EQ(base::formatRfc3339(parseTime("2026-11-21T10:20:30.5Z").value()), "2026-11-21T10:20:30.500000Z");
   EXPECT_EQ(base::formatRfc3339(parseTime("2024-02-29T23:59:59-01:00").value()), "2024-03-01T00:59:59.000000Z");
-  for (const auto* text : {"", "2026-11-21", "2026-11-21T10:20Z", "2026-13-01T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T10:20:30.Z",
-                           "2026-11-21T10:20:30+1:00", "-026-11-21T10:20:30Z", "1969-11-21T10:20:30Z", "2026-11-21T10:20:30Zx"}) {
+  EXPECT_EQ(base::formatRfc3339(parseTime("2026-11-21t10:20:30.123456789z").value()), "2026-11-21T10:20:30.123456Z");
+  EXPECT_EQ(base::formatRfc3339(parseTime("2026-11-21 10:20:30+05:30").value()), "2026-11-21T04:50:30.000000Z");
+  for (const auto* text :
+       {"", "2026-11-21", "2026-02-30T10:20:30Z", "2026-11-21T10:60:30Z", "2026-11-21T10:20:60Z", "3000-01-01T00:00:00Z",
+        "2026-11-21T10:20:30+24:00", "2026-11-21T10:20:30+01:60", "2026-11-21T10:20Z", "2026-13-01T00:00:00Z", "2026-11-21T24:00:00Z",
+        "2026-11-21T10:20:30.Z", "2026-11-21T10:20:30+1:00", "-026-11-21T10:20:30Z", "1969-11-21T10:20:30Z", "2026-11-21T10:20:30Zx"}) {
     EXPECT_FALSE(parseTime(text)) << text;
   }
 }

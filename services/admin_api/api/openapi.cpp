@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document, made from the operations and resources that also make the server's routes and validators.
 #include <set>
 
+#include "libs/base/text.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/resource.hpp"
 
@@ -12,34 +13,21 @@ Json reference(const std::string& schema) {
 }
 
 Json rowsSchema(const RowSet& set) {
-  Json row = {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
-  Json required = Json::array();
+  Json row = inputSchema(set.fields);
   if (set.has_id) {
     row["properties"]["id"] = {{"type", "integer"}, {"readOnly", true}};
-  }
-  for (const auto& field : set.fields) {
-    row["properties"][field.name] = fieldSchema(field);
-    if (field.required) {
-      required.push_back(field.name);
-    }
-  }
-  if (!required.empty()) {
-    row["required"] = required;
   }
   return {{"type", "array"}, {"items", row}, {"maxItems", set.rows_max}, {"description", set.help + " (REQUIREMENTS " + set.rule + ")"}};
 }
 
 Json resourceSchema(const Resource& resource, bool patch) {
-  Json schema = {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
+  Json schema = inputSchema(resource.fields);
   auto& properties = schema["properties"];
   properties["id"] = {{"type", "integer"}, {"minimum", 1}, {"description", "Chosen at creation, or assigned."}};
-  Json required = Json::array();
-  for (const auto& field : resource.fields) {
-    properties[field.name] = fieldSchema(field);
-    if (patch) {
+  if (patch) {
+    schema.erase("required");
+    for (const auto& field : resource.fields) {
       properties[field.name].erase("default");
-    } else if (field.required) {
-      required.push_back(field.name);
     }
   }
   for (const auto& set : resource.rows) {
@@ -55,9 +43,6 @@ Json resourceSchema(const Resource& resource, bool patch) {
   properties["revision"] = {{"type", "integer"}, {"readOnly", true}, {"description", "Increases with every change; the ETag."}};
   for (const auto* name : {"created_at", "updated_at"}) {
     properties[name] = {{"type", "string"}, {"format", "date-time"}, {"readOnly", true}};
-  }
-  if (!required.empty()) {
-    schema["required"] = required;
   }
   return schema;
 }
@@ -175,11 +160,7 @@ Json openApiDocument(const std::vector<Operation>& operations) {
        {{"schemas", schemas()},
         {"securitySchemes", {{"basic", {{"type", "http"}, {"scheme", "basic"}}}, {"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
   for (const auto& operation : operations) {
-    auto method = operation.method;
-    for (auto& c : method) {
-      c = static_cast<char>(c + 32);
-    }
-    document["paths"][operation.pattern][method] = operationJson(operation);
+    document["paths"][operation.pattern][base::lower(operation.method)] = operationJson(operation);
   }
   return document;
 }

@@ -1,13 +1,15 @@
 #include "services/admin_api/api/operation.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
+
+#include "libs/base/text.hpp"
+#include "services/admin_api/api/base64.hpp"
 
 namespace tollgate::admin_api {
 namespace {
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::size_t kCursorCharactersMax = 1024;
 
 struct RouteCounters {
   // By status class: index 2 counts 2xx.
@@ -36,11 +38,8 @@ Outcome<void> checkQuery(const Operation& operation, const http::Request& reques
 
 Outcome<void> checkContentType(const http::Request& request) {
   const auto found = request.headers.find("content-type");
-  auto type = found == request.headers.end() ? std::string() : found->second.substr(0, found->second.find(';'));
-  std::transform(type.begin(), type.end(), type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  while (!type.empty() && type.back() == ' ') {
-    type.pop_back();
-  }
+  const auto whole = found == request.headers.end() ? std::string() : base::lower(found->second);
+  const auto type = base::trimmed(std::string_view(whole).substr(0, whole.find(';')));
   const bool merge_patch = request.method == "PATCH" && type == "application/merge-patch+json";
   if (type != "application/json" && !merge_patch) {
     return refuse(415, "send the body as application/json", "", "11.1");
@@ -107,16 +106,11 @@ class BodyCheck final : public nlohmann::json_sax<Json> {
 
 Outcome<std::int64_t> Call::id(const std::string& name) const {
   const auto found = request.parameters.find(name);
-  std::int64_t value = 0;
-  if (found != request.parameters.end()) {
-    const auto* end = found->second.data() + found->second.size();
-    const auto [next, error] = std::from_chars(found->second.data(), end, value);
-    value = error == std::errc() && next == end ? value : 0;
-  }
-  if (value < 1) {
+  const auto value = found == request.parameters.end() ? std::nullopt : base::parseInteger(found->second);
+  if (!value || *value < 1) {
     return refuse(400, "must be a whole number from 1", name, "11.1");
   }
-  return value;
+  return *value;
 }
 
 std::string Call::query(const std::string& name) const {
@@ -129,13 +123,16 @@ Outcome<std::int64_t> Call::queryInteger(const std::string& name, std::int64_t f
   if (text.empty()) {
     return fallback;
   }
-  std::int64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [next, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || next != end || value < low || value > high) {
+  const auto value = base::parseInteger(text);
+  if (!value || *value < low || *value > high) {
     return refuse(400, "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high), name, "11.1");
   }
-  return value;
+  return *value;
+}
+
+Outcome<std::size_t> Call::limit() const {
+  TG_PASS_ASSIGN(rows, queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
+  return static_cast<std::size_t>(rows);
 }
 
 std::string Call::header(const std::string& lower_case_name) const {
@@ -171,6 +168,12 @@ http::Response jsonResponse(int status, const Json& document) {
   return response;
 }
 
+http::Response noContent() {
+  http::Response response;
+  response.status = 204;
+  return response;
+}
+
 http::Response pageResponse(const std::vector<Json>& items, const std::string& next_cursor) {
   return jsonResponse(200, {{"items", items}, {"next", next_cursor.empty() ? Json(nullptr) : Json(next_cursor)}});
 }
@@ -187,40 +190,21 @@ Outcome<Json> parseBody(const std::string& text) {
   return document;
 }
 
-std::string encodeCursor(const std::string& content) {
-  std::string text;
-  unsigned bits = 0;
-  int held = 0;
-  for (const char c : content) {
-    bits = (bits << 8U) | static_cast<unsigned char>(c);
-    for (held += 8; held >= 6; held -= 6) {
-      text += kBase64[(bits >> static_cast<unsigned>(held - 6)) & 63U];
-    }
-    bits &= 0xffU;
-  }
-  if (held > 0) {
-    text += kBase64[(bits << static_cast<unsigned>(6 - held)) & 63U];
-  }
-  return text;
+std::string encodeCursor(const Json& content) {
+  return toBase64(content.dump(), kBase64Url);
 }
 
-Outcome<std::string> decodeCursor(const std::string& cursor) {
-  std::string content;
-  unsigned bits = 0;
-  int held = 0;
-  for (const char c : cursor) {
-    const auto value = kBase64.find(c);
-    if (value == std::string_view::npos || cursor.size() > 1024) {
-      return refuse(400, "is not a cursor this service gave out", "cursor", "11.1");
-    }
-    bits = ((bits << 6U) | static_cast<unsigned>(value)) & 0xffffU;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      content += static_cast<char>((bits >> static_cast<unsigned>(held)) & 0xffU);
-    }
+Outcome<Json> Call::cursor() const {
+  const auto text = query("cursor");
+  if (text.empty()) {
+    return Json(nullptr);
   }
-  return content;
+  const auto content = text.size() > kCursorCharactersMax ? std::nullopt : fromBase64(text, kBase64Url);
+  auto document = Json::parse(content.value_or(""), nullptr, false);
+  if (document.is_discarded()) {
+    return refuse(400, "is not a cursor this service gave out", "cursor", "11.1");
+  }
+  return document;
 }
 
 QueryParameter limitParameter() {

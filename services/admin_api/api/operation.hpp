@@ -30,6 +30,9 @@ struct Call {
   // A query parameter that is an id or count; `fallback` when not given; refused with 400.
   [[nodiscard]] Outcome<std::int64_t> queryInteger(const std::string& name, std::int64_t fallback, std::int64_t low,
                                                    std::int64_t high) const;
+  // Of lists: the most rows of the page, and the content of the cursor, null when not given; refused with 400.
+  [[nodiscard]] Outcome<std::size_t> limit() const;
+  [[nodiscard]] Outcome<Json> cursor() const;
   [[nodiscard]] std::string header(const std::string& lower_case_name) const;
 };
 
@@ -61,15 +64,15 @@ struct Operation {
 void mount(const std::vector<Operation>& operations, http::Server& server, telemetry::Metrics& metrics);
 
 [[nodiscard]] http::Response jsonResponse(int status, const Json& document);
+[[nodiscard]] http::Response noContent();
 [[nodiscard]] http::Response pageResponse(const std::vector<Json>& items, const std::string& next_cursor);
 
 // Parses a body in time linear in its length. Refused with 400: not JSON or not UTF-8, a name twice in one object, nested deeper than
 // kJsonDepthMax, more than kJsonValuesMax values.
 [[nodiscard]] Outcome<Json> parseBody(const std::string& text);
 
-// Cursors are opaque to clients: base64url of any text. decodeCursor refuses with 400.
-[[nodiscard]] std::string encodeCursor(const std::string& content);
-[[nodiscard]] Outcome<std::string> decodeCursor(const std::string& cursor);
+// Cursors are opaque to clients: base64url of a JSON document, which Call::cursor() gives back.
+[[nodiscard]] std::string encodeCursor(const Json& content);
 
 // What every list takes.
 [[nodiscard]] QueryParameter limitParameter();

@@ -20,7 +20,7 @@ tl::unexpected<Refused> notFound(std::string detail) {
   return refuse(404, std::move(detail));
 }
 
-Refused fromError(const base::Error& error) {
+Refused asRefused(const base::Error& error) {
   switch (error.code) {
     case base::ErrorCode::kUnavailable:
     case base::ErrorCode::kTimeout:

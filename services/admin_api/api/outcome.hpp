@@ -31,33 +31,28 @@ using Outcome = tl::expected<T, Refused>;
 [[nodiscard]] tl::unexpected<Refused> notFound(std::string detail);
 
 // What a store or the bus could not do. Away or slow: 503 with Retry-After; our own fault: 500, whose detail stays in the log.
-[[nodiscard]] Refused fromError(const base::Error& error);
+[[nodiscard]] Refused asRefused(const base::Error& error);
+[[nodiscard]] inline Refused asRefused(Refused refused) {
+  return refused;
+}
 
 [[nodiscard]] http::Response toResponse(const Refused& refused);
 [[nodiscard]] std::string statusTitle(int status);
 
 }  // namespace tollgate::admin_api
 
-// Returns the refusal of an Outcome<void> expression to the caller.
-#define TG_PASS(expression)                                        \
-  do {                                                             \
-    if (auto tg_pass_outcome = (expression); !tg_pass_outcome) {   \
-      return ::tl::unexpected(std::move(tg_pass_outcome.error())); \
-    }                                                              \
+// Returns the refusal of an Outcome<void> expression to the caller; the Error of a Result<void> becomes a refusal.
+#define TG_PASS(expression)                                                                          \
+  do {                                                                                               \
+    if (auto tg_pass_outcome = (expression); !tg_pass_outcome) {                                     \
+      return ::tl::unexpected(::tollgate::admin_api::asRefused(std::move(tg_pass_outcome.error()))); \
+    }                                                                                                \
   } while (false)
 
-// Declares `name` with the value of an Outcome<T> expression, or returns its refusal.
-#define TG_PASS_ASSIGN(name, expression)                        \
-  auto name##_outcome = (expression);                           \
-  if (!name##_outcome) {                                        \
-    return ::tl::unexpected(std::move(name##_outcome.error())); \
-  }                                                             \
+// Declares `name` with the value of an Outcome<T> or Result<T> expression, or returns its refusal.
+#define TG_PASS_ASSIGN(name, expression)                                                          \
+  auto name##_outcome = (expression);                                                             \
+  if (!name##_outcome) {                                                                          \
+    return ::tl::unexpected(::tollgate::admin_api::asRefused(std::move(name##_outcome.error()))); \
+  }                                                                                               \
   auto name = std::move(*name##_outcome)
-
-// The same for a Result<T>: its Error becomes a refusal.
-#define TG_STORE(name, expression)                                                    \
-  auto name##_stored = (expression);                                                  \
-  if (!name##_stored) {                                                               \
-    return ::tl::unexpected(::tollgate::admin_api::fromError(name##_stored.error())); \
-  }                                                                                   \
-  [[maybe_unused]] auto name = std::move(*name##_stored)

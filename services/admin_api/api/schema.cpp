@@ -61,4 +61,27 @@ Json fieldSchema(const Field& field) {
   return schema;
 }
 
+Json inputSchema(const std::vector<Field>& fields) {
+  Json schema = {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
+  for (const auto& field : fields) {
+    schema["properties"][field.name] = fieldSchema(field);
+    if (field.required) {
+      schema["required"].push_back(field.name);
+    }
+  }
+  return schema;
+}
+
+Json shownSchema(const std::vector<Field>& fields) {
+  Json schema = {{"type", "object"}, {"properties", Json::object()}};
+  for (const auto& field : fields) {
+    auto property = fieldSchema(field);
+    for (const auto* bound : {"minimum", "maximum", "minLength", "maxLength", "default"}) {
+      property.erase(bound);
+    }
+    schema["properties"][field.name] = std::move(property);
+  }
+  return schema;
+}
+
 }  // namespace tollgate::admin_api

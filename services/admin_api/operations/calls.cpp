@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "libs/base/ids.hpp"
-#include "libs/base/reason.hpp"
+#include "libs/base/text.hpp"
 #include "libs/bus/control.hpp"
 #include "services/admin_api/operations/messages.hpp"
 #include "services/admin_api/operations/operations.hpp"
@@ -14,24 +14,9 @@ namespace {
 using control::v1::LiveCall;
 
 std::string phaseWord(control::v1::CallPhase phase) {
-  switch (phase) {
-    case control::v1::CALL_PHASE_IDENTIFYING:
-      return "identifying";
-    case control::v1::CALL_PHASE_ROUTING:
-      return "routing";
-    case control::v1::CALL_PHASE_RESERVING:
-      return "reserving";
-    case control::v1::CALL_PHASE_HUNTING:
-      return "hunting";
-    case control::v1::CALL_PHASE_RINGING:
-      return "ringing";
-    case control::v1::CALL_PHASE_TALKING:
-      return "talking";
-    case control::v1::CALL_PHASE_ENDING:
-      return "ending";
-    default:
-      return "unknown";
-  }
+  constexpr std::string_view kHead = "CALL_PHASE_";
+  const auto& name = control::v1::CallPhase_Name(phase);
+  return phase == control::v1::CALL_PHASE_UNSPECIFIED || name.empty() ? "unknown" : base::lower(name.substr(kHead.size()));
 }
 
 Json idOrNull(std::int64_t id) {
@@ -75,7 +60,7 @@ Gathered gather(Backend& backend, const control::v1::ReportCallsRequest& request
 }
 
 Outcome<http::Response> listCalls(Backend& backend, const Call& call) {
-  TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
+  TG_PASS_ASSIGN(limit, call.limit());
   TG_PASS_ASSIGN(customer, call.queryInteger("customer", 0, 1, INT64_MAX));
   TG_PASS_ASSIGN(trunk, call.queryInteger("trunk", 0, 1, INT64_MAX));
   TG_PASS_ASSIGN(carrier, call.queryInteger("carrier", 0, 1, INT64_MAX));
@@ -93,7 +78,7 @@ Outcome<http::Response> listCalls(Backend& backend, const Call& call) {
   // Ids sort by set-up time: newest first.
   std::sort(gathered.calls.begin(), gathered.calls.end(),
             [](const auto& a, const auto& b) { return a.first.call_id() > b.first.call_id(); });
-  gathered.calls.resize(std::min(gathered.calls.size(), static_cast<std::size_t>(limit)));
+  gathered.calls.resize(std::min(gathered.calls.size(), limit));
   Json items = Json::array();
   for (const auto& [live, instance] : gathered.calls) {
     items.push_back(callJson(live, instance));
@@ -132,9 +117,7 @@ Outcome<http::Response> hangUp(Backend& backend, const Call& call) {
   request.set_author(call.author);
   for (const auto& reply : bus::gather<control::v1::Ingress::Hangup>(backend.connection, request, 1, backend.timeouts.hangup)) {
     if (reply.done()) {
-      http::Response response;
-      response.status = 204;
-      return response;
+      return noContent();
     }
   }
   return notFound("no such call is in progress, or its ingress did not answer");

@@ -2,6 +2,7 @@
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
 #include "libs/cdr/columns.hpp"
+#include "services/admin_api/operations/listing.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
 
@@ -42,23 +43,6 @@ const std::vector<Field>& cdrFields() {
 const std::vector<Field>& attemptFields() {
   static const std::vector<Field> kFields = fieldsOf(cdr::attempts());
   return kFields;
-}
-
-// "SELECT <columns of the fields> FROM <table>"
-std::string selectOf(const std::vector<Field>& fields, const std::string& table) {
-  std::string columns;
-  for (const auto& field : fields) {
-    columns += (columns.empty() ? "" : ", ") + field.columnName();
-  }
-  return "SELECT " + columns + " FROM " + table;
-}
-
-Json rowJson(const std::vector<Field>& fields, const sql::Row& row) {
-  Json document = Json::object();
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    document[fields[i].name] = fromSql(fields[i], row, i);
-  }
-  return document;
 }
 
 class ZeroRandom final : public base::Random {
@@ -123,47 +107,28 @@ Outcome<std::vector<Condition>> readConditions(const Call& call) {
     }
     conditions.push_back({"reason = ?", {reason}});
   }
-  const auto cursor = call.query("cursor");
-  if (!cursor.empty()) {
-    TG_PASS_ASSIGN(last, decodeCursor(cursor));
-    if (!base::CallId::parse(last).isSet()) {
-      return refuse(400, "does not belong to this list", "cursor", "11.1");
-    }
-    conditions.push_back({"call_id < ?", {last}});
-  }
   return conditions;
 }
 
 Outcome<http::Response> listCdrs(Backend& backend, const Call& call) {
-  TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
   TG_PASS_ASSIGN(conditions, readConditions(call));
-  std::string query = selectOf(cdrFields(), cdr::cdrs().name);
-  std::vector<sql::Value> parameters;
-  for (std::size_t i = 0; i < conditions.size(); ++i) {
-    query += (i == 0 ? " WHERE " : " AND ") + conditions[i].sql;
-    parameters.insert(parameters.end(), conditions[i].parameters.begin(), conditions[i].parameters.end());
-  }
-  query += " ORDER BY call_id DESC LIMIT " + std::to_string(limit + 1);
-  TG_STORE(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) { return session.query(query, parameters); }));
-  std::vector<Json> items;
-  for (const auto& row : rows) {
-    items.push_back(rowJson(cdrFields(), row));
-  }
-  const bool more = items.size() > static_cast<std::size_t>(limit);
-  items.resize(std::min(items.size(), static_cast<std::size_t>(limit)));
-  return pageResponse(items, more ? encodeCursor(textOf(items.back(), "call_id")) : "");
+  return listRows(backend, call, {cdrFields(), cdr::cdrs().name, "call_id"}, std::move(conditions));
 }
 
 base::Result<Json> loadCdr(sql::Session& session, const std::string& id) {
-  TG_TRY_ASSIGN(rows, session.query(selectOf(cdrFields(), cdr::cdrs().name) + " WHERE call_id = ?", {id}));
+  const auto select = [&session, &id](const std::vector<Field>& fields, const std::string& table, const std::string& order) {
+    return selectPage(session, columnsOf(fields), table, {{{"call_id = ?", {id}}}, order, base::limits::kAttemptsMax});
+  };
+  TG_TRY_ASSIGN(rows, select(cdrFields(), cdr::cdrs().name, "call_id"));
   if (rows.empty()) {
     return base::fail(base::ErrorCode::kNotFound, "there is no CDR of call " + id);
   }
-  auto document = rowJson(cdrFields(), rows[0]);
+  auto document = Json::object();
+  addFromSql(cdrFields(), rows[0], 0, document);
   document["attempts"] = Json::array();
-  TG_TRY_ASSIGN(attempts, session.query(selectOf(attemptFields(), cdr::attempts().name) + " WHERE call_id = ? ORDER BY number", {id}));
+  TG_TRY_ASSIGN(attempts, select(attemptFields(), cdr::attempts().name, "number"));
   for (const auto& attempt : attempts) {
-    document["attempts"].push_back(rowJson(attemptFields(), attempt));
+    addFromSql(attemptFields(), attempt, 0, document["attempts"].emplace_back(Json::object()));
   }
   TG_TRY_ASSIGN(traces, session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {id}));
   auto trace = traces.empty() ? Json::array() : Json::parse(traces[0].text(0), nullptr, false);
@@ -177,20 +142,8 @@ Outcome<http::Response> readCdr(Backend& backend, const Call& call) {
   if (!id.isSet()) {
     return refuse(400, "must be a call id", "id", "11.1");
   }
-  TG_STORE(document, backend.pool.use<Json>([&](sql::Session& session) { return loadCdr(session, id.text()); }));
+  TG_PASS_ASSIGN(document, backend.pool.use<Json>([&](sql::Session& session) { return loadCdr(session, id.text()); }));
   return jsonResponse(200, document);
-}
-
-Json shownSchema(const std::vector<Field>& fields) {
-  Json schema = {{"type", "object"}, {"properties", Json::object()}};
-  for (const auto& field : fields) {
-    auto property = fieldSchema(field);
-    for (const auto* bound : {"minimum", "maximum", "minLength", "maxLength", "default"}) {
-      property.erase(bound);
-    }
-    schema["properties"][field.name] = std::move(property);
-  }
-  return schema;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Movements and balance of a customer (REQUIREMENTS 1.8). Money changes through billing's RPC only; the ledger is read from MySQL.
+#include "services/admin_api/operations/listing.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
@@ -32,8 +33,7 @@ billing::v1::MovementKind kindOf(const std::string& word) {
 }
 
 Outcome<Json> readPayment(const Json& body) {
-  Resource shape{.name = "Payment", .noun = "payment", .path = ""};
-  shape.fields = paymentFields();
+  const Resource shape{.name = "Payment", .noun = "payment", .path = "", .fields = paymentFields()};
   TG_PASS_ASSIGN(payment, readInput(shape, body, Completeness::kFull));
   const auto amount = micros(payment["amount"]);
   if (amount == 0 || (amount < 0 && textOf(payment, "kind") != "adjustment")) {
@@ -55,29 +55,13 @@ Outcome<std::string> idempotencyKey(const Call& call) {
 }
 
 Outcome<std::string> currencyOf(Backend& backend, std::int64_t customer) {
-  TG_STORE(rows, backend.pool.use<sql::Rows>(
-                     [&](sql::Session& session) { return session.query("SELECT currency FROM customers WHERE id = ?", {customer}); }));
+  TG_PASS_ASSIGN(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) {
+    return session.query("SELECT currency FROM customers WHERE id = ?", {customer});
+  }));
   if (rows.empty()) {
     return notFound("there is no customer " + std::to_string(customer));
   }
   return rows[0].text(0);
-}
-
-// A key belongs to one movement for ever. With another movement it is a mistake of the caller, not a repeat.
-Outcome<void> checkSameMovement(Backend& backend, const std::string& transfer, std::int64_t customer, const Json& payment) {
-  TG_STORE(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) {
-    return session.query("SELECT amount_micros, kind FROM ledger_entries WHERE transfer_id = ? AND account = ?",
-                         {transfer, "customer:" + std::to_string(customer)});
-  }));
-  if (rows.empty()) {
-    return {};
-  }
-  const auto amount = micros(payment["amount"]) * (textOf(payment, "kind") == "refund" ? -1 : 1);
-  if (rows[0].integer(0) != amount || rows[0].text(1) != textOf(payment, "kind")) {
-    return conflict("Idempotency-Key", "1.8",
-                    "the key was used for another movement: " + rows[0].text(1) + " of " + moneyText(rows[0].integer(0)));
-  }
-  return {};
 }
 
 Outcome<http::Response> postPayment(Backend& backend, const Call& call) {
@@ -94,12 +78,9 @@ Outcome<http::Response> postPayment(Backend& backend, const Call& call) {
   request.set_reference(textOf(payment, "reference"));
   request.set_author(call.author);
   request.set_note(textOf(payment, "note"));
-  TG_STORE(reply, backend.ask<billing::v1::Billing::PostPayment>(request));
+  TG_PASS_ASSIGN(reply, backend.ask<billing::v1::Billing::PostPayment>(request));
   if (reply.has_refusal()) {
     return conflict("amount", "1.8", reply.refusal().detail());
-  }
-  if (reply.existed()) {
-    TG_PASS(checkSameMovement(backend, reply.transfer_id(), customer, payment));
   }
   payment["transfer_id"] = reply.transfer_id();
   payment["customer_id"] = customer;
@@ -115,7 +96,7 @@ Outcome<http::Response> readBalance(Backend& backend, const Call& call) {
   TG_PASS_ASSIGN(currency, currencyOf(backend, customer));
   billing::v1::BalanceRequest request;
   request.set_customer_id(customer);
-  TG_STORE(reply, backend.ask<billing::v1::Billing::Balance>(request));
+  TG_PASS_ASSIGN(reply, backend.ask<billing::v1::Billing::Balance>(request));
   const auto unlessUnlimited = [&reply](std::int64_t amount) { return reply.unlimited() ? Json(nullptr) : Json(moneyText(amount)); };
   return jsonResponse(200, {{"customer_id", customer},
                             {"currency", currency},
@@ -127,39 +108,24 @@ Outcome<http::Response> readBalance(Backend& backend, const Call& call) {
                             {"live_holds", reply.live_holds()}});
 }
 
-Json entryOf(const sql::Row& row) {
-  const auto at = sql::toTime(row.value(8));
-  return {{"id", row.integer(0)},     {"transfer_id", row.text(1)}, {"amount", moneyText(row.integer(2))},
-          {"currency", row.text(3)},  {"kind", row.text(4)},        {"call_id", row.isNull(5) ? Json(nullptr) : Json(row.text(5))},
-          {"reference", row.text(6)}, {"author", row.text(7)},      {"at", at ? Json(base::formatRfc3339(*at)) : Json(nullptr)},
-          {"note", row.text(9)}};
+const std::vector<Field>& entryFields() {
+  static const std::vector<Field> kFields = {{.name = "id", .kind = Kind::kInteger},
+                                             {.name = "transfer_id"},
+                                             {.name = "amount", .column = "amount_micros", .kind = Kind::kMoney},
+                                             {.name = "currency"},
+                                             {.name = "kind"},
+                                             {.name = "call_id", .nullable = true},
+                                             {.name = "reference"},
+                                             {.name = "author"},
+                                             {.name = "at", .kind = Kind::kTime},
+                                             {.name = "note"}};
+  return kFields;
 }
 
 Outcome<http::Response> listLedger(Backend& backend, const Call& call) {
   TG_PASS_ASSIGN(customer, call.id("id"));
-  TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
-  TG_PASS_ASSIGN(currency, currencyOf(backend, customer));
-  TG_PASS_ASSIGN(content, decodeCursor(call.query("cursor")));
-  auto before = Json::parse(content.empty() ? "null" : content, nullptr, false);
-  if (!before.is_null() && !before.is_number_integer()) {
-    return refuse(400, "does not belong to this list", "cursor", "11.1");
-  }
-  std::string query =
-      "SELECT id, transfer_id, amount_micros, currency, kind, call_id, reference, author, at, note FROM ledger_entries WHERE account = ?";
-  std::vector<sql::Value> parameters = {"customer:" + std::to_string(customer)};
-  if (before.is_number_integer()) {
-    query += " AND id < ?";
-    parameters.emplace_back(before.get<std::int64_t>());
-  }
-  query += " ORDER BY id DESC LIMIT " + std::to_string(limit + 1);
-  TG_STORE(rows, backend.pool.use<sql::Rows>([&](sql::Session& session) { return session.query(query, parameters); }));
-  std::vector<Json> entries;
-  for (const auto& row : rows) {
-    entries.push_back(entryOf(row));
-  }
-  const bool more = entries.size() > static_cast<std::size_t>(limit);
-  entries.resize(std::min(entries.size(), static_cast<std::size_t>(limit)));
-  return pageResponse(entries, more ? encodeCursor(entries.back()["id"].dump()) : "");
+  TG_PASS(currencyOf(backend, customer));
+  return listRows(backend, call, {entryFields(), "ledger_entries", "id"}, {{"account = ?", {"customer:" + std::to_string(customer)}}});
 }
 
 }  // namespace
@@ -199,11 +165,7 @@ Json moneySchemas() {
   const Json text = {{"type", "string"}};
   const Json number = {{"type", "integer"}};
   const Json text_or_null = {{"type", {"string", "null"}}};
-  Json payment = {
-      {"type", "object"}, {"additionalProperties", false}, {"required", {"amount", "reference"}}, {"properties", Json::object()}};
-  for (const auto& field : paymentFields()) {
-    payment["properties"][field.name] = fieldSchema(field);
-  }
+  Json payment = inputSchema(paymentFields());
   for (const auto* name : {"transfer_id", "currency", "author", "balance"}) {
     payment["properties"][name] = {{"type", "string"}, {"readOnly", true}};
   }
@@ -221,19 +183,7 @@ Json moneySchemas() {
               {"unlimited", {{"type", "boolean"}}},
               {"available", text_or_null},
               {"live_holds", number}}}}},
-          {"LedgerEntry",
-           {{"type", "object"},
-            {"properties",
-             {{"id", number},
-              {"transfer_id", text},
-              {"amount", text},
-              {"currency", text},
-              {"kind", text},
-              {"call_id", text_or_null},
-              {"reference", text},
-              {"author", text},
-              {"at", text},
-              {"note", text}}}}}};
+          {"LedgerEntry", shownSchema(entryFields())}};
 }
 
 }  // namespace tollgate::admin_api

@@ -189,11 +189,10 @@ class RouteTest {
 };
 
 Outcome<http::Response> testRoute(Backend& backend, const Call& call) {
-  Resource shape{.name = "RouteTest", .noun = "route test", .path = ""};
-  shape.fields = testFields();
+  const Resource shape{.name = "RouteTest", .noun = "route test", .path = "", .fields = testFields()};
   TG_PASS_ASSIGN(input, readInput(shape, call.body, Completeness::kFull));
   const auto trunk = integerOf(input, "trunk_id");
-  TG_STORE(known, backend.pool.use<bool>([&](sql::Session& session) { return exists(session, "trunks", trunk); }));
+  TG_PASS_ASSIGN(known, backend.pool.use<bool>([&](sql::Session& session) { return exists(session, "trunks", trunk); }));
   if (!known) {
     return invalid("trunk_id", "10.6", "there is no trunk " + std::to_string(trunk));
   }
@@ -218,10 +217,6 @@ std::vector<Operation> routeTestOperations(Backend& backend) {
 }
 
 Json routeTestSchemas() {
-  Json test = {{"type", "object"}, {"additionalProperties", false}, {"required", {"trunk_id", "called"}}, {"properties", Json::object()}};
-  for (const auto& field : testFields()) {
-    test["properties"][field.name] = fieldSchema(field);
-  }
   const Json text = {{"type", "string"}};
   const Json number = {{"type", "integer"}};
   const Json number_or_null = {{"type", {"integer", "null"}}};
@@ -243,7 +238,7 @@ Json routeTestSchemas() {
                    {"paid_seconds", number},
                    {"candidates", {{"type", "array"}, {"items", {{"type", "object"}}}}},
                    {"trace", {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/TraceStep"}}}}}}}};
-  return {{"RouteTest", test}, {"RouteTestResult", result}};
+  return {{"RouteTest", inputSchema(testFields())}, {"RouteTestResult", result}};
 }
 
 }  // namespace tollgate::admin_api

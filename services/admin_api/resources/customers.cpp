@@ -46,15 +46,7 @@ std::vector<Field> customerFields() {
        .sort = true},
       {.name = "email", .rule = "1.1", .nullable = true, .low = 3, .high = 254, .check = checkEmail, .filter = true},
       {.name = "phone", .rule = "1.1", .nullable = true, .low = 3, .high = 32, .check = checkPhone},
-      {.name = "currency",
-       .rule = "8.1",
-       .help = "ISO 4217.",
-       .fallback = "USD",
-       .low = 3,
-       .high = 3,
-       .check = checkCurrency,
-       .filter = true,
-       .sort = true},
+      currencyField(),
       {.name = "billing_type", .rule = "1.2", .fallback = "prepaid", .choices = {"prepaid", "postpaid"}, .filter = true, .sort = true},
       {.name = "credit_line",
        .column = "credit_line_micros",
@@ -108,14 +100,12 @@ Outcome<void> checkCurrency(Change& change, const Json& before, const Json& afte
   if (textOf(before, "currency") == textOf(after, "currency")) {
     return {};
   }
-  TG_STORE(moved, any(change.session, "SELECT 1 FROM ledger_entries WHERE account = ?", {accountOf(id)}));
-  TG_STORE(called, any(change.session, "SELECT 1 FROM cdrs WHERE customer_id = ?", {id}));
-  if (moved || called) {
-    return conflict("currency", "8.1", "cannot change: the customer has movements or calls in " + textOf(before, "currency"));
-  }
-  TG_STORE(plans, change.session.query("SELECT t.id, p.name FROM trunks t JOIN rate_plans p ON p.id IN (t.rate_plan_id, "
-                                       "t.vendor_rate_plan_id) WHERE t.customer_id = ? AND p.currency <> ? LIMIT 1",
-                                       {id, textOf(after, "currency")}));
+  TG_PASS(conflictIfAny(change, "SELECT 1 FROM ledger_entries WHERE account = ? UNION SELECT 1 FROM cdrs WHERE customer_id = ?",
+                        {accountOf(id), id}, "currency", "8.1",
+                        "cannot change: the customer has movements or calls in " + textOf(before, "currency")));
+  TG_PASS_ASSIGN(plans, change.session.query("SELECT t.id, p.name FROM trunks t JOIN rate_plans p ON p.id IN (t.rate_plan_id, "
+                                             "t.vendor_rate_plan_id) WHERE t.customer_id = ? AND p.currency <> ? LIMIT 1",
+                                             {id, textOf(after, "currency")}));
   if (!plans.empty()) {
     return conflict("currency", "8.1",
                     "rate plan \"" + plans[0].text(1) + "\" of trunk " + std::to_string(plans[0].integer(0)) + " has another currency");
@@ -131,10 +121,8 @@ Outcome<void> checkCustomer(Change& change, const Json* before, Json& after) {
   const auto id = integerOf(after, "id");
   if (id != 0) {
     // The ledger is append-only: a new customer with the id of a deleted one would take over its money.
-    TG_STORE(used, any(change.session, "SELECT 1 FROM ledger_entries WHERE account = ?", {accountOf(id)}));
-    if (used) {
-      return conflict("id", "9.4", "a deleted customer with ledger entries had this id; choose another");
-    }
+    return conflictIfAny(change, "SELECT 1 FROM ledger_entries WHERE account = ?", {accountOf(id)}, "id", "9.4",
+                         "a deleted customer with ledger entries had this id; choose another");
   }
   return {};
 }
@@ -142,58 +130,41 @@ Outcome<void> checkCustomer(Change& change, const Json* before, Json& after) {
 // REQUIREMENTS 1.6. A trunk with calls cannot be deleted, so calls carried as a vendor are covered by the trunks.
 Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
-  TG_STORE(rules,
-           change.session.query("SELECT r.id, r.code FROM routing_rules r JOIN trunks t ON t.id = r.trunk_scope_id WHERE t.customer_id = ? "
-                                "UNION SELECT r.id, r.code FROM routing_rules r JOIN routing_targets g ON g.rule_id = r.id "
-                                "JOIN trunks t ON t.id = g.trunk_id WHERE t.customer_id = ? LIMIT 1",
-                                {id, id}));
+  TG_PASS_ASSIGN(rules, change.session.query(
+                            "SELECT r.id, r.code FROM routing_rules r JOIN trunks t ON t.id = r.trunk_scope_id WHERE t.customer_id = ? "
+                            "UNION SELECT r.id, r.code FROM routing_rules r JOIN routing_targets g ON g.rule_id = r.id "
+                            "JOIN trunks t ON t.id = g.trunk_id WHERE t.customer_id = ? LIMIT 1",
+                            {id, id}));
   if (!rules.empty()) {
     return conflict("", "1.6",
                     "routing rule " + std::to_string(rules[0].integer(0)) + " (code " +
                         (rules[0].text(1).empty() ? "*" : rules[0].text(1)) + ") uses one of its trunks");
   }
-  TG_STORE(trunks, change.session.query("SELECT COUNT(*) FROM trunks WHERE customer_id = ?", {id}));
+  TG_PASS_ASSIGN(trunks, change.session.query("SELECT COUNT(*) FROM trunks WHERE customer_id = ?", {id}));
   if (!trunks.empty() && trunks[0].integer(0) > 0) {
     return conflict("", "1.6", "the customer has " + std::to_string(trunks[0].integer(0)) + " trunks; delete them first");
   }
-  TG_STORE(called, any(change.session, "SELECT 1 FROM cdrs WHERE customer_id = ?", {id}));
-  if (called) {
-    return conflict("", "1.6", "the customer has call history; block it instead");
-  }
-  TG_STORE(joined, any(change.session, "SELECT 1 FROM dialpeers WHERE customer_id = ?", {id}));
-  if (joined) {
-    return conflict("", "1.6", "the customer has dialpeers; remove them first");
-  }
-  return {};
+  TG_PASS(conflictIfAny(change, "SELECT 1 FROM cdrs WHERE customer_id = ?", {id}, "", "1.6",
+                        "the customer has call history; block it instead"));
+  return conflictIfAny(change, "SELECT 1 FROM dialpeers WHERE customer_id = ?", {id}, "", "1.6",
+                       "the customer has dialpeers; remove them first");
 }
 
 // REQUIREMENTS 1.5. The balance is the posted one; holds of live calls are in customers/{id}/balance.
 base::Result<void> decorate(Backend& /*backend*/, sql::Session& session, std::vector<Json>& page) {
-  if (page.empty()) {
-    return {};
-  }
-  std::vector<sql::Value> ids;
+  TG_TRY_ASSIGN(
+      counts, rowsById(session, "SELECT id, (SELECT COUNT(*) FROM trunks WHERE customer_id = customers.id) FROM customers WHERE id", page));
   std::vector<sql::Value> accounts;
   for (const auto& customer : page) {
-    ids.emplace_back(integerOf(customer, "id"));
     accounts.emplace_back(accountOf(integerOf(customer, "id")));
   }
-  TG_TRY_ASSIGN(
-      counts,
-      session.query("SELECT customer_id, COUNT(*) FROM trunks WHERE customer_id IN (" + marks(ids.size()) + ") GROUP BY customer_id", ids));
-  TG_TRY_ASSIGN(sums,
-                session.query("SELECT account, balance_micros FROM accounts WHERE account IN (" + marks(accounts.size()) + ")", accounts));
-  std::map<std::int64_t, std::int64_t> count_of;
   std::map<std::string, std::int64_t> sum_of;
-  for (const auto& row : counts) {
-    count_of[row.integer(0)] = row.integer(1);
-  }
-  for (const auto& row : sums) {
-    sum_of[row.text(0)] = row.integer(1);
-  }
+  TG_TRY(sql::eachIn(session, "SELECT account, balance_micros FROM accounts WHERE account", accounts,
+                     [&sum_of](const sql::Row& row) { sum_of[row.text(0)] = row.integer(1); }));
   for (auto& customer : page) {
     const auto id = integerOf(customer, "id");
-    customer["trunk_count"] = count_of[id];
+    const auto counted = counts.find(id);
+    customer["trunk_count"] = counted == counts.end() ? 0 : counted->second.integer(1);
     customer["balance"] = moneyText(sum_of[accountOf(id)]);
   }
   return {};
@@ -201,9 +172,20 @@ base::Result<void> decorate(Backend& /*backend*/, sql::Session& session, std::ve
 
 }  // namespace
 
-std::optional<std::string> checkCurrency(Json& value) {
-  return isCurrency(value.get<std::string>()) ? std::nullopt
-                                              : std::optional<std::string>("must be an ISO 4217 currency code in capitals, like USD");
+Field currencyField() {
+  const auto check = [](Json& value) {
+    return isCurrency(value.get<std::string>()) ? std::nullopt
+                                                : std::optional<std::string>("must be an ISO 4217 currency code in capitals, like USD");
+  };
+  return {.name = "currency",
+          .rule = "8.1",
+          .help = "ISO 4217.",
+          .fallback = "USD",
+          .low = 3,
+          .high = 3,
+          .check = check,
+          .filter = true,
+          .sort = true};
 }
 
 Resource customerResource() {

@@ -1,6 +1,4 @@
 // Dialpeers (REQUIREMENTS 3.1, 3.2, 3.7).
-#include <map>
-
 #include "services/admin_api/api/backend.hpp"
 #include "services/admin_api/resources/resource.hpp"
 #include "services/admin_api/resources/store.hpp"
@@ -25,27 +23,27 @@ Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after)
   const auto customer = integerOf(after, "customer_id");
   const auto trunk = integerOf(after, "trunk_id");
   const auto rule = integerOf(after, "routing_rule_id");
-  TG_STORE(customer_known, exists(change.session, "customers", customer));
+  TG_PASS_ASSIGN(customer_known, exists(change.session, "customers", customer));
   if (!customer_known) {
     return invalid("customer_id", "1.4", "there is no customer " + std::to_string(customer));
   }
-  TG_STORE(trunks, change.session.query("SELECT customer_id, name FROM trunks WHERE id = ?", {trunk}));
+  TG_PASS_ASSIGN(trunks, change.session.query("SELECT customer_id, name FROM trunks WHERE id = ?", {trunk}));
   if (trunks.empty()) {
     return invalid("trunk_id", "3.1", "there is no trunk " + std::to_string(trunk));
   }
   if (trunks[0].integer(0) != customer) {
     return invalid("trunk_id", "3.2", "trunk \"" + trunks[0].text(1) + "\" belongs to another customer");
   }
-  TG_STORE(rules, change.session.query("SELECT trunk_scope_id FROM routing_rules WHERE id = ?", {rule}));
+  TG_PASS_ASSIGN(rules, change.session.query("SELECT trunk_scope_id FROM routing_rules WHERE id = ?", {rule}));
   if (rules.empty()) {
     return invalid("routing_rule_id", "3.1", "there is no routing rule " + std::to_string(rule));
   }
   if (!rules[0].isNull(0) && rules[0].integer(0) != trunk) {
     return invalid("routing_rule_id", "3.5", "the rule is only for calls of trunk " + std::to_string(rules[0].integer(0)));
   }
-  TG_STORE(twins,
-           change.session.query("SELECT id, display_name FROM dialpeers WHERE customer_id = ? AND rule_id = ? AND trunk_id = ? AND id <> ?",
-                                {customer, rule, trunk, integerOf(after, "id")}));
+  TG_PASS_ASSIGN(twins, change.session.query(
+                            "SELECT id, display_name FROM dialpeers WHERE customer_id = ? AND rule_id = ? AND trunk_id = ? AND id <> ?",
+                            {customer, rule, trunk, integerOf(after, "id")}));
   if (!twins.empty()) {
     return conflict(
         "routing_rule_id", "3.2",
@@ -56,27 +54,15 @@ Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after)
 
 // REQUIREMENTS 3.7.
 base::Result<void> decorate(Backend& /*backend*/, sql::Session& session, std::vector<Json>& page) {
-  if (page.empty()) {
-    return {};
-  }
-  std::vector<sql::Value> ids;
-  for (const auto& dialpeer : page) {
-    ids.emplace_back(integerOf(dialpeer, "id"));
-  }
-  TG_TRY_ASSIGN(rows,
-                session.query("SELECT d.id, c.name, t.name, r.code, r.label FROM dialpeers d JOIN customers c ON c.id = d.customer_id "
-                              "JOIN trunks t ON t.id = d.trunk_id JOIN routing_rules r ON r.id = d.rule_id WHERE d.id IN (" +
-                                  marks(ids.size()) + ")",
-                              ids));
-  std::map<std::int64_t, const sql::Row*> row_of;
-  for (const auto& row : rows) {
-    row_of[row.integer(0)] = &row;
-  }
+  TG_TRY_ASSIGN(row_of, rowsById(session,
+                                 "SELECT d.id, c.name, t.name, r.code, r.label FROM dialpeers d JOIN customers c ON c.id = d.customer_id "
+                                 "JOIN trunks t ON t.id = d.trunk_id JOIN routing_rules r ON r.id = d.rule_id WHERE d.id",
+                                 page));
   constexpr const char* kNames[] = {"customer_name", "trunk_name", "rule_code", "rule_label"};
   for (auto& dialpeer : page) {
-    const auto* row = row_of[integerOf(dialpeer, "id")];
+    const auto row = row_of.find(integerOf(dialpeer, "id"));
     for (std::size_t i = 0; i < std::size(kNames); ++i) {
-      dialpeer[kNames[i]] = row == nullptr ? Json(nullptr) : Json(row->text(1 + i));
+      dialpeer[kNames[i]] = row == row_of.end() ? Json(nullptr) : Json(row->second.text(1 + i));
     }
   }
   return {};

@@ -81,7 +81,7 @@ void announce(Backend& backend, const Resource& resource, std::int64_t version, 
 Outcome<Effect> change(Backend& backend, const Resource& resource, const std::string& author, const Work& work) {
   std::optional<Outcome<Effect>> verdict;
   std::int64_t version = 0;
-  const auto committed = backend.pool.transaction<bool>([&](sql::Session& session) -> base::Result<bool> {
+  const auto committed = backend.pool.transaction<void>([&](sql::Session& session) -> base::Result<void> {
     verdict.reset();
     TG_TRY_ASSIGN(taken, takeVersion(session));
     version = taken;
@@ -90,8 +90,7 @@ Outcome<Effect> change(Backend& backend, const Resource& resource, const std::st
     if (!verdict->has_value() || !(*verdict)->changed) {
       return base::fail(base::ErrorCode::kInvalid, "nothing to commit");  // rolls back, the version too
     }
-    TG_TRY(recordChange(running, resource, version, **verdict));
-    return true;
+    return recordChange(running, resource, version, **verdict);
   });
   if (committed) {
     announce(backend, resource, version, **verdict, author);
@@ -100,13 +99,13 @@ Outcome<Effect> change(Backend& backend, const Resource& resource, const std::st
   if (verdict && (!verdict->has_value() || !(*verdict)->changed)) {
     return std::move(*verdict);
   }
-  return tl::unexpected(fromError(committed.error()));
+  return tl::unexpected(asRefused(committed.error()));
 }
 
 // What is stored under the id, or nothing. A row of another parent is a conflict for PUT and not found for every other method.
 Outcome<std::optional<Json>> loadBefore(Change& running, const Resource& resource, std::int64_t id, std::int64_t parent_id, bool is_put) {
   if (!resource.parent_column.empty()) {
-    TG_STORE(parent_exists, exists(running.session, resource.parent_table, parent_id));
+    TG_PASS_ASSIGN(parent_exists, exists(running.session, resource.parent_table, parent_id));
     if (!parent_exists) {
       return notFound("there is no " + resource.parent_noun + " " + std::to_string(parent_id));
     }
@@ -114,7 +113,7 @@ Outcome<std::optional<Json>> loadBefore(Change& running, const Resource& resourc
   if (id == 0) {
     return std::optional<Json>();
   }
-  TG_STORE(before, loadOne(running.session, resource, id));
+  TG_PASS_ASSIGN(before, loadOne(running.session, resource, id));
   const bool elsewhere = before && !resource.parent_column.empty() && integerOf(*before, resource.parent_column) != parent_id;
   if (elsewhere && is_put) {
     return conflict("id", "11.1", "the id belongs to a " + resource.noun + " of another " + resource.parent_noun);
@@ -149,17 +148,14 @@ Outcome<Effect> write(Change& running, const Resource& resource, std::int64_t id
   effect.before = before ? *before : Json();
   effect.saved.created = !before;
   if (before) {
-    TG_STORE(updated, [&]() -> base::Result<bool> {
-      TG_TRY(updateOne(running, resource, id, *before, after));
-      return true;
-    }());
+    TG_PASS(updateOne(running, resource, id, *before, after));
   } else {
-    TG_STORE(new_id, insertOne(running, resource, id, parent_id, after));
+    TG_PASS_ASSIGN(new_id, insertOne(running, resource, id, parent_id, after));
     effect.id = new_id;
   }
-  TG_STORE(stored, loadOne(running.session, resource, effect.id));
+  TG_PASS_ASSIGN(stored, loadOne(running.session, resource, effect.id));
   if (!stored) {
-    return tl::unexpected(fromError({base::ErrorCode::kInternal, "what was written cannot be read"}));
+    return tl::unexpected(asRefused({base::ErrorCode::kInternal, "what was written cannot be read"}));
   }
   effect.after = *stored;
   effect.saved.document = std::move(*stored);
@@ -221,15 +217,10 @@ Outcome<void> erase(Backend& backend, const Resource& resource, std::int64_t par
     if (resource.check_delete) {
       TG_PASS(resource.check_delete(running, *before));
     }
-    TG_STORE(deleted, [&]() -> base::Result<bool> {
-      TG_TRY(deleteOne(running, resource, id));
-      return true;
-    }());
+    TG_PASS(deleteOne(running, resource, id));
     return Effect{{}, true, id, *before, Json()};
   });
-  if (!done) {
-    return tl::unexpected(done.error());
-  }
+  TG_PASS(done);
   return {};
 }
 

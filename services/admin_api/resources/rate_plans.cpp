@@ -16,10 +16,10 @@ std::optional<std::string> checkDigits(Json& value) {
 // Whether a call was priced with a rate of the plan (0 = any plan's) or with the rate.
 Outcome<bool> hasCalls(sql::Session& session, std::string_view column, std::int64_t id) {
   for (const auto* rate_column : {"rate_id", "vendor_rate_id"}) {
-    TG_STORE(used,
-             any(session,
-                 "SELECT 1 FROM rates r JOIN cdrs c ON c." + std::string(rate_column) + " = r.id WHERE r." + std::string(column) + " = ?",
-                 {id}));
+    TG_PASS_ASSIGN(
+        used, any(session,
+                  "SELECT 1 FROM rates r JOIN cdrs c ON c." + std::string(rate_column) + " = r.id WHERE r." + std::string(column) + " = ?",
+                  {id}));
     if (used) {
       return true;
     }
@@ -37,7 +37,8 @@ Outcome<void> checkPlan(Change& change, const Json* before, Json& after) {
     return conflict("", "8.1", "calls were priced with this plan, so it cannot be edited; rates may be added");
   }
   if (textOf(*before, "currency") != textOf(after, "currency")) {
-    TG_STORE(trunks, change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
+    TG_PASS_ASSIGN(trunks,
+                   change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
     if (!trunks.empty()) {
       return conflict("currency", "8.1",
                       "the plan is attached to trunk " + std::to_string(trunks[0].integer(0)) + ", whose customer has currency " +
@@ -53,11 +54,11 @@ Outcome<void> checkPlanDelete(Change& change, const Json& before) {
   if (used) {
     return conflict("", "8.1", "calls were priced with this plan, so it cannot be deleted");
   }
-  TG_STORE(trunks, change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
+  TG_PASS_ASSIGN(trunks, change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
   if (!trunks.empty()) {
     return conflict("", "8.1", "the plan is attached to trunk " + std::to_string(trunks[0].integer(0)));
   }
-  TG_STORE(removed, change.session.execute("DELETE FROM rates WHERE plan_id = ?", {id}));
+  TG_PASS(change.session.execute("DELETE FROM rates WHERE plan_id = ?", {id}));
   return {};
 }
 
@@ -70,7 +71,7 @@ Outcome<void> checkOverlap(Change& change, const Json& after) {
     query += " AND valid_from < ?";
     parameters.push_back(sql::fromTime(*parseTime(textOf(after, "valid_to"))));
   }
-  TG_STORE(rows, change.session.query(query + " LIMIT 1", parameters));
+  TG_PASS_ASSIGN(rows, change.session.query(query + " LIMIT 1", parameters));
   if (!rows.empty()) {
     const auto until = rows[0].isNull(2) ? std::string("further notice") : rows[0].text(2);
     return conflict("valid_from", "8.3",
@@ -156,15 +157,7 @@ Resource ratePlanResource() {
   Resource resource{.name = "RatePlan", .noun = "rate plan", .path = "/v1/rate-plans", .entity = "rate_plan", .table = "rate_plans"};
   resource.fields = {
       {.name = "name", .rule = "8.1", .required = true, .low = 1, .high = 128, .filter = true, .sort = true},
-      {.name = "currency",
-       .rule = "8.1",
-       .help = "ISO 4217.",
-       .fallback = "USD",
-       .low = 3,
-       .high = 3,
-       .check = checkCurrency,
-       .filter = true,
-       .sort = true},
+      currencyField(),
       {.name = "scope",
        .rule = "8.1",
        .help = "customer prices the incoming side of trunks, vendor the outgoing side.",

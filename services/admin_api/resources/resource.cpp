@@ -15,7 +15,7 @@ Outcome<void> refuseUnknown(const Resource& resource, const Json& body) {
   for (const auto& [name, unused] : body.items()) {
     const bool is_rows =
         std::any_of(resource.rows.begin(), resource.rows.end(), [&name = name](const RowSet& set) { return set.name == name; });
-    if (name != "id" && !is_rows && resource.find(name) == nullptr && !isReadOnly(resource, name)) {
+    if (name != "id" && !is_rows && findField(resource.fields, name) == nullptr && !isReadOnly(resource, name)) {
       return invalid(name, "11.1", "is not a field of a " + resource.noun);
     }
   }
@@ -35,25 +35,11 @@ Outcome<void> readId(const Json& body, Json& document) {
 }
 
 bool sameRows(const RowSet& set, const Json& left, const Json& right) {
-  if (left.size() != right.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    for (const auto& field : set.fields) {
-      if (left[i].value(field.name, Json()) != right[i].value(field.name, Json())) {
-        return false;
-      }
-    }
-  }
-  return true;
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [&set](const Json& one, const Json& other) { return sameFields(set.fields, one, other); });
 }
 
 }  // namespace
-
-const Field* Resource::find(std::string_view field_name) const {
-  const auto found = std::find_if(fields.begin(), fields.end(), [field_name](const Field& field) { return field.name == field_name; });
-  return found == fields.end() ? nullptr : &*found;
-}
 
 Outcome<Json> readInput(const Resource& resource, const Json& body, Completeness completeness) {
   if (!body.is_object()) {
@@ -62,24 +48,13 @@ Outcome<Json> readInput(const Resource& resource, const Json& body, Completeness
   TG_PASS(refuseUnknown(resource, body));
   Json document = Json::object();
   TG_PASS(readId(body, document));
-  const bool full = completeness == Completeness::kFull;
-  for (const auto& field : resource.fields) {
-    const auto given = body.find(field.name);
-    if (given != body.end()) {
-      TG_PASS_ASSIGN(value, readField(field, *given, ""));
-      document[field.name] = std::move(value);
-    } else if (full && field.required) {
-      return invalid(field.name, field.rule, "is required");
-    } else if (full && !field.keep_absent) {
-      document[field.name] = field.fallback;
-    }
-  }
+  TG_PASS(readFields(resource.fields, body, completeness, "", document));
   for (const auto& set : resource.rows) {
     const auto given = body.find(set.name);
     if (given != body.end()) {
       TG_PASS_ASSIGN(rows, readRows(set, *given));
       document[set.name] = std::move(rows);
-    } else if (full) {
+    } else if (completeness == Completeness::kFull) {
       document[set.name] = Json::array();
     }
   }
@@ -87,9 +62,7 @@ Outcome<Json> readInput(const Resource& resource, const Json& body, Completeness
 }
 
 bool sameContent(const Resource& resource, const Json& left, const Json& right) {
-  return std::all_of(resource.fields.begin(), resource.fields.end(),
-                     [&](const Field& field) { return left.value(field.name, Json()) == right.value(field.name, Json()); }) &&
-         std::all_of(resource.rows.begin(), resource.rows.end(), [&](const RowSet& set) {
+  return sameFields(resource.fields, left, right) && std::all_of(resource.rows.begin(), resource.rows.end(), [&](const RowSet& set) {
            return sameRows(set, left.value(set.name, Json::array()), right.value(set.name, Json::array()));
          });
 }

@@ -51,13 +51,9 @@ struct Resource {
   std::function<Outcome<void>(Backend&, std::int64_t id)> ask_before_delete = nullptr;
   // Fills `shown` of a page.
   std::function<base::Result<void>(Backend&, sql::Session&, std::vector<Json>&)> decorate = nullptr;
-
-  [[nodiscard]] const Field* find(std::string_view field_name) const;
 };
 
-// Input to canonical values: type and range of every field given, unknown names refused, read-only ones passed over. Full input has the
-// fallbacks of what was left out; partial input (PATCH) only what was given.
-enum class Completeness : std::uint8_t { kFull, kPartial };
+// Input to canonical values: type and range of every field given, unknown names refused, read-only ones passed over.
 [[nodiscard]] Outcome<Json> readInput(const Resource& resource, const Json& body, Completeness completeness);
 
 // Field by field, nested rows without their ids.
@@ -65,8 +61,8 @@ enum class Completeness : std::uint8_t { kFull, kPartial };
 
 // Every resource of this version.
 [[nodiscard]] const std::vector<Resource>& resources();
-// The check of a currency field (REQUIREMENTS 8.1).
-[[nodiscard]] std::optional<std::string> checkCurrency(Json& value);
+// REQUIREMENTS 8.1.
+[[nodiscard]] Field currencyField();
 [[nodiscard]] Resource customerResource();
 [[nodiscard]] Resource trunkResource();
 [[nodiscard]] Resource routingRuleResource();

@@ -31,10 +31,7 @@ Outcome<Json> decorated(Backend& backend, const Resource& resource, Json documen
     return document;
   }
   std::vector<Json> page = {std::move(document)};
-  TG_STORE(done, backend.pool.use<bool>([&](sql::Session& session) -> base::Result<bool> {
-    TG_TRY(resource.decorate(backend, session, page));
-    return true;
-  }));
+  TG_PASS(backend.pool.use<void>([&](sql::Session& session) { return resource.decorate(backend, session, page); }));
   return std::move(page.front());
 }
 
@@ -55,7 +52,7 @@ Outcome<Order> readOrder(const Resource& resource, const std::string& text) {
   if (name.empty() || name == "id") {
     return order;
   }
-  order.field = resource.find(name);
+  order.field = findField(resource.fields, name);
   if (order.field == nullptr || !order.field->sort) {
     return refuse(400, "cannot be sorted by " + name, "sort", "11.1");
   }
@@ -63,12 +60,10 @@ Outcome<Order> readOrder(const Resource& resource, const std::string& text) {
 }
 
 // Rows after the one the cursor names, in the order asked for: [order, value, id].
-Outcome<void> addCursor(const Order& order, const std::string& sort, const std::string& cursor, PageQuery& page) {
-  if (cursor.empty()) {
+Outcome<void> addCursor(const Order& order, const std::string& sort, const Json& parts, PageQuery& page) {
+  if (parts.is_null()) {
     return {};
   }
-  TG_PASS_ASSIGN(content, decodeCursor(cursor));
-  const auto parts = Json::parse(content, nullptr, false);
   if (!parts.is_array() || parts.size() != 3 || parts[0] != sort || !parts[2].is_number_integer() || parts[1].is_structured()) {
     return refuse(400, "does not belong to this list and order", "cursor", "11.1");
   }
@@ -87,10 +82,10 @@ Outcome<void> addCursor(const Order& order, const std::string& sort, const std::
 
 std::string nextCursor(const Order& order, const std::string& sort, const Json& last) {
   const Json value = order.field == nullptr ? Json(nullptr) : last[order.field->name];
-  return encodeCursor(Json::array({sort, value, last["id"]}).dump());
+  return encodeCursor(Json::array({sort, value, last["id"]}));
 }
 
-Outcome<PageQuery> readPageQuery(const Resource& resource, const Call& call, const Order& order, std::int64_t limit) {
+Outcome<PageQuery> readPageQuery(const Resource& resource, const Call& call, const Order& order, std::size_t limit) {
   PageQuery page;
   if (!resource.parent_column.empty()) {
     TG_PASS_ASSIGN(parent, parentOf(resource, call));
@@ -103,27 +98,28 @@ Outcome<PageQuery> readPageQuery(const Resource& resource, const Call& call, con
       page.conditions.push_back({field.columnName() + " = ?", {value}});
     }
   }
-  TG_PASS(addCursor(order, call.query("sort"), call.query("cursor"), page));
+  TG_PASS_ASSIGN(cursor, call.cursor());
+  TG_PASS(addCursor(order, call.query("sort"), cursor, page));
   const std::string direction = order.falling ? " DESC" : "";
   page.order = order.field == nullptr ? "id" + direction : order.field->columnName() + direction + ", id" + direction;
-  page.rows_max = static_cast<std::size_t>(limit) + 1;
+  page.rows_max = limit + 1;
   return page;
 }
 
 Outcome<http::Response> list(Backend& backend, const Resource& resource, const Call& call) {
-  TG_PASS_ASSIGN(limit, call.queryInteger("limit", kPageRowsDefault, 1, static_cast<std::int64_t>(base::limits::kPageRowsMax)));
+  TG_PASS_ASSIGN(limit, call.limit());
   TG_PASS_ASSIGN(order, readOrder(resource, call.query("sort")));
   TG_PASS_ASSIGN(query, readPageQuery(resource, call, order, limit));
   bool parent_known = true;
   bool more = false;
-  TG_STORE(items, backend.pool.use<std::vector<Json>>([&](sql::Session& session) -> base::Result<std::vector<Json>> {
+  TG_PASS_ASSIGN(items, backend.pool.use<std::vector<Json>>([&](sql::Session& session) -> base::Result<std::vector<Json>> {
     if (!resource.parent_column.empty()) {
       TG_TRY_ASSIGN(found, exists(session, resource.parent_table, std::get<std::int64_t>(query.conditions[0].parameters[0])));
       parent_known = found;
     }
     TG_TRY_ASSIGN(page, loadPage(session, resource, query));
-    more = page.size() > static_cast<std::size_t>(limit);
-    page.resize(std::min(page.size(), static_cast<std::size_t>(limit)));
+    more = page.size() > limit;
+    page.resize(std::min(page.size(), limit));
     if (resource.decorate) {
       TG_TRY(resource.decorate(backend, session, page));
     }
@@ -138,7 +134,7 @@ Outcome<http::Response> list(Backend& backend, const Resource& resource, const C
 Outcome<http::Response> read(Backend& backend, const Resource& resource, const Call& call) {
   TG_PASS_ASSIGN(parent, parentOf(resource, call));
   TG_PASS_ASSIGN(id, call.id(resource.id_parameter));
-  TG_STORE(found, backend.pool.use<std::optional<Json>>([&](sql::Session& session) { return loadOne(session, resource, id); }));
+  TG_PASS_ASSIGN(found, backend.pool.use<std::optional<Json>>([&](sql::Session& session) { return loadOne(session, resource, id); }));
   if (!found || (parent != 0 && integerOf(*found, resource.parent_column) != parent)) {
     return notFound("there is no " + resource.noun + " " + std::to_string(id));
   }
@@ -174,9 +170,7 @@ Outcome<http::Response> remove(Backend& backend, const Resource& resource, const
   TG_PASS_ASSIGN(parent, parentOf(resource, call));
   TG_PASS_ASSIGN(id, call.id(resource.id_parameter));
   TG_PASS(erase(backend, resource, parent, id, {call.header("if-match"), ""}, call.author));
-  http::Response response;
-  response.status = 204;
-  return response;
+  return noContent();
 }
 
 std::vector<QueryParameter> listQuery(const Resource& resource) {

@@ -86,7 +86,7 @@ Outcome<void> checkTargets(Change& change, const Json& after) {
     if (!seen.insert(trunk).second) {
       return invalid(field, "3.6", "trunk " + std::to_string(trunk) + " is in the list twice");
     }
-    TG_STORE(rows, change.session.query("SELECT name, max_concurrent_outgoing FROM trunks WHERE id = ?", {trunk}));
+    TG_PASS_ASSIGN(rows, change.session.query("SELECT name, max_concurrent_outgoing FROM trunks WHERE id = ?", {trunk}));
     if (rows.empty()) {
       return invalid(field, "3.6", "there is no trunk " + std::to_string(trunk));
     }
@@ -106,15 +106,15 @@ Outcome<void> checkScope(Change& change, const Json* before, const Json& after) 
     return {};
   }
   const auto scope = integerOf(after, "trunk_scope_id");
-  TG_STORE(known, exists(change.session, "trunks", scope));
+  TG_PASS_ASSIGN(known, exists(change.session, "trunks", scope));
   if (!known) {
     return invalid("trunk_scope_id", "3.5", "there is no trunk " + std::to_string(scope));
   }
   if (before == nullptr) {
     return {};
   }
-  TG_STORE(others, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? AND trunk_id <> ? LIMIT 1",
-                                        {integerOf(*before, "id"), scope}));
+  TG_PASS_ASSIGN(others, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? AND trunk_id <> ? LIMIT 1",
+                                              {integerOf(*before, "id"), scope}));
   if (!others.empty()) {
     return conflict(
         "trunk_scope_id", "3.5",
@@ -142,7 +142,7 @@ Outcome<void> checkRule(Change& change, const Json* before, Json& after) {
 }
 
 Outcome<void> checkDelete(Change& change, const Json& before) {
-  TG_STORE(rows, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? LIMIT 1", {integerOf(before, "id")}));
+  TG_PASS_ASSIGN(rows, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? LIMIT 1", {integerOf(before, "id")}));
   if (!rows.empty()) {
     return conflict("", "3.1", "dialpeer " + std::to_string(rows[0].integer(0)) + " (\"" + rows[0].text(1) + "\") links it");
   }

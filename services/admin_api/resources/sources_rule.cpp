@@ -91,12 +91,12 @@ Outcome<void> checkSources(Change& change, const Json& trunk) {
   if (candidates.empty() || textOf(trunk, "status") != "enabled") {
     return {};
   }
-  TG_STORE(existing, existingSources(change, integerOf(trunk, "id"), candidates));
+  TG_PASS_ASSIGN(existing, existingSources(change, integerOf(trunk, "id"), candidates));
   const auto found = digits::findSourceConflict(existing, candidates);
   if (!found) {
     return {};
   }
-  TG_STORE(names, change.session.query("SELECT name FROM trunks WHERE id = ?", {found->existing.trunk.value()}));
+  TG_PASS_ASSIGN(names, change.session.query("SELECT name FROM trunks WHERE id = ?", {found->existing.trunk.value()}));
   const auto name = names.empty() ? std::string() : " (\"" + names[0].text(0) + "\")";
   return conflict("sources[" + std::to_string(rowOf(candidates, found->candidate)) + "].network", "2.6",
                   found->explanation + "; the other trunk is " + std::to_string(found->existing.trunk.value()) + name);

@@ -1,17 +1,12 @@
 #include "services/admin_api/resources/store.hpp"
 
-#include <map>
-
 namespace tollgate::admin_api {
 namespace {
 
 constexpr std::size_t kFixedColumns = 4;  // id, revision, created_at, updated_at
 
 std::string selectList(const Resource& resource) {
-  std::string columns = "id, revision, created_at, updated_at";
-  for (const auto& field : resource.fields) {
-    columns += ", " + field.columnName();
-  }
+  std::string columns = "id, revision, created_at, updated_at, " + columnsOf(resource.fields);
   if (!resource.parent_column.empty()) {
     columns += ", " + resource.parent_column;
   }
@@ -26,9 +21,7 @@ Json timeText(const sql::Value& value) {
 Json toDocument(const Resource& resource, const sql::Row& row) {
   Json document = {
       {"id", row.integer(0)}, {"revision", row.integer(1)}, {"created_at", timeText(row.value(2))}, {"updated_at", timeText(row.value(3))}};
-  for (std::size_t i = 0; i < resource.fields.size(); ++i) {
-    document[resource.fields[i].name] = fromSql(resource.fields[i], row, kFixedColumns + i);
-  }
+  addFromSql(resource.fields, row, kFixedColumns, document);
   if (!resource.parent_column.empty()) {
     document[resource.parent_column] = row.integer(kFixedColumns + resource.fields.size());
   }
@@ -43,49 +36,33 @@ base::Result<void> loadRows(sql::Session& session, const RowSet& set, std::map<s
   if (owners.empty()) {
     return {};
   }
-  std::string columns = set.owner_column + ", " + (set.has_id ? "id" : "position");
-  for (const auto& field : set.fields) {
-    columns += ", " + field.columnName();
-  }
+  const std::string columns = set.owner_column + ", " + (set.has_id ? "id" : "position") + ", " + columnsOf(set.fields);
   std::vector<sql::Value> ids;
   for (const auto& [id, document] : owners) {
     ids.emplace_back(id);
   }
   TG_TRY_ASSIGN(rows, session.query("SELECT " + columns + " FROM " + set.table + " WHERE " + set.owner_column + " IN (" +
-                                        marks(ids.size()) + ") ORDER BY " + set.owner_column + ", position",
+                                        sql::marks(ids.size()) + ") ORDER BY " + set.owner_column + ", position",
                                     ids));
   for (const auto& row : rows) {
     Json item = Json::object();
     if (set.has_id) {
       item["id"] = row.integer(1);
     }
-    for (std::size_t i = 0; i < set.fields.size(); ++i) {
-      item[set.fields[i].name] = fromSql(set.fields[i], row, 2 + i);
-    }
+    addFromSql(set.fields, row, 2, item);
     (*owners[row.integer(0)])[set.name].push_back(std::move(item));
   }
   return {};
 }
 
-bool sameRow(const RowSet& set, const Json& left, const Json& right, bool only_key) {
-  for (const auto& field : set.fields) {
-    if (left.value(field.name, Json()) != right.value(field.name, Json())) {
-      return false;
-    }
-    if (only_key) {
-      return true;  // the first field is what a row is about
-    }
-  }
-  return true;
-}
-
 // Gives rows of `after` the ids of equal rows of `before`; the rest stay without.
 void keepRowIds(const RowSet& set, const Json& before, std::vector<Json>& after) {
   std::vector<bool> taken(before.size(), false);
-  for (const bool only_key : {false, true}) {
+  const std::vector<Field> key = {set.fields.front()};  // the first field is what a row is about
+  for (const auto& fields : {set.fields, key}) {
     for (auto& row : after) {
       for (std::size_t i = 0; i < before.size() && !row.contains("id"); ++i) {
-        if (!taken[i] && sameRow(set, before[i], row, only_key)) {
+        if (!taken[i] && sameFields(fields, before[i], row)) {
           row["id"] = before[i]["id"];
           taken[i] = true;
         }
@@ -104,11 +81,7 @@ base::Result<void> writeRows(Change& change, const RowSet& set, std::int64_t own
     keepRowIds(set, before.value(set.name, Json::array()), rows);
   }
   TG_TRY(change.session.execute("DELETE FROM " + set.table + " WHERE " + set.owner_column + " = ?", {owner}));
-  std::string head = set.table + " (" + set.owner_column + ", position";
-  for (const auto& field : set.fields) {
-    head += ", " + field.columnName();
-  }
-  head += set.has_id ? ", id)" : ")";
+  const std::string head = set.table + " (" + set.owner_column + ", position, " + columnsOf(set.fields) + (set.has_id ? ", id)" : ")");
   std::vector<std::vector<sql::Value>> values;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<sql::Value> cells = {owner, static_cast<std::int64_t>(i)};
@@ -145,14 +118,7 @@ base::Result<std::optional<Json>> loadOne(sql::Session& session, const Resource&
 }
 
 base::Result<std::vector<Json>> loadPage(sql::Session& session, const Resource& resource, const PageQuery& query) {
-  std::string statement = "SELECT " + selectList(resource) + " FROM " + resource.table;
-  std::vector<sql::Value> parameters;
-  for (std::size_t i = 0; i < query.conditions.size(); ++i) {
-    statement += (i == 0 ? " WHERE " : " AND ") + query.conditions[i].sql;
-    parameters.insert(parameters.end(), query.conditions[i].parameters.begin(), query.conditions[i].parameters.end());
-  }
-  statement += " ORDER BY " + query.order + " LIMIT " + std::to_string(query.rows_max);
-  TG_TRY_ASSIGN(rows, session.query(statement, parameters));
+  TG_TRY_ASSIGN(rows, selectPage(session, selectList(resource), resource.table, query));
   std::vector<Json> documents;
   for (const auto& row : rows) {
     documents.push_back(toDocument(resource, row));
@@ -177,7 +143,7 @@ base::Result<std::int64_t> insertOne(Change& change, const Resource& resource, s
     columns += ", " + field.columnName();
     values.push_back(toSql(field, document.value(field.name, Json())));
   }
-  TG_TRY(change.session.execute("INSERT INTO " + resource.table + " (" + columns + ") VALUES (" + marks(values.size()) + ")", values));
+  TG_TRY(change.session.execute("INSERT INTO " + resource.table + " (" + columns + ") VALUES (" + sql::marks(values.size()) + ")", values));
   auto new_id = id;
   if (new_id == 0) {
     TG_TRY_ASSIGN(assigned, change.session.lastInsertId());
@@ -221,12 +187,30 @@ base::Result<bool> any(sql::Session& session, std::string_view query, const std:
   return !rows.empty();
 }
 
-std::string marks(std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) {
-    text += i == 0 ? "?" : ",?";
+base::Result<sql::Rows> selectPage(sql::Session& session, const std::string& columns, const std::string& table, const PageQuery& query) {
+  std::string statement = "SELECT " + columns + " FROM " + table;
+  std::vector<sql::Value> parameters;
+  for (std::size_t i = 0; i < query.conditions.size(); ++i) {
+    statement += (i == 0 ? " WHERE " : " AND ") + query.conditions[i].sql;
+    parameters.insert(parameters.end(), query.conditions[i].parameters.begin(), query.conditions[i].parameters.end());
   }
-  return text;
+  return session.query(statement + " ORDER BY " + query.order + " LIMIT " + std::to_string(query.rows_max), parameters);
+}
+
+base::Result<std::map<std::int64_t, sql::Row>> rowsById(sql::Session& session, std::string_view select, const std::vector<Json>& page) {
+  std::vector<sql::Value> ids;
+  for (const auto& document : page) {
+    ids.emplace_back(integerOf(document, "id"));
+  }
+  std::map<std::int64_t, sql::Row> row_of;
+  TG_TRY(sql::eachIn(session, select, ids, [&row_of](const sql::Row& row) { row_of.emplace(row.integer(0), row); }));
+  return row_of;
+}
+
+Outcome<void> conflictIfAny(Change& change, std::string_view query, const std::vector<sql::Value>& parameters, const std::string& field,
+                            const std::string& rule, const std::string& detail) {
+  TG_PASS_ASSIGN(found, any(change.session, query, parameters));
+  return found ? conflict(field, rule, detail) : Outcome<void>();
 }
 
 }  // namespace tollgate::admin_api

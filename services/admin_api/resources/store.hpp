@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,15 @@ struct PageQuery {
 // Whether the query gives a row.
 [[nodiscard]] base::Result<bool> any(sql::Session& session, std::string_view query, const std::vector<sql::Value>& parameters);
 
-// "?,?,?" for IN lists.
-[[nodiscard]] std::string marks(std::size_t count);
+// Refuses the change when the query gives a row.
+[[nodiscard]] Outcome<void> conflictIfAny(Change& change, std::string_view query, const std::vector<sql::Value>& parameters,
+                                          const std::string& field, const std::string& rule, const std::string& detail);
+
+// Rows of any table in the order of a page.
+[[nodiscard]] base::Result<sql::Rows> selectPage(sql::Session& session, const std::string& columns, const std::string& table,
+                                                 const PageQuery& query);
+// For the documents of a page: the rows of `select` IN (their ids), by the first column. `select` as for sql::eachIn.
+[[nodiscard]] base::Result<std::map<std::int64_t, sql::Row>> rowsById(sql::Session& session, std::string_view select,
+                                                                      const std::vector<Json>& page);
 
 }  // namespace tollgate::admin_api

@@ -213,7 +213,7 @@ Outcome<void> checkPlan(Change& change, const Json& after, const std::string& fi
   if (isNull(after, field)) {
     return {};
   }
-  TG_STORE(plans, change.session.query("SELECT name, scope, currency FROM rate_plans WHERE id = ?", {integerOf(after, field)}));
+  TG_PASS_ASSIGN(plans, change.session.query("SELECT name, scope, currency FROM rate_plans WHERE id = ?", {integerOf(after, field)}));
   if (plans.empty()) {
     return invalid(field, "8.1", "there is no rate plan " + std::to_string(integerOf(after, field)));
   }
@@ -239,7 +239,7 @@ Outcome<void> checkNextTrunk(Change& change, const Json& after) {
     if (hops == kChainMax) {
       return invalid("next_trunk_id", "2.15", "makes a chain of more than " + std::to_string(kChainMax) + " trunks");
     }
-    TG_STORE(rows, change.session.query("SELECT next_trunk_id FROM trunks WHERE id = ?", {next}));
+    TG_PASS_ASSIGN(rows, change.session.query("SELECT next_trunk_id FROM trunks WHERE id = ?", {next}));
     if (rows.empty()) {
       // Only the first can be missing; a new trunk may not name the id it is about to get either.
       return invalid("next_trunk_id", "2.15", "there is no trunk " + std::to_string(next));
@@ -251,7 +251,7 @@ Outcome<void> checkNextTrunk(Change& change, const Json& after) {
 }
 
 Outcome<void> checkTrunk(Change& change, const Json* /*before*/, Json& after) {
-  TG_STORE(customers, change.session.query("SELECT currency FROM customers WHERE id = ?", {integerOf(after, "customer_id")}));
+  TG_PASS_ASSIGN(customers, change.session.query("SELECT currency FROM customers WHERE id = ?", {integerOf(after, "customer_id")}));
   if (customers.empty()) {
     return invalid("customer_id", "1.4", "there is no customer " + std::to_string(integerOf(after, "customer_id")));
   }
@@ -265,25 +265,23 @@ Outcome<void> checkTrunk(Change& change, const Json* /*before*/, Json& after) {
 // REQUIREMENTS 2.8.
 Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
-  TG_STORE(dialpeers, change.session.query("SELECT id, display_name FROM dialpeers WHERE trunk_id = ? LIMIT 1", {id}));
+  TG_PASS_ASSIGN(dialpeers, change.session.query("SELECT id, display_name FROM dialpeers WHERE trunk_id = ? LIMIT 1", {id}));
   if (!dialpeers.empty()) {
     return conflict("", "2.8", "dialpeer " + std::to_string(dialpeers[0].integer(0)) + " (\"" + dialpeers[0].text(1) + "\") uses it");
   }
-  TG_STORE(rules, change.session.query("SELECT rule_id FROM routing_targets WHERE trunk_id = ? UNION "
-                                       "SELECT id FROM routing_rules WHERE trunk_scope_id = ? LIMIT 1",
-                                       {id, id}));
+  TG_PASS_ASSIGN(rules, change.session.query("SELECT rule_id FROM routing_targets WHERE trunk_id = ? UNION "
+                                             "SELECT id FROM routing_rules WHERE trunk_scope_id = ? LIMIT 1",
+                                             {id, id}));
   if (!rules.empty()) {
     return conflict("", "2.8", "routing rule " + std::to_string(rules[0].integer(0)) + " uses it");
   }
-  TG_STORE(trunks, change.session.query("SELECT id FROM trunks WHERE next_trunk_id = ? AND id <> ? LIMIT 1", {id, id}));
+  TG_PASS_ASSIGN(trunks, change.session.query("SELECT id FROM trunks WHERE next_trunk_id = ? AND id <> ? LIMIT 1", {id, id}));
   if (!trunks.empty()) {
     return conflict("", "2.15", "it is the next trunk of trunk " + std::to_string(trunks[0].integer(0)));
   }
   for (const auto* column : {"trunk_id", "carrier_trunk_id"}) {
-    TG_STORE(called, any(change.session, "SELECT 1 FROM cdrs WHERE " + std::string(column) + " = ?", {id}));
-    if (called) {
-      return conflict("", "2.8", "the trunk has call history; disable it instead");
-    }
+    TG_PASS(conflictIfAny(change, "SELECT 1 FROM cdrs WHERE " + std::string(column) + " = ?", {id}, "", "2.8",
+                          "the trunk has call history; disable it instead"));
   }
   return {};
 }
@@ -303,7 +301,7 @@ base::Result<std::map<std::int64_t, billing::v1::TrunkLoad>> loads(Backend& back
 
 // A call in progress counts as one: its CDR is not written yet.
 Outcome<void> askBeforeDelete(Backend& backend, std::int64_t id) {
-  TG_STORE(load_of, loads(backend, {id}));
+  TG_PASS_ASSIGN(load_of, loads(backend, {id}));
   const auto found = load_of.find(id);
   if (found != load_of.end() && found->second.incoming() + found->second.outgoing() > 0) {
     return conflict("", "2.8", "the trunk has calls in progress; disable it instead");
@@ -312,22 +310,15 @@ Outcome<void> askBeforeDelete(Backend& backend, std::int64_t id) {
 }
 
 base::Result<void> addNames(sql::Session& session, std::vector<Json>& page) {
-  std::vector<sql::Value> ids;
-  for (const auto& trunk : page) {
-    ids.emplace_back(integerOf(trunk, "id"));
-  }
-  TG_TRY_ASSIGN(rows, session.query("SELECT t.id, c.name, p.name FROM trunks t JOIN customers c ON c.id = t.customer_id "
-                                    "LEFT JOIN rate_plans p ON p.id = t.rate_plan_id WHERE t.id IN (" +
-                                        marks(ids.size()) + ")",
-                                    ids));
-  std::map<std::int64_t, const sql::Row*> row_of;
-  for (const auto& row : rows) {
-    row_of[row.integer(0)] = &row;
-  }
+  TG_TRY_ASSIGN(row_of, rowsById(session,
+                                 "SELECT t.id, c.name, p.name FROM trunks t JOIN customers c ON c.id = t.customer_id "
+                                 "LEFT JOIN rate_plans p ON p.id = t.rate_plan_id WHERE t.id",
+                                 page));
   for (auto& trunk : page) {
-    const auto* row = row_of[integerOf(trunk, "id")];
-    trunk["customer_name"] = row == nullptr ? Json(nullptr) : Json(row->text(1));
-    trunk["rate_plan_name"] = row == nullptr || row->isNull(2) ? Json(nullptr) : Json(row->text(2));
+    const auto row = row_of.find(integerOf(trunk, "id"));
+    const bool known = row != row_of.end();
+    trunk["customer_name"] = known ? Json(row->second.text(1)) : Json(nullptr);
+    trunk["rate_plan_name"] = known && !row->second.isNull(2) ? Json(row->second.text(2)) : Json(nullptr);
   }
   return {};
 }
