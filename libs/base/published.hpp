@@ -1,7 +1,7 @@
-// A value that one thread replaces whole and many read: each reader keeps the one it got for as long as it needs it.
+// A value that one thread replaces as a whole and many threads read. Each reader keeps the value it got for as long as it needs it.
 //
-// Any thread. It is not std::atomic<std::shared_ptr>, because load() of libstdc++ 12 ends with a relaxed store: an exchange() that follows
-// is not ordered after the reading. ThreadSanitizer reports it.
+// Any thread. It is not std::atomic<std::shared_ptr>, because in libstdc++ 12 load() ends with a relaxed store: an exchange() that follows
+// is not ordered after that read, and ThreadSanitizer reports it.
 #pragma once
 
 #include <memory>

@@ -27,8 +27,9 @@ concept ControlVerb = requires {
                                                      std::size_t enough, std::chrono::milliseconds time);
 void logUnreadable(std::string_view subject);
 
-// Sends one control request to every instance and gathers the replies until `enough` of them came or the time is over; enough = 0 waits out
-// the time. Returns at once, with nothing, when nobody listens or the bus is away. Unreadable replies are logged and left out.
+// Sends one control request to every instance and gathers the replies until there are `enough` of them or the time is over. With enough = 0
+// it waits until the time is over. It returns immediately, with nothing, when no instance listens or the bus is not connected. Unreadable
+// replies are logged and left out.
 template <ControlVerb Def>
 [[nodiscard]] std::vector<typename Def::Reply> gather(Connection& connection, const typename Def::Request& request, std::size_t enough,
                                                       std::chrono::milliseconds time) {
@@ -43,7 +44,7 @@ template <ControlVerb Def>
   return replies;
 }
 
-// Where replies to one control request go. Any thread; must not outlive the connection. Copyable.
+// Sends the replies to one control request. Any thread. Copyable. Requires: the connection outlives it.
 template <class Reply>
 class ControlReplier {
  public:
@@ -74,8 +75,8 @@ template <ControlVerb Def>
   });
 }
 
-// Hears every verb of a service: `handler` has a member function per verb, hangup(request, replier) for Hangup. A verb without one does not
-// compile. The handler must outlive the subscriptions.
+// Serves every verb of a service: `handler` has a member function per verb, hangup(request, replier) for Hangup. A verb without one does
+// not compile. Requires: handler and connection outlive the subscriptions. Errors: those of Connection::subscribe().
 template <class Service, class Handler>
 [[nodiscard]] base::Result<std::vector<Subscription>> serveControl(Connection& connection, Handler& handler) {
   std::vector<Subscription> subscriptions;

@@ -1,4 +1,5 @@
-// Owning wrappers of the NATS client's handles; the only place that destroys them. Private to libs/bus.
+// Owning wrappers of the NATS client's handles; the only place that destroys them. Private to libs/bus. One
+// thread at a time makes, moves or destroys an object.
 #pragma once
 
 #include <memory>

@@ -17,21 +17,21 @@ namespace tollgate::bus {
 struct StreamSettings {
   std::chrono::hours max_age{24 * 7};
   std::chrono::seconds duplicate_window{120};
-  std::int64_t bytes_max =
-      20'000'000'000;  // a full stream refuses records, which then wait in the spools; more than the server's store: that is the bound
+  std::int64_t bytes_max = 20'000'000'000;  // a full stream refuses records, which then wait in the spools; when the server's store is
+                                            // smaller, its size is the bound
   int replicas = 1;
   std::chrono::seconds ack_wait{10};  // a record that is not acknowledged for this long is delivered again
   int ack_pending_max = 20'000;       // delivered and not acknowledged; then the stream waits
 };
 
 // Creates CALL_EVENTS and the durable push consumer "billing" (deliver group "billing", explicit ack, max ack pending) when missing.
-// Idempotent, and brings an existing one to these settings; several instances may do it at once. Blocks: start-up only.
-// kUnavailable while the bus is away: try again.
+// Idempotent; an existing stream and consumer get these settings. Several instances may do it at the same time. Blocks: start-up only.
+// Errors: kUnavailable: the bus is not connected, try again; else what the server refused.
 [[nodiscard]] base::Result<void> ensureRecordStream(Connection& connection, const StreamSettings& settings);
 
-// Publishes records and tells when the stream has each. publish() from any thread; `done` on a bus thread.
-// An acknowledgement that does not come within the time is kTimeout, a lost connection kUnavailable: publish again with the same id, the
-// stream drops the duplicate. kOverLimit: larger than the bus takes.
+// Publishes records and reports when the stream has stored each. publish() from any thread; `done` is called on a bus thread.
+// Errors: kTimeout: no acknowledgement within the time; kUnavailable: the connection was lost; kOverLimit: the record is larger than the
+// bus accepts. After the first two publish it again with the same id: the stream drops the duplicate.
 class RecordPublisher {
  public:
   RecordPublisher(Connection& connection, std::chrono::milliseconds ack_timeout);
@@ -68,8 +68,8 @@ struct ConsumerProgress {
   std::uint64_t pending = 0;               // not delivered yet, plus delivered and not acknowledged
 };
 
-// Binds to the durable consumer, also before it exists or while the bus is away. Several instances share its records. The handler runs on
-// a bus thread, one record at a time, and must not block. Re-subscribes by itself after an outage.
+// Subscribes to the durable consumer, which need not exist yet, and again after an outage of the bus. Several instances share its records.
+// The handler runs on a bus thread, one record at a time, and must not block.
 class RecordConsumer {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<RecordConsumer>> open(Connection& connection, std::string_view durable,
@@ -77,7 +77,7 @@ class RecordConsumer {
   ~RecordConsumer();
   RecordConsumer(const RecordConsumer&) = delete;
   RecordConsumer& operator=(const RecordConsumer&) = delete;
-  // Blocks one round trip to the server.
+  // Blocks for two round trips to the server. Errors: kUnavailable, kTimeout.
   [[nodiscard]] base::Result<ConsumerProgress> progress() const;
 
  private:
@@ -86,7 +86,7 @@ class RecordConsumer {
   std::unique_ptr<State> state_;
 };
 
-// The stored record with this sequence; kNotFound when it is gone. Blocks.
+// The stored record with this sequence. Blocks. Errors: kNotFound: the stream does not have it any more; kUnavailable, kTimeout.
 [[nodiscard]] base::Result<std::string> readRecord(Connection& connection, std::uint64_t stream_sequence);
 
 }  // namespace tollgate::bus

@@ -1,7 +1,7 @@
 // Typed request/reply over NATS. The contract is the `service` of a .proto; proto/rpc_generator.cpp makes a type of each RPC, for example
 // auth::v1::Auth::Authorize in tollgate/auth/v1/auth.rpc.h, with its Request, its Reply and its subject. Client and server are made from
-// these types; nothing is written by hand per RPC. The wire is tollgate.bus.v1.RequestBatch: the requests that were gathered for one
-// subject travel as one message with one deadline, and come back as one reply.
+// these types; nothing is written by hand per RPC. On the bus a message is a tollgate.bus.v1.RequestBatch: the requests that were gathered
+// for one subject travel as one message with one deadline, and one message brings all replies. Threads: at each class.
 #pragma once
 
 #include <chrono>
@@ -27,23 +27,24 @@ concept RpcVerb = requires {
   requires Def::kSubject.starts_with("tg.rpc.");
 };
 
-// Runs a completion where its owner wants it: the ingress posts to the call's loop, blocking callers run it in place.
+// Decides on which thread a completion runs: the ingress posts it to the loop, blocking callers run it in place.
 using Executor = std::function<void(std::function<void()>)>;
 
-// The client side. One object per process and executor; any thread. Completions through the executor, those of a batch in one go.
-// Every call completes exactly once: reply, RpcError of the service, no responders (kUnavailable), deadline over (kTimeout), bus down
-// (kUnavailable at once).
+// The client side. One object per process and executor; any thread. Completions run through the executor, those of one batch together.
+// Every call completes exactly once, with the reply or an Error. Errors: the RpcError of the service; kUnavailable: the bus is not
+// connected or no service listens; kTimeout: no reply by the deadline; kOverLimit: pending_max calls wait; kInternal: the reply cannot be
+// read.
 class RpcClient {
  public:
   using RawDone = std::function<void(base::Result<std::string>)>;
 
-  // With `gather`, requests wait for flush(), which sends one message per subject; without it each call() sends at once.
-  // A message costs the bus and the service far more than a request in it. So while one kind of request comes faster than
-  // `spacing_from_per_second`, flush() sends its messages no more often than every `spacing`; a single request is never held back.
+  // With `gather`, requests wait for flush(), which sends one message per subject. Without it each call() sends immediately.
+  // A message costs the bus and the service far more than one request in it. So when requests of one kind come faster than
+  // `spacing_from_per_second`, flush() sends their messages no more often than every `spacing`. Below that rate no request is delayed.
   struct Options {
     bool gather = false;
-    std::size_t batch_max = 64;        // items per message
-    std::size_t pending_max = 100000;  // beyond: kOverLimit at once
+    std::size_t batch_max = 64;        // items per message; at least 1
+    std::size_t pending_max = 100000;  // further calls complete immediately with kOverLimit
     std::chrono::milliseconds spacing{5};
     std::size_t spacing_from_per_second = 700;
   };
@@ -70,7 +71,8 @@ class RpcClient {
     });
   }
 
-  // Blocks the calling thread until done; for worker threads and tests, never for a loop or a bus thread. Sent at once, executor unused.
+  // Sends the request immediately and blocks until it completes, without the executor. Requires: a worker thread or a test; never the loop
+  // or a bus thread. Errors: as call().
   template <RpcVerb Def>
   [[nodiscard]] base::Result<typename Def::Reply> wait(std::string_view call_id, const typename Def::Request& request,
                                                        std::chrono::milliseconds timeout) {
@@ -96,7 +98,7 @@ class RpcClient {
   std::unique_ptr<State> state_;
 };
 
-// Answers one request of a batch, exactly once, from any thread. Dropped without an answer = RpcError internal.
+// Answers one request of a batch, exactly once, from any thread. A responder that is destroyed without an answer sends an RpcError.
 class RawResponder {
  public:
   class Batch;
@@ -155,7 +157,7 @@ class RpcServer {
   }
 
   // Serves every RPC of a service: `handler` has a member function per RPC, authorize(context, request, responder) for Authorize. An RPC
-  // without one does not compile. The handler must outlive the server.
+  // without one does not compile. Requires: the handler outlives the server. Errors: those of Connection::subscribe().
   template <class Service, class Handler>
   [[nodiscard]] base::Result<void> serveAll(Handler& handler) {
     return serveEach(handler, static_cast<const typename Service::Verbs*>(nullptr));

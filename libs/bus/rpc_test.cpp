@@ -116,7 +116,7 @@ TEST_F(RpcTest, SendsFewerMessagesWhenRequestsComeFast) {
     client.call<Authorize>("CALL", requestFor("1"), 5s, [&](const AuthorizeResult& result) { good += result ? 1 : 0; });
     return client.flush();
   };
-  EXPECT_EQ(ask(), std::nullopt);  // alone: sent without delay, however long the spacing
+  EXPECT_EQ(ask(), std::nullopt);  // a single request is sent without delay, although the spacing is long
   ASSERT_TRUE(waitUntil([&] { return good == 1 && messages == 1; }));
   int asked = 1;
   bool was_held = false;
@@ -130,8 +130,8 @@ TEST_F(RpcTest, SendsFewerMessagesWhenRequestsComeFast) {
     ASSERT_TRUE(waitUntil([&] { return std::chrono::steady_clock::now() >= next; }));
   }
   EXPECT_TRUE(was_held);
-  // The first 100 ms measure the rate, with at most a message for each of their milliseconds; from then on one leaves every 300 ms. A slow
-  // machine sends more of the latter and fewer of the former. The owner flushes again until nothing is held back.
+  // The rate is measured in the first 100 ms, in which at most one message leaves in each millisecond. After that one leaves every 300 ms.
+  // A slow machine sends fewer messages in the first part and more in the second. The owner flushes again until nothing is held back.
   EXPECT_TRUE(waitUntil([&] { return !client.flush() && good == asked; }));
   EXPECT_LT(messages, asked / 2);
 }
@@ -168,7 +168,7 @@ TEST_F(RpcTest, BatchReplyWaitsForTheLastResponderAndBringsErrorsPerItem) {
   EXPECT_EQ(results[2]->error().code, ErrorCode::kInternal);
 }
 
-TEST_F(RpcTest, IsUnavailableAtOnceWhenNobodyServes) {
+TEST_F(RpcTest, IsUnavailableImmediatelyWhenNobodyServes) {
   RpcClient client(*ours_, kInPlace, {});
   const auto reply = client.wait<Authorize>("CALL", requestFor("1"), 10s);
   ASSERT_FALSE(reply.has_value());
@@ -261,7 +261,7 @@ TEST_F(RpcTest, RefusesBeyondThePendingBound) {
   EXPECT_EQ(errors, std::vector{ErrorCode::kOverLimit});
 }
 
-TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientGoes) {
+TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientIsDestroyed) {
   std::mutex mutex;
   std::vector<Responder<auth::v1::AuthorizeReply>> held;  // outlives the service, whose handler fills it
   RpcServer service(*theirs_);
@@ -281,8 +281,8 @@ TEST_F(RpcTest, CompletesWhatIsPendingWhenTheClientGoes) {
   EXPECT_EQ(errors, (std::vector{ErrorCode::kUnavailable, ErrorCode::kUnavailable}));
 }
 
-// REQUIREMENTS 12.2: recovery needs no hand.
-TEST_F(RpcTest, FailsAtOnceWhileTheServerIsAwayAndRecoversWhenItIsBack) {
+// REQUIREMENTS 12.2: recovery needs no operator.
+TEST_F(RpcTest, FailsImmediatelyWhileTheServerIsDownAndRecoversWhenItIsBack) {
   RpcServer service(*theirs_);
   ASSERT_TRUE(serveEcho(service));
   ASSERT_TRUE(theirs_->flush(2s));
@@ -301,7 +301,7 @@ TEST_F(RpcTest, FailsAtOnceWhileTheServerIsAwayAndRecoversWhenItIsBack) {
   EXPECT_GE(ours_->metrics().losses.value(), 1);
 }
 
-TEST_F(RpcTest, AnswersWhatWasReceivedBeforeTheServerObjectGoes) {
+TEST_F(RpcTest, AnswersWhatWasReceivedBeforeTheServerIsDestroyed) {
   auto service = std::make_unique<RpcServer>(*theirs_);
   ASSERT_TRUE(serveEcho(*service));
   ASSERT_TRUE(theirs_->flush(2s));
