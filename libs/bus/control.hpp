@@ -76,7 +76,7 @@ template <ControlVerb Def>
 }
 
 // Serves every verb of a service: `handler` has a member function per verb, hangup(request, replier) for Hangup. A verb without one does
-// not compile. Requires: handler and connection outlive the subscriptions. Errors: those of Connection::subscribe().
+// not compile. Requires: the handler outlives the subscriptions. Errors: those of Connection::subscribe().
 template <class Service, class Handler>
 [[nodiscard]] base::Result<std::vector<Subscription>> serveControl(Connection& connection, Handler& handler) {
   std::vector<Subscription> subscriptions;

@@ -114,7 +114,7 @@ base::Result<void> Feed::State::catchUp() {
     TG_TRY_ASSIGN(changes, readChanges(session, version, target));
     if (changes.empty()) {
       telemetry::warn("configuration changes are missing; loading everything",
-                      {{"known", static_cast<std::int64_t>(version)}, {"current", static_cast<std::int64_t>(target)}});
+                      {{"known_version", static_cast<std::int64_t>(version)}, {"current_version", static_cast<std::int64_t>(target)}});
       return Applied{};
     }
     must_load = true;  // until it is applied, the tables may be half changed

@@ -285,7 +285,7 @@ base::Result<void> OpsServer::start() {
   };
   callbacks.connection_close = [](const mg_connection* connection) { --State::of(connection).served; };
   callbacks.log_message = [](const mg_connection*, const char* message) {
-    telemetry::debug("operations endpoint", {{"message", std::string_view(message)}});
+    telemetry::debug("message of the operations server", {{"text", std::string_view(message)}});
     return 1;
   };
   mg_init_data init = {&callbacks, state_.get(), options.data()};

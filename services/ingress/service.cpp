@@ -132,7 +132,7 @@ base::Result<void> IngressService::setUpLoop() {
       *parts.events,
       [&parts](std::string subject, std::string id, std::string data) {
         if (const auto kept = parts.spool->append(subject, id, std::move(data)); !kept) {
-          telemetry::error("the record could not be kept", {{"id", id}, {"error", kept.error().message}});
+          telemetry::error("the record could not be kept", {{"message_id", id}, {"error", kept.error().message}});
         }
       },
       [&parts](const call::CallMachine& machine, const std::string& id) { parts.report->over(machine, id); }, parts.instance,
