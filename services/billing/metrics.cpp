@@ -28,6 +28,7 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
     : reserve(metrics, "reserve"),
       occupy(metrics, "occupy"),
       extend(metrics, "extend"),
+      release(metrics, "release"),
       payments_posted(payments(metrics, "posted")),
       payments_repeated(payments(metrics, "repeated")),
       payments_refused(payments(metrics, "refused")),

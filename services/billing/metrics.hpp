@@ -19,6 +19,7 @@ struct BillingMetrics {
   RequestCounters reserve;
   RequestCounters occupy;
   RequestCounters extend;
+  RequestCounters release;
   telemetry::Counter& payments_posted;
   telemetry::Counter& payments_repeated;
   telemetry::Counter& payments_refused;

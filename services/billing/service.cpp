@@ -33,7 +33,7 @@ struct BillingService::Components {
         events(std::move(event_connection)),
         pool(settings.sql, sql::PoolMetrics(registry, "billing")),
         redis(std::make_unique<redis::Client>(settings.redis, scripts.all(), redis::ClientMetrics(registry, "billing"))),
-        store(*redis, scripts, {settings.lease, settings.ended_mark}),
+        store(*redis, scripts, {settings.lease, settings.ended_mark, settings.record_wait}),
         settler(store, metrics),
         committer({snapshots, pool, store, settler, metrics, settings}),
         intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),

@@ -23,6 +23,8 @@ Settings readSettings(config::Loader& loader) {
                                    "a call without a heartbeat for this long is closed (REQUIREMENTS 9.5)");
   settings.ended_mark =
       loader.duration("ended_mark", settings.ended_mark, seconds(30), hours(24), "how long a late request of an ended call is recognised");
+  settings.record_wait = loader.duration("record_wait", settings.record_wait, seconds(60), hours(24 * 30),
+                                         "how long the charge of a released call is held for its record; then the call is closed");
   settings.report_wait = loader.duration("report_wait", settings.report_wait, milliseconds(50), seconds(10),
                                          "how long to wait for every ingress to report its calls");
   settings.batch_wait =

@@ -22,6 +22,7 @@ struct Settings {
   std::chrono::milliseconds heartbeat{std::chrono::seconds(20)};    // how often the ingress confirms each call
   std::chrono::milliseconds lease{std::chrono::seconds(60)};        // a call without a heartbeat for this long is lost
   std::chrono::milliseconds ended_mark{std::chrono::seconds(120)};  // how long a late request of an ended call is recognised
+  std::chrono::milliseconds record_wait{std::chrono::hours(24)};    // how long a released call's charge is held for its record
   std::chrono::milliseconds report_wait{500};                       // how long to wait for every ingress to report its calls
   std::chrono::milliseconds batch_wait{50};                         // how long to gather records for one commit
   std::int64_t batch_max = 500;

@@ -86,6 +86,10 @@ base::Result<ExtendOutcome> readExtend(const Reply& reply) {
   return ExtendOutcome{status, reply.elements[1].integer};
 }
 
+base::Result<ReleaseStatus> readRelease(const Reply& reply) {
+  return readStatus<ReleaseStatus>(reply, 1, {{"released", ReleaseStatus::kReleased}, {"missing", ReleaseStatus::kMissing}});
+}
+
 base::Result<AccountView> readAccountView(const Reply& reply) {
   TG_TRY_ASSIGN(found, readStatus<bool>(reply, 6, {{"found", true}, {"missing", false}}));
   AccountView outcome;
@@ -229,12 +233,17 @@ void CreditStore::noteAnswered(const std::string& call, base::CustomerId custome
   client_.run(scripts_.answered, {keys::hold(customer, call)}, {std::to_string(stream_sequence)}, ignoring({}));
 }
 
-void CreditStore::release(const std::string& call, base::CustomerId customer, base::TrunkId trunk, std::int64_t charge_micros,
-                          Then<void> then) {
+void CreditStore::release(const ReleaseOrder& order, Then<ReleaseStatus> then) {
+  // The carriers' slots go first: commands are executed in their order, so the outcome of the script is also theirs.
+  for (const ReleaseOrder::CarrierSlot& slot : order.carrier_slots) {
+    vacate(order.call, slot.carrier, slot.trunk);
+  }
   client_.run(scripts_.release,
-              {keys::account(customer), keys::holds(customer), keys::hold(customer, call), keys::ended(customer, call),
-               keys::incoming(customer, trunk)},
-              {call, msText(times_.ended_mark), std::to_string(charge_micros)}, ignoring(std::move(then)));
+              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
+               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
+              {order.call, msText(times_.ended_mark), std::to_string(order.charge_micros),
+               order.awaits_record ? msText(times_.record_wait) : std::string(), std::to_string(order.talked_seconds)},
+              then ? reading(&readRelease, std::move(then)) : ignoring({}));
 }
 
 void CreditStore::settle(const SettleOrder& order, Then<void> then) {

@@ -24,8 +24,9 @@ template <class T>
 using Then = std::function<void(base::Result<T>)>;
 
 struct StoreTimes {
-  std::chrono::milliseconds lease;       // without a heartbeat for this long a call is closed
-  std::chrono::milliseconds ended_mark;  // how long late requests of an ended call are recognised
+  std::chrono::milliseconds lease;        // without a heartbeat for this long a call is closed
+  std::chrono::milliseconds ended_mark;   // how long late requests of an ended call are recognised
+  std::chrono::milliseconds record_wait;  // how long the charge of a released call is held for its record
 };
 
 enum class ReserveStatus { kGranted, kReplay, kEnded, kMissing, kNoSlot, kCpsLimit, kNoCredit };
@@ -77,6 +78,25 @@ struct ExtendOutcome {
   ExtendStatus status = ExtendStatus::kMissing;
   std::int64_t held_micros = 0;
 };
+
+// A call is over: its slots become free, and its hold shrinks to the charge.
+struct ReleaseOrder {
+  struct CarrierSlot {
+    base::CustomerId carrier;
+    base::TrunkId trunk;
+  };
+  std::string call;
+  base::CustomerId customer;
+  base::TrunkId trunk;
+  std::vector<CarrierSlot> carrier_slots = {};  // that the call may use
+  std::int64_t charge_micros = 0;               // stays held until the ledger has it
+  // The record of the call has not arrived: only the ingress says that the call is over. Then the charge is held as a lease, and when that
+  // ends the call is closed with the seconds talked.
+  bool awaits_record = false;
+  std::int64_t talked_seconds = 0;
+};
+
+enum class ReleaseStatus { kReleased, kMissing };
 
 struct AccountView {
   bool found = false;
@@ -145,7 +165,8 @@ class CreditStore {
   void isEnded(const std::string& call, base::CustomerId customer, Then<bool> then);
   void extend(const ExtendOrder& order, Then<ExtendOutcome> then);
   void noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence);
-  void release(const std::string& call, base::CustomerId customer, base::TrunkId trunk, std::int64_t charge_micros, Then<void> then = {});
+  // kMissing only when it awaits the record: the account is being rebuilt, and nothing was changed.
+  void release(const ReleaseOrder& order, Then<ReleaseStatus> then = {});
   void settle(const SettleOrder& order, Then<void> then);
   void readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then);
   void count(const std::string& slots_key, Then<std::int64_t> then);

@@ -33,7 +33,7 @@ class CreditStoreTest : public testing::Test {
     redis::ClientSettings settings = testkit::settingsOf(*server_);
     settings.command_timeout = std::chrono::seconds(5);
     client_ = std::make_unique<redis::Client>(settings, scripts_.all());
-    store_ = std::make_unique<CreditStore>(*client_, scripts_, StoreTimes{kLease, std::chrono::seconds(60)});
+    store_ = std::make_unique<CreditStore>(*client_, scripts_, StoreTimes{kLease, std::chrono::seconds(60), kLease});
     ASSERT_TRUE(testkit::waitUntil([&] { return client_->isConnected(); }));
     ASSERT_TRUE(client_->wait({"FLUSHALL"}).has_value());
   }
@@ -82,7 +82,16 @@ class CreditStoreTest : public testing::Test {
     return await<ExtendOutcome>([&](auto then) { store_->extend(made, then); }).value();
   }
   void release(const std::string& call, std::int64_t charge) {
-    ASSERT_TRUE(await<void>([&](auto then) { store_->release(call, kCustomer, kTrunk, charge, then); }).has_value());
+    ReleaseOrder made;
+    made.call = call;
+    made.customer = kCustomer;
+    made.trunk = kTrunk;
+    made.charge_micros = charge;
+    EXPECT_EQ(await<ReleaseStatus>([&](auto then) { store_->release(made, then); }).value(), ReleaseStatus::kReleased);
+  }
+  ReleaseStatus releaseBeforeRecord(const std::string& call, std::int64_t charge, std::int64_t talked_seconds = 0) {
+    const ReleaseOrder made{call, kCustomer, kTrunk, {{kCarrier, kCarrierTrunk}}, charge, true, talked_seconds};
+    return await<ReleaseStatus>([&](auto then) { store_->release(made, then); }).value();
   }
   void settle(std::int64_t posted, std::int64_t version, const std::vector<std::string>& calls) {
     SettleOrder made{kCustomer, posted, version, {}};
@@ -338,6 +347,71 @@ TEST_F(CreditStoreTest, AReleasedHoldIsNoLeaseAnyMore) {
   reserve(order("a", 60));
   release("a", 25);
   EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
+}
+
+// The ingress says that the call is over before its record can arrive: slots are free, the charge stays held, once, whatever is repeated.
+TEST_F(CreditStoreTest, ReleaseBeforeTheRecordFreesTheSlotsAndKeepsTheCharge) {
+  load(100);
+  load(0, 0, kCarrier);
+  reserve(order("a", 60));
+  occupy("a", 1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
+    EXPECT_EQ(view().held_micros, 25);
+    EXPECT_EQ(view().slots_in_use, 0);
+    EXPECT_EQ(outgoingInUse(), 0);
+  }
+  // What is available is spent by another call; the record of this one finds its charge held.
+  EXPECT_EQ(reserve(order("b", 90)).granted_micros, 75);
+  EXPECT_EQ(extend("a", 90).status, ExtendStatus::kEnded);
+  release("a", 25);
+  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
+  EXPECT_EQ(view().held_micros, 100);
+  settle(75, 2, {"a"});
+  EXPECT_EQ(view().held_micros, 75);
+  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
+  EXPECT_EQ(view().held_micros, 75);
+  EXPECT_EQ(view().live_holds, 1);
+}
+
+TEST_F(CreditStoreTest, ReleaseAfterTheRecordSetsNoLease) {
+  load(100);
+  reserve(order("a", 60));
+  release("a", 25);
+  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
+  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
+  EXPECT_EQ(view().held_micros, 25);
+}
+
+// The disk of the ingress is lost with the record: the call is closed with the seconds talked, also one that costs nothing.
+TEST_F(CreditStoreTest, AReleasedCallWhoseRecordNeverComesIsClosedWithItsTalkedTime) {
+  load(100);
+  reserve(order("a", 60));
+  reserve(order("unanswered", 30));
+  extend("a", 0, 3, 15);
+  releaseBeforeRecord("a", 25, 5);
+  releaseBeforeRecord("unanswered", 0);
+  EXPECT_EQ(view().held_micros, 25);
+  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kAlive);
+  LeaseOutcome lost;
+  ASSERT_TRUE(testkit::waitUntil([&] { return (lost = store_->waitExpire("a", kCustomer, kLease).value()).status == LeaseStatus::kLost; }));
+  EXPECT_EQ(lost.confirmed_seconds, 5);
+  EXPECT_EQ(lost.record, "record");
+  ASSERT_TRUE(testkit::waitUntil(
+      [&] { return (lost = store_->waitExpire("unanswered", kCustomer, kLease).value()).status == LeaseStatus::kLost; }));
+  EXPECT_EQ(lost.confirmed_seconds, 0);
+  settle(75, 2, {"a", "unanswered"});
+  EXPECT_EQ(view().held_micros, 0);
+}
+
+TEST_F(CreditStoreTest, ReleaseBeforeTheRecordMakesNothingOfWhatIsNotThere) {
+  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kMissing);
+  load(100);
+  EXPECT_EQ(releaseBeforeRecord("unknown", 25, 5), ReleaseStatus::kReleased);
+  EXPECT_EQ(view().held_micros, 0);
+  EXPECT_EQ(view().live_holds, 0);
+  // While the account was missing nothing was marked: it is rebuilt with the hold of the ended call.
+  EXPECT_EQ(reserve(order("a", 60)).status, ReserveStatus::kGranted);
 }
 
 TEST_F(CreditStoreTest, DueLeasesAreListedUntilForgotten) {

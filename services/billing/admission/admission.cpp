@@ -194,7 +194,7 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
 
   void giveBack() override {
     if (!request_.dry_run()) {
-      deps_.store.release(context_.call_id, customer_->id, trunk_->id, 0);
+      deps_.store.release({.call = context_.call_id, .customer = customer_->id, .trunk = trunk_->id});
     }
   }
 

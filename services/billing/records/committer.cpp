@@ -113,11 +113,14 @@ void Committer::addLost(cdr::FinishedCall call) {
 // Frees the slots, and reduces the hold to the charge, which stays held until the ledger has it.
 void Committer::freeSlots(const cdr::FinishedCall& call) {
   const call::v1::CallRecord& record = call.record;
-  const std::string& id = call.header.call_id();
   if (record.customer_id() == 0) {
     return;
   }
-  deps_.store.release(id, base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), priceOf(record).charge_micros);
+  ReleaseOrder order;
+  order.call = call.header.call_id();
+  order.customer = base::CustomerId(record.customer_id());
+  order.trunk = base::TrunkId(record.trunk_id());
+  order.charge_micros = priceOf(record).charge_micros;
   std::set<std::int64_t> carriers;
   carriers.insert(record.carrier_trunk_id());
   for (const call::v1::Attempt& attempt : record.attempts()) {
@@ -128,9 +131,10 @@ void Committer::freeSlots(const cdr::FinishedCall& call) {
   const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
   for (const std::int64_t carrier : carriers) {
     if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
-      deps_.store.vacate(id, trunk->customer, trunk->id);
+      order.carrier_slots.push_back({trunk->customer, trunk->id});
     }
   }
+  deps_.store.release(order);
 }
 
 void Committer::push(Item item) {
@@ -266,7 +270,9 @@ void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
   if (item.call && item.call->record.customer_id() != 0) {
     // The ledger will not get its charge, so nothing stays held.
     const call::v1::CallRecord& record = item.call->record;
-    deps_.store.release(item.call->header.call_id(), base::CustomerId(record.customer_id()), base::TrunkId(record.trunk_id()), 0);
+    deps_.store.release({.call = item.call->header.call_id(),
+                         .customer = base::CustomerId(record.customer_id()),
+                         .trunk = base::TrunkId(record.trunk_id())});
   }
   if (item.dead_letter || !item.record) {
     acknowledge(items);

@@ -7,6 +7,11 @@
 
 namespace tollgate::billing {
 
+std::chrono::seconds chargedSeconds(std::chrono::microseconds talked, std::uint32_t paid_seconds) {
+  const std::chrono::seconds counted = money::roundUpSeconds(std::max(talked, std::chrono::microseconds(0)));
+  return paid_seconds == 0 ? counted : std::min(counted, std::chrono::seconds(paid_seconds));
+}
+
 cdr::Price priceOf(const call::v1::CallRecord& record) {
   cdr::Price price;
   const money::Rate rate = wire::fromWire(record.rate());
@@ -16,10 +21,7 @@ cdr::Price priceOf(const call::v1::CallRecord& record) {
   }
   const auto talked = std::max(wire::fromWire(record.talked()), std::chrono::microseconds(0));
   price.talked_ms = std::chrono::duration_cast<std::chrono::milliseconds>(talked).count();
-  std::chrono::seconds counted = money::roundUpSeconds(talked);
-  if (record.paid_seconds() != 0) {
-    counted = std::min(counted, std::chrono::seconds(record.paid_seconds()));
-  }
+  const std::chrono::seconds counted = chargedSeconds(talked, record.paid_seconds());
   price.talked_seconds = counted.count();
   if (record.has_rate()) {
     price.billed_seconds = money::billedSeconds(rate, counted).count();

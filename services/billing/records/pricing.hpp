@@ -1,12 +1,18 @@
 // The money of a finished call, from its record (REQUIREMENTS 8.4, 8.5). Pure: any thread.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+
 #include "libs/cdr/columns.hpp"
 
 namespace tollgate::billing {
 
-// Charge by the customer's rate, cost by the carrier's, all 0 for a call that was not answered. Never more than what was paid for: if an
-// ingress reports more talking time than paid seconds, the seconds beyond them are not charged (REQUIREMENTS 9.2).
+// The seconds of an answered call that are charged: the talked time rounded up, but never more than what was paid for; 0 paid seconds = not
+// known. If an ingress reports more talking time than paid seconds, the seconds beyond them are not charged (REQUIREMENTS 9.2).
+[[nodiscard]] std::chrono::seconds chargedSeconds(std::chrono::microseconds talked, std::uint32_t paid_seconds);
+
+// Charge by the customer's rate, cost by the carrier's, all 0 for a call that was not answered.
 [[nodiscard]] cdr::Price priceOf(const call::v1::CallRecord& record);
 
 }  // namespace tollgate::billing

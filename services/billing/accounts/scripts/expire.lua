@@ -7,12 +7,14 @@ if not state[1] then
   redis.call('ZREM', KEYS[1], ARGV[1])
   return {'gone', 0, 0, 0, ''}
 end
-if state[2] then
+local lease = redis.call('ZSCORE', KEYS[1], ARGV[1])
+-- The hold of a call that is over has a lease only while its record has not arrived.
+if state[2] and (not lease or lease == 'inf') then
   return {'over', 0, 0, 0, ''}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local expiry = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
+local expiry = tonumber(lease or '0')
 if expiry > now then
   return {'alive', expiry, 0, 0, ''}
 end
