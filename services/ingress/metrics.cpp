@@ -52,6 +52,8 @@ IngressMetrics::IngressMetrics(telemetry::Metrics& metrics)
       stale_events(metrics.counter("tollgate_ingress_stale_events_total", "Callbacks, timers and answers for calls that exist no more")),
       ignored_events(metrics.counter("tollgate_ingress_ignored_events_total", "Events that made no sense in their call's phase")),
       events_lost(metrics.counter("tollgate_ingress_events_lost_total", "Events for watching that could not be published")),
+      released_calls(
+          metrics.counter("tollgate_ingress_released_calls_total", "Ended calls that billing released before their record was stored")),
       calls(metrics.gauge("tollgate_ingress_calls", "Calls in memory")),
       unstored_calls(metrics.gauge("tollgate_ingress_unstored_calls", "Ended calls whose last record the stream has not stored yet")),
       draining(metrics.gauge("tollgate_ingress_draining", "1 while new calls are refused")),

@@ -135,11 +135,11 @@ base::Result<void> IngressService::setUpLoop() {
           telemetry::error("the record could not be kept", {{"message_id", id}, {"error", kept.error().message}});
         }
       },
-      [&parts](const call::CallMachine& machine, const std::string& id) { parts.report->over(machine, id); }, parts.instance,
-      parts.metrics);
+      [&parts](const call::CallMachine& machine, const std::string& id) { parts.report->over(machine, id, parts.loop.now()); },
+      parts.instance, parts.metrics);
   parts.calls = std::make_unique<Calls>(Calls::Options{settings_.policy, settings_.max_calls, settings_.retry_after_seconds},
                                         Calls::Parts{parts.loop, parts.guard, *parts.publisher, parts.metrics, parts.random});
-  parts.report = std::make_unique<CallReport>(parts.calls->table(), parts.instance);
+  parts.report = std::make_unique<CallReport>(parts.calls->table(), parts.instance, settings_.release_after);
   parts.decisions = std::make_unique<Decisions>(
       *parts.requests,
       [&parts](std::function<void()> task) {

@@ -132,6 +132,8 @@ Settings readSettings(config::Loader& loader) {
   settings.spool_dir = loader.text("spool_dir", settings.spool_dir, "folder where records wait until the bus has stored them");
   read(loader, "record_ack_timeout", settings.record_ack_timeout, milliseconds(50), minutes(1),
        "how long to wait for the bus to store a record; then it is sent again");
+  read(loader, "release_after", settings.release_after, seconds(1), minutes(1),
+       "how long the record of an ended call may wait to be stored; then billing is asked to release the call's slots");
   read(loader, "spool_bytes_max", settings.spool_bytes_max, 100'000'000, 1'000'000'000'000,
        "largest size of the records that the bus has not stored yet");
   return settings;

@@ -40,6 +40,7 @@ struct Settings {
   int retry_after_seconds = 3;
   std::string spool_dir = "var/ingress-spool";
   std::chrono::milliseconds record_ack_timeout{2000};
+  std::chrono::milliseconds release_after{2000};
   std::int64_t spool_bytes_max = 4'000'000'000;
 };
 

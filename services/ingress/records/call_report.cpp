@@ -10,6 +10,8 @@
 namespace tollgate::ingress {
 namespace {
 
+constexpr std::chrono::milliseconds kPauseMax = std::chrono::minutes(1);
+
 // The values of call::Phase from kIdentifying on have the numbers of control.CallPhase. kOver is reported as kEnding.
 control::v1::CallPhase phaseOf(call::Phase phase) {
   return phase >= call::Phase::kEnding ? control::v1::CALL_PHASE_ENDING : static_cast<control::v1::CallPhase>(phase);
@@ -46,18 +48,61 @@ bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::L
 
 }  // namespace
 
-void CallReport::over(const call::CallMachine& machine, const std::string& message_id) {
+void CallReport::over(const call::CallMachine& machine, const std::string& message_id, base::MonotonicTime now) {
   if (machine.candidates().empty()) {
     return;  // billing was never asked, so nothing is held. While the bus is unavailable there are many such calls
   }
-  auto& kept = over_[message_id];
-  fillCall(kept, machine);
-  kept.set_phase(control::v1::CALL_PHASE_ENDING);
+  auto& kept = over_[message_id].unstored;
+  fillCall(kept.call, machine);
+  kept.call.set_phase(control::v1::CALL_PHASE_ENDING);
+  const auto& record = machine.record();
+  kept.talked = record.talked;
+  // The trunk that was reserved last may have had no attempt, and one of an earlier attempt may not have been given back.
+  const auto add = [&carriers = kept.carriers](base::TrunkId trunk) {
+    if (trunk.isSet() && std::find(carriers.begin(), carriers.end(), trunk) == carriers.end()) {
+      carriers.push_back(trunk);
+    }
+  };
+  add(record.carrier_trunk);
+  for (const auto& attempt : record.attempts) {
+    if (attempt.skipped == base::Reason::kUnspecified) {
+      add(attempt.trunk);
+    }
+  }
+  due_.emplace_hint(due_.end(), now + release_after_, Due{message_id, release_after_});
 }
 
 void CallReport::forgetStored(const std::vector<std::string>& message_ids) {
   for (const auto& id : message_ids) {
     over_.erase(id);
+  }
+}
+
+std::vector<std::string> CallReport::takeDue(base::MonotonicTime now, std::size_t most) {
+  std::vector<std::string> taken;
+  while (!due_.empty() && due_.begin()->first <= now && taken.size() < most) {
+    auto due = std::move(due_.begin()->second);
+    due_.erase(due_.begin());
+    const auto kept = over_.find(due.message_id);
+    if (kept == over_.end() || kept->second.released) {
+      continue;
+    }
+    taken.push_back(due.message_id);
+    const auto pause = due.pause;
+    due.pause = std::min(kPauseMax, pause * 2);
+    due_.emplace(now + pause, std::move(due));
+  }
+  return taken;
+}
+
+const UnstoredCall* CallReport::find(const std::string& message_id) const {
+  const auto kept = over_.find(message_id);
+  return kept == over_.end() ? nullptr : &kept->second.unstored;
+}
+
+void CallReport::released(const std::string& message_id) {
+  if (const auto kept = over_.find(message_id); kept != over_.end()) {
+    kept->second.released = true;
   }
 }
 
@@ -92,9 +137,9 @@ CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& requ
     piece.next = end;
     return piece;
   }
-  for (const auto& [id, live] : over_) {
-    if (wanted(request, live)) {
-      add(control::v1::LiveCall(live));
+  for (const auto& [id, kept] : over_) {
+    if (wanted(request, kept.unstored.call)) {
+      add(control::v1::LiveCall(kept.unstored.call));
     }
   }
   return piece;

@@ -31,7 +31,7 @@ class CallReportTest : public ::testing::Test {
   call::Driver clock;
   base::SeededRandom random{1};
   CallTable<Call> table;
-  CallReport report{table, "ingress-1"};
+  CallReport report{table, "ingress-1", std::chrono::seconds(2)};
 };
 
 TEST_F(CallReportTest, ListsLiveCallsThatMatchTheFilter) {
@@ -58,7 +58,7 @@ TEST_F(CallReportTest, KeepsACallThatIsOverUntilItsRecordIsStored) {
   const auto ref = addTalking();
   end(ref);
   EXPECT_EQ(report.report({}, 0, false).reply.calls_size(), 0);
-  report.over(table.find(ref)->machine, "id.7");
+  report.over(table.find(ref)->machine, "id.7", {});
   table.remove(ref);
   report.forgetStored({"id.6"});
   const auto piece = report.report({}, 0, true);
@@ -67,6 +67,50 @@ TEST_F(CallReportTest, KeepsACallThatIsOverUntilItsRecordIsStored) {
   EXPECT_TRUE(piece.reply.draining());
   report.forgetStored({"id.7"});
   EXPECT_EQ(report.waiting(), 0U);
+}
+
+// REQUIREMENTS 9.5: its slots are free soon, although the stream cannot take the record.
+TEST_F(CallReportTest, AnEndedCallIsDueForReleaseUntilBillingConfirms) {
+  const base::MonotonicTime begin{};
+  const auto after = [begin](std::int64_t seconds) { return begin + std::chrono::seconds(seconds); };
+  const auto due = [this](base::MonotonicTime now) { return report.takeDue(now, 10); };
+  const auto ref = addTalking();
+  end(ref);
+  report.over(table.find(ref)->machine, "id.7", begin);
+  table.remove(ref);
+  EXPECT_TRUE(due(after(1)).empty());
+  const std::vector<std::string> one{"id.7"};
+  EXPECT_EQ(due(after(2)), one);
+  EXPECT_TRUE(due(after(3)).empty());
+  EXPECT_EQ(due(after(4)), one);  // 2 s later; then the pause doubles up to a minute
+  EXPECT_TRUE(due(after(7)).empty());
+  EXPECT_EQ(due(after(8)), one);
+  for (const std::int64_t seconds : {16, 32, 64, 124, 184}) {
+    EXPECT_TRUE(due(after(seconds - 1)).empty()) << seconds;
+    EXPECT_EQ(due(after(seconds)), one) << seconds;
+  }
+  report.released("id.7");
+  EXPECT_TRUE(due(after(1000)).empty());
+  EXPECT_EQ(report.waiting(), 1U);  // still in the report
+  ASSERT_NE(report.find("id.7"), nullptr);
+  EXPECT_EQ(report.find("id.7")->carriers, std::vector<base::TrunkId>{base::TrunkId(20)});
+  report.forgetStored(one);
+  EXPECT_EQ(report.find("id.7"), nullptr);
+}
+
+TEST_F(CallReportTest, AStoredCallIsNeverDueAndATurnTakesALimitedNumber) {
+  const auto ref = addTalking();
+  end(ref);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) {
+    ids.push_back("id." + std::to_string(i));
+    report.over(table.find(ref)->machine, ids.back(), {});
+  }
+  report.forgetStored({ids[0]});
+  const auto now = base::MonotonicTime{} + std::chrono::seconds(2);
+  EXPECT_EQ(report.takeDue(now, 3), std::vector<std::string>(ids.begin() + 1, ids.begin() + 4));
+  EXPECT_EQ(report.takeDue(now, 3), std::vector<std::string>(ids.begin() + 4, ids.end()));
+  EXPECT_TRUE(report.takeDue(now, 3).empty());
 }
 
 TEST_F(CallReportTest, AnswersInPiecesAndCountsBeyondTheLimit) {
