@@ -61,6 +61,9 @@ struct BillingService::Components {
   void extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
     extension.extend(context, request, std::move(responder));
   }
+  void release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder) {
+    extension.release(context, request, std::move(responder));
+  }
   void postPayment(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
     payments->post(context, request, std::move(responder));
   }

@@ -24,6 +24,10 @@ constexpr std::chrono::milliseconds kShutdownLimit{2000};
 constexpr std::chrono::milliseconds kStoreLimit{1000};
 // Role of the housekeeping timer; calls use roles below.
 constexpr sofia::Key kHousekeepingKey = PackedKey::pack({0, 1}, 255);
+constexpr sofia::Key kReleaseKey = PackedKey::pack({0, 2}, 255);
+// At most 2,000 calls a second, so that a long outage of the stream costs calls and billing little.
+constexpr std::chrono::milliseconds kReleaseEvery{250};
+constexpr std::size_t kReleasesPerTurn = 500;
 
 sofia::AgentOptions agentOptions(const Settings& settings, const std::string& hop_marker) {
   sofia::AgentOptions options;
@@ -50,6 +54,9 @@ struct IngressService::Parts {
         instance(runtime.instance),
         guard({settings.drop_unknown_sources, settings.unknown_source_answers_per_second}),
         loop(clock) {}
+
+  // Loop thread. Ended calls whose records the stream does not take: billing frees their slots (REQUIREMENTS 9.5).
+  void releaseUnstored();
 
   base::SystemClock clock;
   base::SystemRandom random;
@@ -81,6 +88,17 @@ struct IngressService::Parts {
   std::atomic<std::size_t> live_calls{0};
   std::uint16_t sip_port = 0;
 };
+
+void IngressService::Parts::releaseUnstored() {
+  for (auto& id : report->takeDue(loop.now(), kReleasesPerTurn)) {
+    decisions->release(*report->find(id), [this, id](bool done) {
+      if (done) {
+        report->released(id);
+        metrics.released_calls.add();
+      }
+    });
+  }
+}
 
 IngressService::IngressService(Settings settings) : settings_(std::move(settings)) {}
 
@@ -157,6 +175,9 @@ base::Result<void> IngressService::setUpLoop() {
   parts.loop.setTimerHandler([this, &parts](sofia::Key key) {
     if (key == kHousekeepingKey) {
       everySecond();
+    } else if (key == kReleaseKey) {
+      (void)parts.loop.arm(kReleaseEvery, kReleaseKey);
+      parts.releaseUnstored();
     } else {
       parts.calls->onTimer(key);
     }
@@ -166,6 +187,7 @@ base::Result<void> IngressService::setUpLoop() {
     return parts.decisions->flush();
   });
   (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);
+  (void)parts.loop.arm(kReleaseEvery, kReleaseKey);
   return {};
 }
 

@@ -157,6 +157,19 @@ base::Result<billing::v1::ExtendReply> BillingWorld::extend(const std::string& c
   return ask<billing::v1::Billing::Extend>(call, request);
 }
 
+bool BillingWorld::release(const std::string& call, const call::v1::CallRecord& record) {
+  billing::v1::ReleaseRequest request;
+  request.set_customer_id(record.customer_id());
+  request.set_trunk_id(record.trunk_id());
+  request.add_carrier_trunk_ids(record.carrier_trunk_id());
+  *request.mutable_rate() = record.rate();
+  if (record.has_answered_at()) {
+    *request.mutable_talked() = record.talked();
+  }
+  request.set_paid_seconds(record.paid_seconds());
+  return ask<billing::v1::Billing::Release>(call, request).has_value();
+}
+
 base::Result<billing::v1::BalanceReply> BillingWorld::balance(const Party& party) {
   billing::v1::BalanceRequest request;
   request.set_customer_id(party.customer);

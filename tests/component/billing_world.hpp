@@ -80,6 +80,8 @@ class BillingWorld {
   }
   [[nodiscard]] base::Result<billing::v1::ExtendReply> extend(const std::string& call, const Party& party, const Party& carrier,
                                                               const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want);
+  // The call of this record is over, says its ingress, and the record comes later or never. False: billing did not confirm it.
+  [[nodiscard]] bool release(const std::string& call, const call::v1::CallRecord& record);
   [[nodiscard]] base::Result<billing::v1::BalanceReply> balance(const Party& party);
   [[nodiscard]] billing::v1::TrunkLoad load(const Party& party);
 

@@ -5,6 +5,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
+#include "services/billing/records/pricing.hpp"
 #include "services/billing/wire.hpp"
 #include "tollgate/call/v1/call.pb.h"
 
@@ -63,6 +64,47 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
       deps_.store.renewSlot(call, carrier->customer, carrier->id);
     }
     onExtended(call, request, *outcome, *shared);
+  });
+}
+
+void Extension::release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder) {
+  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  if (!snapshot || request.customer_id() == 0) {
+    deps_.metrics.release.failed.add();
+    responder.fail({snapshot ? base::ErrorCode::kInvalid : base::ErrorCode::kUnavailable,
+                    snapshot ? "customer_id is missing" : "no configuration has been loaded yet"});
+    return;
+  }
+  ReleaseOrder order;
+  order.call = context.call_id;
+  order.customer = base::CustomerId(request.customer_id());
+  order.trunk = base::TrunkId(request.trunk_id());
+  order.awaits_record = true;
+  if (request.has_talked()) {
+    const auto charged = chargedSeconds(wire::fromWire(request.talked()), request.paid_seconds());
+    order.talked_seconds = charged.count();
+    order.charge_micros = request.has_rate() ? money::charge(wire::fromWire(request.rate()), charged) : 0;
+  }
+  for (const std::int64_t id : request.carrier_trunk_ids()) {
+    if (const TrunkView* carrier = snapshot->trunks.find(base::TrunkId(id))) {
+      order.carrier_slots.push_back({carrier->customer, carrier->id});
+    }
+  }
+  // Shared with the one completion below, as in extend().
+  auto shared = std::make_shared<bus::Responder<v1::ReleaseReply>>(std::move(responder));
+  deps_.store.release(order, [this, shared, customer = order.customer](base::Result<ReleaseStatus> outcome) {
+    if (outcome && *outcome == ReleaseStatus::kReleased) {
+      deps_.metrics.release.granted.add();
+      shared->reply({});
+      return;
+    }
+    deps_.metrics.release.failed.add();
+    if (!outcome) {
+      shared->fail(outcome.error());
+      return;
+    }
+    deps_.on_missing(customer);
+    shared->fail({base::ErrorCode::kUnavailable, "the account of customer " + std::to_string(customer.value()) + " is being rebuilt"});
   });
 }
 

@@ -1,4 +1,5 @@
-// Extend: the heartbeat of a live call, and more held credit for it (REQUIREMENTS 9.2, 9.5).
+// What an ingress says of a call that was admitted. Extend: the call is alive, and wants more held credit. Release: it is over, and its
+// record cannot be stored yet (REQUIREMENTS 9.2, 9.5).
 // Threads: runs on bus threads and does not block; the reply is sent from the Redis thread. Owns nothing.
 #pragma once
 
@@ -13,6 +14,7 @@ class Extension {
  public:
   Extension(HandlerDependencies deps, bus::Connection& events) : deps_(std::move(deps)), events_(events) {}
   void extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder);
+  void release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder);
 
  private:
   void onExtended(const std::string& call, const v1::ExtendRequest& request, const ExtendOutcome& outcome,

@@ -103,4 +103,24 @@ void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call
   ask<billing::v1::Billing::Extend>(ref, machine, request, call::Decision::kExtend, timeouts_.billing);
 }
 
+void Decisions::release(const UnstoredCall& ended, std::function<void(bool)> done) {
+  const auto& call = ended.call;
+  billing::v1::ReleaseRequest request;
+  request.set_customer_id(call.customer_id());
+  request.set_trunk_id(call.trunk_id());
+  for (const auto carrier : ended.carriers) {
+    request.add_carrier_trunk_ids(carrier.value());
+  }
+  if (call.has_rate()) {
+    *request.mutable_rate() = call.rate();
+  }
+  if (call.has_answered_at()) {
+    *request.mutable_talked() = wire::toWire(ended.talked);
+  }
+  request.set_paid_seconds(call.paid_seconds());
+  client_.call<billing::v1::Billing::Release>(
+      call.call_id(), request, timeouts_.billing,
+      [done = std::move(done)](const base::Result<billing::v1::ReleaseReply>& reply) { done(reply.has_value()); });
+}
+
 }  // namespace tollgate::ingress

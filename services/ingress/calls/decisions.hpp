@@ -12,6 +12,7 @@
 #include "libs/call/machine.hpp"
 #include "services/ingress/calls/call_table.hpp"
 #include "services/ingress/metrics.hpp"
+#include "services/ingress/records/call_report.hpp"
 
 namespace tollgate::ingress {
 
@@ -34,6 +35,8 @@ class Decisions {
   void reserve(CallRef ref, const call::CallMachine& machine);
   void occupy(CallRef ref, const call::CallMachine& machine, const call::AskOccupy& ask);
   void extend(CallRef ref, const call::CallMachine& machine, const call::AskExtend& ask);
+  // Asks billing to free what the ended call has taken; `done` says whether it did.
+  void release(const UnstoredCall& ended, std::function<void(bool)> done);
   // Sends the requests of this turn. When some were held back it returns how long; flush again after that time or earlier.
   [[nodiscard]] std::optional<std::chrono::steady_clock::duration> flush() { return client_.flush(); }
 
