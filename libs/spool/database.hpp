@@ -13,8 +13,8 @@ struct sqlite3_stmt;
 
 namespace tollgate::spool {
 
-// One prepared statement: bind all, step until it says that there is no more row, reset. Bound text must live until the reset.
-// Requires: the Database outlives it.
+// One prepared statement: bind every parameter, step until there is no more row, reset. Requires: the Database outlives it; bound text
+// lives until the reset.
 class Statement {
  public:
   Statement() = default;
@@ -47,12 +47,13 @@ class Database {
   [[nodiscard]] base::Result<std::int64_t> number(const char* sql);  // first column of the first row
   [[nodiscard]] base::Result<std::string> text(const char* sql);
 
-  // Copies the write-ahead log into the database file; the next transaction then begins the log anew. Returns how many frames the log had.
+  // Copies the write-ahead log into the database file; the next transaction then writes the log from its beginning. Returns how many frames
+  // the log had.
   [[nodiscard]] base::Result<int> checkpoint();
   // Forces the write-ahead log, or the database file, to disk.
   [[nodiscard]] base::Result<void> syncLog();
   [[nodiscard]] base::Result<void> syncMain();
-  // Leaves the log beside the database file when this is closed; otherwise SQLite copies it into the file and deletes it.
+  // Keeps the log beside the database file when this object is destroyed; otherwise SQLite copies it into the file and deletes it.
   void keepLog();
   // Pages in the log after the last transaction.
   [[nodiscard]] int logPages() const { return *log_pages_; }
@@ -63,7 +64,8 @@ class Database {
   };
   explicit Database(sqlite3* handle);
 
-  std::unique_ptr<int> log_pages_;  // SQLite's hook writes here: it must not move. Declared first, the hook may run while closing.
+  // SQLite's hook writes here, so it must not move. Declared first, because the hook may run while the database is closed.
+  std::unique_ptr<int> log_pages_;
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

@@ -1,5 +1,6 @@
-// One process at a time uses the directory of a spool. SQLite locks its file as well, but a file that is set aside takes that lock with it.
-// Owns: the handle of the file `lock`; the kernel frees the lock when the handle is closed or the process ends. Private to libs/spool.
+// Ensures that one process at a time uses the directory of a spool. SQLite's own lock is not enough, because it belongs to the database
+// file, which may be set aside. Owns: the handle of the file `lock`; the kernel frees the lock when the handle is closed or the process
+// ends. One thread at a time. Private to libs/spool.
 #pragma once
 
 #include <string>

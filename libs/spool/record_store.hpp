@@ -1,10 +1,10 @@
-// The records of a spool on disk: one table in a SQLite database with a write-ahead log, `records.db` in the spool's directory. What is
-// written or removed together is one transaction, so a process that is killed at any moment leaves a table in which each record either is
-// or is not. One thread. Private to libs/spool.
+// The records of a spool on disk: one table in a SQLite database with a write-ahead log, `records.db` in the spool's directory. Records
+// that are written or removed together are one transaction, so a process that is killed at any moment leaves no record in part. One thread.
+// Private to libs/spool.
 //
 // A killed process loses nothing: what was written is in the kernel. Against a power failure SQLite runs with synchronous=OFF and the spool
-// itself says when something has to reach the disk: sync(), and checkpoint() for records that were promised to survive. In the usual case
-// the bus has stored a record long before that, and nothing is ever forced to disk for it.
+// itself decides when data must reach the disk: sync(), and checkpoint() for records that were promised to survive. Usually the bus has
+// stored a record long before that, and nothing is forced to disk for it.
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,14 @@ class RecordStore {
   // Checks the whole file and gives every record in the order of rows. Errors: kInvalid: damaged; some rows may have been given already.
   [[nodiscard]] base::Result<void> readAll(const OnRow& on_row);
 
-  // One transaction: removes rows, and adds records as the rows from `first_row` on. On an error nothing of it has happened.
-  // Requires: the rows that are added are not there; `removed` is in order.
+  // One transaction: removes rows, and adds records as the rows from `first_row` on. After an Error nothing has changed.
+  // Requires: the rows to add do not exist; `removed` is in order.
   [[nodiscard]] base::Result<void> write(std::int64_t first_row, std::span<const std::unique_ptr<Record>> added,
                                          std::span<const RowRange> removed);
   // Errors: kNotFound; kInvalid: the record is damaged.
   [[nodiscard]] base::Result<Record> read(std::int64_t row);
 
-  // Everything that was written survives a power failure from now on.
+  // Forces to disk what was written: all of it then survives a power failure.
   [[nodiscard]] base::Result<void> sync();
 
   // Whether the log has grown enough to be copied into the database file, which ends its growth.
@@ -58,11 +58,11 @@ class RecordStore {
   // matters. When none has been, the copying costs no wait for the disk.
   // Returns how many frames the log had.
   [[nodiscard]] base::Result<int> checkpoint(bool is_durable);
-  // Makes the file of a store without records small again, should it be large.
+  // Shrinks the file of a store without records when the file is large.
   [[nodiscard]] base::Result<void> giveSpaceBack();
 
-  // For a damaged file: what can still be read of it. Adds the records that cannot be to `unreadable`; a part of a page may count more than
-  // once. False: there may be more that nothing counts, because the table cannot be entered behind the damage.
+  // For a damaged file: gives every record that can still be read, and adds the number of the others to `unreadable`; a part of a page may
+  // count more than once. False: there may be more records that are not counted, because the table cannot be read behind the damage.
   [[nodiscard]] bool salvage(const OnRow& on_row, std::uint64_t& unreadable);
   void keepLog() { database_.keepLog(); }
 

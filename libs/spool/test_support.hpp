@@ -24,7 +24,7 @@ namespace tollgate::spool {
 
 inline constexpr const char* kSubject = "tg.evt.call.v1.ended.1";
 
-// Stands for the bus: stores, fails or keeps silent, as told.
+// Plays the bus: it stores, fails or does not answer, as the test says.
 class FakeBus {
  public:
   enum class Mood { kStore, kFail, kSilent };
