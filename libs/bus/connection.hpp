@@ -1,6 +1,6 @@
-// One connection to NATS. A process has two: kRequests sends every message without delay and buffers little while it is disconnected,
-// because an old request is answered for nobody; kEvents buffers. A connection reconnects for as long as it lives. It owns its native
-// connection, which it makes anew when the library gives it up, and a thread for that. Any thread may call any member.
+// One connection to NATS. A process has two. kRequests sends every message without delay, and buffers little while it is disconnected,
+// because the asker of an old request no longer waits; kEvents buffers. A connection reconnects until it is destroyed. It owns its native
+// connection, which it replaces when the library stops reconnecting, and a thread for that. Any thread may call any member.
 #pragma once
 
 #include <chrono>
@@ -29,12 +29,12 @@ enum class ConnectionKind { kRequests, kEvents };
 struct Delivery {
   std::string_view subject;
   std::string_view data;
-  std::string_view reply_to;   // empty = no reply wanted
-  bool no_responders = false;  // nobody listens to the subject of the request, says the server
+  std::string_view reply_to;   // empty = the sender expects no reply
+  bool no_responders = false;  // the server reports that no subscriber listens to the subject of the request
 };
 
-// Unsubscribes when destroyed, after what was received has been handled; the handler does not run any more afterwards. Destroy it on a
-// thread of your own: on a bus thread what is still queued may be dropped. May outlive its connection.
+// A subscription. Its destructor unsubscribes and waits until the messages received so far are handled; afterwards the handler does not run
+// any more. When it is destroyed on a bus thread, queued messages may be dropped. May outlive its connection.
 class Subscription {
  public:
   struct State;
@@ -57,9 +57,9 @@ struct ExportTo {
 struct ConnectionMetrics {
   ConnectionMetrics(const ExportTo& target, ConnectionKind kind);  // start-up thread
   telemetry::Counter& losses;                                      // times the connection was lost
-  telemetry::Counter& rebuilds;       // times it had to be made anew: credentials refused, closed by the library
-  telemetry::Counter& errors;         // slow consumers, permission violations; each is logged
-  telemetry::Counter& late_requests;  // read or answered after their deadline, and dropped
+  telemetry::Counter& rebuilds;                                    // times it was replaced: credentials refused, closed by the library
+  telemetry::Counter& errors;                                      // slow consumers, permission violations; each is logged
+  telemetry::Counter& late_requests;                               // read or answered after their deadline, and dropped
 };
 
 class Connection {
@@ -77,18 +77,19 @@ class Connection {
   // the connection is destroyed.
   void onChange(std::function<void(bool connected)> handler);
 
-  // kUnavailable when the bus is down and the buffer full.
+  // Errors: kUnavailable: the bus is not connected and the buffer is full.
   [[nodiscard]] base::Result<void> publish(std::string_view subject, std::string_view data);
   [[nodiscard]] base::Result<void> publishRequest(std::string_view subject, std::string_view reply_to, std::string_view data);
-  // With Nats-Msg-Id, for JetStream's duplicate window.
+  // Sends the header Nats-Msg-Id, by which JetStream recognises duplicates. Errors: as publish().
   [[nodiscard]] base::Result<void> publishRecord(std::string_view subject, std::string_view reply_to, std::string_view message_id,
                                                  std::string_view data);
 
   // The handler runs on a delivery thread, in order per subscription, and must not block. queue = "" for a plain subscription.
+  // Errors: kInvalid: the subject is not valid; kInternal.
   [[nodiscard]] base::Result<Subscription> subscribe(std::string_view subject, std::string_view queue,
                                                      std::function<void(const Delivery&)> handler);
 
-  // Waits until the server has seen what was published. For start-up and tests.
+  // Waits until the server has received what was published. For start-up and tests. Errors: kTimeout; kUnavailable.
   [[nodiscard]] base::Result<void> flush(std::chrono::milliseconds timeout);
 
   [[nodiscard]] const ConnectionMetrics& metrics() const;

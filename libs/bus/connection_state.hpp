@@ -1,4 +1,4 @@
-// What is behind Connection and Subscription. Private to libs/bus.
+// The implementation of Connection and Subscription. Any thread; the comment of each member names its lock. Private to libs/bus.
 #pragma once
 
 #include <atomic>

@@ -42,8 +42,9 @@ void Subscription::State::deliver(natsMsg* message) {
   running_in = std::thread::id{};
 }
 
-// The order of the drain: off the list of the connection, so that no rebuild attaches it again; then the server stops sending and what was
-// received is handled; then the handle goes; then a handler that still runs is waited for; last, late callbacks find nothing.
+// The order matters. First the connection forgets the subscription, so that no rebuild attaches it again. Then the server stops sending and
+// what was received is handled. Then the handle is destroyed, and a handler that still runs is waited for. Last, late callbacks find
+// nothing.
 void Subscription::State::close() {
   NatsSubscription mine;
   bool connected = false;

@@ -1,6 +1,6 @@
-// Keeps records on disk until the bus has stored them (REQUIREMENTS 12.3). append() hands a record to the spool's thread, which
-// writes it to a SQLite database, publishes it, publishes it again under the same message id while no acknowledgement comes, and removes it
-// once it is acknowledged. Records that an earlier process left behind, also a killed one, are published when the spool is opened.
+// Keeps records on disk until the bus has stored them (REQUIREMENTS 12.3). append() hands a record to the spool's thread. That thread
+// writes it to a SQLite database, publishes it, publishes it again under the same message id until it is acknowledged, and then removes it.
+// Records that an earlier process left on disk, also a killed one, are published when the spool is opened.
 //
 // Threads: every function may be called from any thread. append() waits for neither the disk nor the bus. The callback for a stored record
 // runs on the spool's thread, some milliseconds after the acknowledgement, and must not block.

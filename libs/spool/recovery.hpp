@@ -1,5 +1,5 @@
-// Opens the store of a directory whatever is in it: nothing yet, what a killed process left, a damaged file. Called by the thread that
-// opens the spool, and by the spool's thread when the file turns out to be damaged while it is used. Private to libs/spool.
+// Opens the store of a directory that is empty, that a killed process left, or that holds a damaged file. Called by the thread that opens
+// the spool, and by the spool's thread when it finds the file damaged while it is used. Private to libs/spool.
 #pragma once
 
 #include <cstdint>
