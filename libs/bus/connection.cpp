@@ -38,10 +38,9 @@ void onConnectionClosed(natsConnection* handle, void* closure) noexcept {
 }
 
 // The subscription may be gone already: it is not looked at.
-void onError(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
+void onErrorEvent(natsConnection* /*handle*/, natsSubscription* /*subscription*/, natsStatus status, void* closure) noexcept {
   if (const auto state = Connections::instance().find(closure)) {
-    state->metrics->errors.add();
-    telemetry::warn("bus error", {{"connection", state->settings.name}, {"error", natsStatus_GetText(status)}});
+    state->onError(status);
   }
 }
 
@@ -103,7 +102,7 @@ base::Result<NatsOptions> Connection::State::makeOptions() const {
   set(natsOptions_SetDisconnectedCB(raw, onConnectionEvent, closure));
   set(natsOptions_SetReconnectedCB(raw, onConnectionEvent, closure));
   set(natsOptions_SetClosedCB(raw, onConnectionClosed, closure));
-  set(natsOptions_SetErrorHandler(raw, onError, closure));
+  set(natsOptions_SetErrorHandler(raw, onErrorEvent, closure));
   if (set.status() != NATS_OK) {
     return base::fail(base::ErrorCode::kInvalid, "bus settings: " + std::string(natsStatus_GetText(set.status())) + " (check the URL " +
                                                      settings.url + " and the CA file)");
@@ -147,6 +146,9 @@ base::Result<void> Connection::State::connect() {
 // The state is read from the library under change_mutex: callbacks come on several threads, and handlers must hear the changes in order.
 void Connection::State::refreshConnected() {
   const std::lock_guard order(change_mutex);
+  if (is_shut) {
+    return;
+  }
   bool now = false;
   {
     const std::shared_lock lock(handle_mutex);
@@ -164,6 +166,16 @@ void Connection::State::refreshConnected() {
   for (const auto& handler : change_handlers) {
     handler(now);
   }
+}
+
+// Errors may still come after the closed callback (libs/bus/TRAPS.md 2.16).
+void Connection::State::onError(natsStatus status) {
+  const std::lock_guard order(change_mutex);
+  if (is_shut) {
+    return;
+  }
+  metrics->errors.add();
+  telemetry::warn("bus error", {{"connection", settings.name}, {"error", natsStatus_GetText(status)}});
 }
 
 // The library gives a connection up for good after two refused log-ins in a row (libs/bus/TRAPS.md 2.8). A rebuild cannot run here, on the
@@ -198,14 +210,20 @@ void Connection::State::maintain() {
   }
 }
 
-// The order matters: no rebuild any more, then the events still buffered go out, then callbacks find nothing, and the native connection is
-// closed last.
+// The order matters: no rebuild any more, then the events still buffered go out, then callbacks find nothing, then a callback that found
+// this object before is waited for, because it uses metrics and handlers of the owner. The native connection is closed last.
 void Connection::State::shutDown() {
   maintainer.stop();
   if (kind == ConnectionKind::kEvents && connected) {
     static_cast<void>(withHandle("flush", [](natsConnection* nc) { return natsConnection_FlushTimeout(nc, kLastFlushMs); }));
   }
   Connections::instance().remove(closure);
+  std::vector<std::function<void(bool)>> handlers;  // destroyed without the lock
+  {
+    const std::lock_guard order(change_mutex);
+    is_shut = true;
+    handlers.swap(change_handlers);
+  }
   NatsConnection last;
   std::vector<NatsSubscription> natives;
   {

@@ -68,6 +68,7 @@ class Connection {
   // Without `metrics`, as in tests, the counters belong to the connection and nobody exports them.
   [[nodiscard]] static base::Result<std::unique_ptr<Connection>> open(const ConnectionSettings& settings, ConnectionKind kind,
                                                                       std::optional<ExportTo> metrics = std::nullopt);
+  // Waits for handlers that are running; none runs afterwards. Requires: not called by a handler of onChange.
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

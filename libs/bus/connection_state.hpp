@@ -19,9 +19,10 @@
 
 namespace tollgate::bus {
 
-// What the NATS client's C callbacks carry is a number, never a pointer: a late callback finds nothing here and does nothing. The table is
-// one for the process because the library's callback threads are: they outlive every connection, and a callback brings nothing but its
-// number. Any thread.
+// What the NATS client's C callbacks carry is a number, never a pointer (STYLE 20): a late callback finds nothing here and does nothing.
+// The table is one for the process because the library's callback threads are (STYLE 24): a callback brings nothing but its number, and no
+// callback of the library is certainly its last, so that nothing a callback points to could ever be freed (libs/bus/TRAPS.md 2.16).
+// Any thread.
 template <class Target>
 class CallbackRegistry {
  public:
@@ -86,9 +87,10 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   NatsConnection handle;                            // empty: refused by the server so far
   std::mutex subscriptions_mutex;                   // taken before handle_mutex
   std::vector<std::weak_ptr<Subscription::State>> subscriptions;
-  std::mutex change_mutex;  // keeps the order of what handlers are told
-  std::vector<std::function<void(bool)>> change_handlers;
-  void* closure = nullptr;  // number of this object in the callback registry
+  std::mutex change_mutex;                                 // held while handlers run: keeps the order of the changes they hear of
+  std::vector<std::function<void(bool)>> change_handlers;  // guarded by change_mutex
+  bool is_shut = false;                                    // guarded by change_mutex; callbacks do nothing any more
+  void* closure = nullptr;                                 // number of this object in the callback registry
 
   // Derived.
   std::atomic<bool> connected{false};
@@ -98,6 +100,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   [[nodiscard]] base::Result<NatsOptions> makeOptions() const;
   [[nodiscard]] base::Result<void> connect();  // first connect and rebuild
   void refreshConnected();
+  void onError(natsStatus status);
   void onClosed(natsConnection* closed);
   void maintain();
   void shutDown();
