@@ -37,10 +37,10 @@ void Operations::serviceStarted(const Service& service) {
   last_ = first;
 }
 
-void Operations::serviceEnding(std::string why) {
+void Operations::serviceEnding(std::string error) {
   const std::unique_lock lock(service_mutex_);
   service_ = nullptr;
-  last_ = {false, std::move(why)};
+  last_ = {false, std::move(error)};
 }
 
 void Operations::stop() {
@@ -65,7 +65,7 @@ Readiness Operations::currentReadiness() {
 
 OpsResponse Operations::readiness() {
   const Readiness state = currentReadiness();
-  const nlohmann::ordered_json document = {{"ready", state.ready}, {"error", state.ready ? "" : state.why}};
+  const nlohmann::ordered_json document = {{"ready", state.ready}, {"error", state.ready ? "" : state.error}};
   return {state.ready ? 200 : 503, "application/json", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
 }
 

@@ -28,8 +28,8 @@ class Operations {
   [[nodiscard]] base::Result<void> start();
   // Readiness comes from `service` from now on; before this call it is "starting". Requires: `service` lives until serviceEnding().
   void serviceStarted(const Service& service);
-  // Not ready from now on, for the reason `why`. Returns when no endpoint is using the service any more.
-  void serviceEnding(std::string why);
+  // Not ready from now on, and /readyz says `error`. Returns when no endpoint is using the service any more.
+  void serviceEnding(std::string error);
   void stop();
 
  private:

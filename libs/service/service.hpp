@@ -29,7 +29,7 @@ struct Runtime {
 
 struct Readiness {
   bool ready = false;
-  std::string why;  // what is missing, in one line
+  std::string error;  // what is missing, in one line; empty when ready
 };
 
 // All members are called on the main thread, except ready(): that may be called by any thread between the end of start() and drain().
