@@ -15,8 +15,9 @@ Settings readSettings(config::Loader& loader) {
   settings.api.threads = static_cast<std::size_t>(loader.integer("api_threads", 8, 1, 64, "requests answered at the same time"));
   settings.api.body_bytes_max = static_cast<std::size_t>(loader.integer(
       "api_body_bytes_max", static_cast<std::int64_t>(base::limits::kHttpBodyBytesMax), 1024, 64 << 20, "longest request body"));
-  settings.api.proxy_secret =
-      loader.secret("api_proxy_secret", "secret by which nginx is recognised (X-Proxy-Secret); without it X-Real-IP is ignored");
+  settings.api.proxy_secret = loader.secret(
+      "api_proxy_secret",
+      "secret by which nginx is recognised (X-Proxy-Secret); without it X-Real-IP is ignored and all clients count as one address");
   settings.access.failures_per_minute_max = static_cast<std::uint32_t>(
       loader.integer("auth_failures_per_minute", 20, 1, 10'000, "failed attempts of one address before it has to wait"));
   settings.timeouts.rpc =

@@ -1,5 +1,7 @@
 #include "services/admin_api/api/access.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "libs/base/text.hpp"
@@ -55,14 +57,15 @@ std::optional<http::Response> Access::check(http::Request& request) {
     return std::nullopt;
   }
   const auto address = request.remote_address.substr(0, kAddressCharactersMax);
+  // Before the credentials are looked at: who guesses does not learn that a guess was right.
+  if (const auto wait = waitOf(address); wait > 0) {
+    return toResponse(
+        Refused{429, statusTitle(429), "too many failed attempts from this address", "", "11.2", {{"Retry-After", std::to_string(wait)}}});
+  }
   const auto header = request.headers.find("authorization");
   if (header != request.headers.end() && isValid(header->second)) {
     request.headers[kAuthorHeader] = admin_.name;
     return std::nullopt;
-  }
-  if (const auto wait = waitOf(address); wait > 0) {
-    return toResponse(
-        Refused{429, statusTitle(429), "too many failed attempts from this address", "", "11.2", {{"Retry-After", std::to_string(wait)}}});
   }
   if (header != request.headers.end()) {  // else no credentials were tried: a browser's first request
     countFailure(address);
@@ -104,8 +107,12 @@ void Access::countFailure(const std::string& address) {
   if (failures_.size() >= kAddressesMax) {
     std::erase_if(failures_, [now](const auto& entry) { return entry.second.window_end <= now; });
   }
-  // When the table is full of running counts, further addresses share one.
-  auto& failures = failures_[failures_.size() >= kAddressesMax ? std::string() : address];
+  // A table full of running counts forgets the oldest. Were they counted together, one client could have the others refused.
+  if (failures_.size() >= kAddressesMax && !failures_.contains(address)) {
+    failures_.erase(std::min_element(failures_.begin(), failures_.end(),
+                                     [](const auto& left, const auto& right) { return left.second.window_end < right.second.window_end; }));
+  }
+  auto& failures = failures_[address];
   if (failures.window_end <= now) {
     failures = {0, now + std::chrono::minutes(1)};
   }

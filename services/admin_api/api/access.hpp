@@ -1,6 +1,7 @@
-// Who may use the API (REQUIREMENTS 11.2): HTTP Basic and a bearer key of the one bootstrap admin. Failed attempts are counted by address;
-// an address over the limit is answered 429 for the rest of the minute, except for valid credentials, so that nobody who has or claims
-// the address of an operator can lock the operator out. Any thread. Owns the counts.
+// Who may use the API (REQUIREMENTS 11.2): HTTP Basic and a bearer key of the one bootstrap admin. Failed attempts are counted by address.
+// An address over the limit is answered 429 for the rest of the minute, also when its credentials are valid: otherwise a guesser would
+// learn of success while it waits. Other addresses are not concerned, whatever account they use, so nobody locks an operator out from
+// elsewhere; only clients behind one address wait together. Any thread. Owns the counts.
 #pragma once
 
 #include <cstdint>
