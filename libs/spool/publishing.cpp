@@ -61,6 +61,7 @@ void RecordSpool::State::forget(Entry& entry) {
     removable_bytes_ += entry.bytes;
   } else {
     unspooled_bytes -= entry.bytes;
+    --memory_only;
   }
   entry.progress = Progress::kStored;
   unsent.fetch_sub(1, std::memory_order_relaxed);

@@ -16,6 +16,10 @@ constexpr std::size_t kDataBytesMax = 8U << 20U;
 RecordSpool::RecordSpool(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 RecordSpool::~RecordSpool() {
+  close();
+}
+
+void RecordSpool::close() {
   state_->stop();
 }
 
@@ -51,6 +55,8 @@ SpoolStats RecordSpool::stats() const {
   SpoolStats stats;
   stats.unsent = state_->unsent;
   stats.disk_bytes = state_->disk_bytes;
+  stats.memory_only = state_->memory_only;
+  stats.set_aside_bytes = state_->set_aside_bytes;
   stats.appended = state_->appended;
   stats.refused = state_->refused;
   stats.stored = state_->stored;
@@ -59,6 +65,7 @@ SpoolStats RecordSpool::stats() const {
   stats.write_failures = state_->write_failures;
   stats.damaged_files = state_->damaged_files;
   stats.unreadable = state_->unreadable;
+  stats.lost = state_->lost;
   return stats;
 }
 

@@ -28,16 +28,20 @@ struct SpoolSettings {
   // While records come fast: how long the first waits for others before all are written in one transaction and published. Wakes and
   // transactions are what a record costs. After a pause of twice this time a record is written immediately.
   std::chrono::milliseconds linger{5};
-  std::int64_t disk_bytes_max = 4'000'000'000;  // of records in the database; beyond: append() refuses
-  std::int64_t memory_bytes_max = 64'000'000;   // of records in memory; the rest of a backlog is read back from disk when its turn comes
-  std::size_t in_flight_max = 1000;             // published and not acknowledged yet
-  std::chrono::milliseconds retry_delay{500};   // before a record whose publication failed is published again
+  // Of records in the database; beyond: append() refuses. Files that were set aside as damaged may take as much again; what they take
+  // beyond that counts against the records.
+  std::int64_t disk_bytes_max = 4'000'000'000;
+  std::int64_t memory_bytes_max = 64'000'000;  // of records in memory; the rest of a backlog is read back from disk when its turn comes
+  std::size_t in_flight_max = 1000;            // published and not acknowledged yet
+  std::chrono::milliseconds retry_delay{500};  // before a record whose publication failed is published again
 };
 
-// All but the first two count since open(). libs/spool/README.md says which metric shows each.
+// The first four are of this moment, the others count since open(). libs/spool/README.md says which metric shows each.
 struct SpoolStats {
-  std::uint64_t unsent = 0;     // appended or replayed, not stored by the bus yet
-  std::int64_t disk_bytes = 0;  // of records in the database, acknowledged ones that are not removed yet included
+  std::uint64_t unsent = 0;          // appended or replayed, not stored by the bus yet
+  std::int64_t disk_bytes = 0;       // of records in the database, acknowledged ones that are not removed yet included
+  std::uint64_t memory_only = 0;     // of `unsent`: the disk has refused them, and they are lost when the process stops
+  std::int64_t set_aside_bytes = 0;  // of files that were set aside as damaged; they wait for an operator
   std::uint64_t appended = 0;
   std::uint64_t refused = 0;  // append() returned kOverLimit
   std::uint64_t stored = 0;
@@ -46,6 +50,7 @@ struct SpoolStats {
   std::uint64_t write_failures = 0;  // batches that live in memory only, because the disk refused them or there is no file
   std::uint64_t damaged_files = 0;   // replaced; what was readable has moved to the new file
   std::uint64_t unreadable = 0;      // records that a damaged file did not give back
+  std::uint64_t lost = 0;            // by close(): those that were in memory only
 };
 
 class RecordSpool {
@@ -58,13 +63,13 @@ class RecordSpool {
 
   // Blocks while it reads what is there. A full or failing disk does not keep it from opening: records then live in memory until there is a
   // file, which is tried every second.
-  // Errors: kConflict: another process or spool uses the directory. kInternal: the directory cannot be used.
+  // Errors: kConflict: another process or spool uses the directory, or a newer program wrote its file. kInternal: the directory cannot be
+  // used.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, Publish publish, OnStored on_stored);
   // Requires: the publisher outlives the spool.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordSpool>> open(SpoolSettings settings, bus::RecordPublisher& publisher,
                                                                        OnStored on_stored);
-  // Writes what is queued; unacknowledged records wait on disk for the next open(). Call waitUntilStored() before, to have them sent.
-  ~RecordSpool();
+  ~RecordSpool();  // close()
   RecordSpool(const RecordSpool&) = delete;
   RecordSpool& operator=(const RecordSpool&) = delete;
 
@@ -77,6 +82,10 @@ class RecordSpool {
 
   // Waits until unsentCount() is 0; false when the time is over first. For shutdown and tests.
   [[nodiscard]] bool waitUntilStored(std::chrono::milliseconds timeout) const;
+
+  // Writes what is queued; unacknowledged records wait on disk for the next open(). Call waitUntilStored() before, to have them sent.
+  // Afterwards only stats() and unsentCount() may be called.
+  void close();
 
   struct State;
 

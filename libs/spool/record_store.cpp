@@ -109,15 +109,22 @@ base::Result<std::unique_ptr<RecordStore>> RecordStore::open(const std::string& 
 
 base::Result<void> RecordStore::prepare() {
   TG_TRY(database_.execute(kSettings));
+  // Before anything is written: a file that a newer program wrote stays as it is.
+  TG_TRY_ASSIGN(version, database_.number("PRAGMA user_version"));
+  if (version != 0 && version != kVersion) {
+    database_.keepLog();
+    return base::fail(base::ErrorCode::kConflict,
+                      path_ + " was written by a newer program: its table has version " + std::to_string(version) +
+                          ", this program knows " + std::to_string(kVersion) +
+                          ". Start the newer program until it has sent its records (tollgate_ingress_spool_records is 0), then remove the "
+                          "file and its log, and start this one; or move both away to start without their records");
+  }
   TG_TRY_ASSIGN(journal_mode, database_.text(kJournalMode));
   if (journal_mode != "wal") {
     return damaged(path_ + " cannot have a write-ahead log, its mode is " + journal_mode);
   }
-  TG_TRY_ASSIGN(version, database_.number("PRAGMA user_version"));
   if (version == 0) {
     TG_TRY(database_.execute(kMakeTable));
-  } else if (version != kVersion) {
-    return damaged("the version of its table is " + std::to_string(version));
   }
   const std::pair<Statement&, const char*> statements[] = {
       {begin_, "BEGIN IMMEDIATE"},

@@ -1,5 +1,6 @@
 #include "libs/spool/recovery.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFile = "records.db";
 constexpr const char* kLogSuffix = "-wal";
+constexpr const char* kSetAside = "damaged-";
+constexpr std::int64_t kFileBytesMin = 16'384;
 // Replacing a damaged file takes several steps, and the process may be killed between any two. A file under the second name is complete,
 // so the replacement is then carried to its end; one under the first is not, and is made anew.
 constexpr const char* kReplacementBegun = "replacement.begun.db";
@@ -39,7 +42,7 @@ base::Result<void> moveFile(const fs::path& from, const fs::path& to) {
 
 fs::path nameForDamaged(const fs::path& directory) {
   for (int n = 1;; ++n) {
-    fs::path name = directory / ("damaged-" + std::to_string(n) + ".db");
+    fs::path name = directory / (kSetAside + std::to_string(n) + ".db");
     std::error_code ignored;
     // A log without a file was set aside by a process that was killed before it moved the file, which has no log in its place since.
     const bool is_log_free = !fs::exists(logOf(name), ignored) || !fs::exists(logOf(directory / kFile), ignored);
@@ -118,6 +121,19 @@ base::Result<void> read(OpenedStore& opened, const fs::path& file, std::int64_t 
 }
 
 }  // namespace
+
+std::int64_t setAsideBytes(const std::string& directory) {
+  std::int64_t bytes = 0;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().filename().string().starts_with(kSetAside)) {
+      std::error_code gone;  // an operator removes them meanwhile
+      const auto size = at->file_size(gone);
+      bytes += gone ? 0 : std::max(static_cast<std::int64_t>(size), kFileBytesMin);
+    }
+  }
+  return bytes;
+}
 
 base::Result<OpenedStore> openStore(const std::string& directory, std::int64_t memory_bytes_max, bool is_damaged) {
   OpenedStore opened;

@@ -25,10 +25,14 @@ struct OpenedStore {
   std::uint64_t unreadable = 0;  // records that are in the damaged file and could not be read, as far as it tells how many there are
 };
 
+// How much the files take that were set aside as damaged, with their logs; each counts as a page of the disk at least, so that their number
+// is bounded as well.
+[[nodiscard]] std::int64_t setAsideBytes(const std::string& directory);
+
 // A damaged file becomes damaged-<n>.db with its log beside it, for an operator to look at, and a new one takes over every record that can
 // still be read. `is_damaged`: the caller knows that it is, which a check of the file may not see.
-// Errors: kConflict: another process uses the file. kOverLimit: the disk has no room for a new file. kInternal: the disk fails. The damaged
-// file is then still in its place, and the function may be called again.
+// Errors: kConflict: another process uses the file, or a newer program wrote it, and it is as it was. kOverLimit: the disk has no room for
+// a new file. kInternal: the disk fails. The damaged file is then still in its place, and the function may be called again.
 [[nodiscard]] base::Result<OpenedStore> openStore(const std::string& directory, std::int64_t memory_bytes_max, bool is_damaged = false);
 
 }  // namespace tollgate::spool

@@ -178,9 +178,10 @@ TEST_F(SpoolRecoveryTest, ReplacesADamagedFileWhenThereIsRoom) {
   EXPECT_TRUE(waitUntil([&] { return spool->stats().disk_bytes == 0; }));
 }
 
-// SQLite checks neither. Without the version, and with a wrong one; and a table of another name.
+constexpr std::uintmax_t kUserVersionAt = 60;  // in the first page
+
+// SQLite checks neither: without the version, and a table of another name.
 TEST_F(SpoolRecoveryTest, StartsWhenAnUncheckedPartOfTheFirstPageIsDamaged) {
-  constexpr std::uintmax_t kUserVersionAt = 60;
   spoolRecords(3);
   const auto damaged = [&](const std::string& folder, std::uintmax_t at, const std::string& bytes) {
     fs::copy(directory_.file("spool"), directory_.file(folder), fs::copy_options::recursive);
@@ -190,14 +191,99 @@ TEST_F(SpoolRecoveryTest, StartsWhenAnUncheckedPartOfTheFirstPageIsDamaged) {
   auto spool = damaged("no_version", kUserVersionAt, std::string(4, '\0'));
   EXPECT_EQ(spool->stats().replayed, 3U) << "the table is as it was";
   expectWorks(*spool);
-  spool = damaged("other_version", kUserVersionAt, "\1\1\1\1");
-  EXPECT_EQ(spool->stats().damaged_files, 1U);
-  EXPECT_TRUE(fs::exists(file("other_version", "damaged-1.db")));
-  expectWorks(*spool);
   const auto content = testkit::readFile(file("spool", "records.db").string());
   spool = damaged("other_name", content.find("tablerecordsrecords") + 5, "RICORDSRICORDS");
   EXPECT_EQ(spool->stats().damaged_files, 1U);
   expectWorks(*spool);
+}
+
+// After a downgrade. Were the file set aside, its records would wait where nobody looks.
+TEST_F(SpoolRecoveryTest, RefusesTheFileOfANewerProgramAndLeavesItAsItIs) {
+  spoolRecords(3);
+  overwrite(file("spool", "records.db"), kUserVersionAt, std::string("\0\0\0\2", 4));
+  const auto before = testkit::readFile(file("spool", "records.db").string());
+  const auto refused = RecordSpool::open(settings(), bus_.publish(), {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kConflict);
+  EXPECT_NE(refused.error().message.find("written by a newer program: its table has version 2"), std::string::npos)
+      << refused.error().message;
+  EXPECT_NE(refused.error().message.find("Start the newer program until it has sent its records"), std::string::npos);
+  EXPECT_TRUE(testkit::readFile(file("spool", "records.db").string()) == before);
+  EXPECT_FALSE(fs::exists(file("spool", "damaged-1.db")));
+  // The newer program sends them.
+  overwrite(file("spool", "records.db"), kUserVersionAt, std::string("\0\0\0\1", 4));
+  const auto spool = open(settings());
+  EXPECT_TRUE(spool->waitUntilStored(10s));
+  EXPECT_EQ(bus_.records().size(), 3U);
+}
+
+// REQUIREMENTS 12.3: nothing that holds records is deleted, and the disk is bounded.
+TEST_F(SpoolRecoveryTest, CountsFilesThatWereSetAsideAgainstTheDisk) {
+  constexpr std::size_t kBytes = 50'000;
+  bus_.be(FakeBus::Mood::kFail);
+  auto with = settings();
+  with.disk_bytes_max = 600'000;
+  fs::create_directories(with.directory);
+  testkit::writeFile(file("spool", "damaged-1.db").string(), std::string(1'000'000, 'x'));
+  testkit::writeFile(file("spool", "damaged-1.db-wal").string(), "x");
+  LogCapture capture;
+  const auto spool = open(with);
+  EXPECT_EQ(spool->stats().set_aside_bytes, 1'000'000 + 16'384) << "a small file takes a page";
+  for (int i = 0; i < 3; ++i) {
+    appendAndWait(*spool, "id" + std::to_string(i), kBytes);
+  }
+  const auto refused = spool->append(kSubject, "id3", std::string(kBytes, 'x'));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kOverLimit);
+  EXPECT_NE(refused.error().message.find("remove damaged-* in " + with.directory), std::string::npos) << refused.error().message;
+  EXPECT_EQ(spool->stats().refused, 1U);
+  fs::remove(file("spool", "damaged-1.db"));
+  ASSERT_TRUE(waitUntil([&] { return spool->stats().set_aside_bytes == 16'384; }));
+  appendAndWait(*spool, "id3", kBytes);
+  const auto log = capture.finish();
+  EXPECT_NE(log.find("damaged files of the spool are kept: get back what they hold, then remove them"), std::string::npos) << log;
+  EXPECT_NE(log.find(R"("bytes":1016384)"), std::string::npos) << log;
+}
+
+TEST_F(SpoolRecoveryTest, CountsAFileThatIsSetAsideWhileItRuns) {
+  spoolRecords(200, 3000);
+  overwrite(file("spool", "records.db"), fs::file_size(file("spool", "records.db")) / 2, std::string(30'000, '\xff'));
+  const auto spool = open(settings());
+  EXPECT_GT(spool->stats().set_aside_bytes, 600'000);
+}
+
+// Whose records these were is said by nothing else.
+TEST_F(SpoolRecoveryTest, NamesAndCountsTheRecordsThatOnlyMemoryHadWhenItStops) {
+  constexpr int kRecords = 250;
+  bus_.be(FakeBus::Mood::kFail);
+  const auto spool = open(settings());
+  LogCapture capture;
+  {
+    const FullDisk full;
+    for (int i = 0; i < kRecords; ++i) {
+      ASSERT_TRUE(spool->append(kSubject, "homeless" + std::to_string(i), "x"));
+    }
+    ASSERT_TRUE(waitUntil([&] { return spool->stats().memory_only == kRecords; }));
+  }
+  EXPECT_EQ(spool->stats().lost, 0U);
+  spool->close();
+  EXPECT_EQ(spool->stats().lost, static_cast<std::uint64_t>(kRecords));
+  const auto log = capture.finish();
+  for (const char* part : {R"("records":250,"message_ids":"homeless0 homeless1 )", R"("message_ids":"homeless200 )", "homeless249\""}) {
+    EXPECT_NE(log.find(part), std::string::npos) << part << " in " << log;
+  }
+}
+
+TEST_F(SpoolRecoveryTest, LosesNothingThatTheBusHasStoredFromMemory) {
+  const auto spool = open(settings());
+  {
+    const FullDisk full;
+    ASSERT_TRUE(spool->append(kSubject, "homeless", "x"));
+    ASSERT_TRUE(spool->waitUntilStored(10s));
+  }
+  EXPECT_EQ(spool->stats().memory_only, 0U);
+  spool->close();
+  EXPECT_EQ(spool->stats().lost, 0U);
 }
 
 // Killed between the first two moves of a replacement.

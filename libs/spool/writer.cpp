@@ -16,6 +16,11 @@ constexpr std::chrono::milliseconds kAckPoll = 20ms;
 constexpr std::chrono::milliseconds kIdle = 1s;
 constexpr std::chrono::milliseconds kRemoveRetry = 1s;  // after the disk refused
 constexpr std::chrono::milliseconds kOpenRetry = 1s;    // after the file could not be opened, made or replaced
+constexpr std::chrono::milliseconds kSetAsideLook = 1s;
+
+// Of lost records, in the log: more lines of one text a second would be suppressed.
+constexpr std::size_t kIdsPerLine = 200;
+constexpr std::size_t kIdLinesMax = 10;
 
 std::vector<RowRange> rangesOf(std::vector<std::int64_t>& rows) {
   std::sort(rows.begin(), rows.end());
@@ -30,6 +35,10 @@ std::vector<RowRange> rangesOf(std::vector<std::int64_t>& rows) {
   return ranges;
 }
 
+void logUnopened(const base::Error& error) {
+  telemetry::error("the spool's file cannot be opened or replaced, records are kept in memory only", {{"error", error.message}});
+}
+
 }  // namespace
 
 RecordSpool::State::State(SpoolSettings the_settings, Publish the_publish, OnStored the_on_stored)
@@ -38,8 +47,17 @@ RecordSpool::State::State(SpoolSettings the_settings, Publish the_publish, OnSto
 // A disk that is full or fails is no reason not to start: calls go on, and their records live in memory until there is a file.
 base::Result<void> RecordSpool::State::openDirectory() {
   TG_TRY(lock_.take(settings.directory));
-  const auto opened = openStoreNow();
-  return !opened && opened.error().code == base::ErrorCode::kConflict ? opened : base::Result<void>();
+  if (const auto opened = openStoreNow(); !opened) {
+    if (opened.error().code == base::ErrorCode::kConflict) {
+      return opened;
+    }
+    logUnopened(opened.error());
+  }
+  if (set_aside_bytes > 0) {
+    telemetry::warn("damaged files of the spool are kept: get back what they hold, then remove them",
+                    {{"directory", settings.directory}, {"bytes", set_aside_bytes.load()}});
+  }
+  return {};
 }
 
 void RecordSpool::State::start() {
@@ -48,9 +66,16 @@ void RecordSpool::State::start() {
 
 base::Result<void> RecordSpool::State::append(std::unique_ptr<Record> record) {
   const std::int64_t bytes = sizeOf(*record);
-  if (queued_bytes + unspooled_bytes + bytes > settings.memory_bytes_max || disk_bytes + queued_bytes + bytes > settings.disk_bytes_max) {
+  const std::int64_t on_disk = disk_bytes + queued_bytes + bytes;
+  if (queued_bytes + unspooled_bytes + bytes > settings.memory_bytes_max || on_disk > settings.disk_bytes_max) {
     refused.fetch_add(1, std::memory_order_relaxed);
     return base::fail(base::ErrorCode::kOverLimit, "the spool of records is full");
+  }
+  if (on_disk + set_aside_bytes > 2 * settings.disk_bytes_max) {
+    refused.fetch_add(1, std::memory_order_relaxed);
+    return base::fail(
+        base::ErrorCode::kOverLimit,
+        "the spool of records is full of damaged files: get back what they hold, then remove damaged-* in " + settings.directory);
   }
   queued_bytes += bytes;
   unsent.fetch_add(1, std::memory_order_relaxed);
@@ -100,6 +125,7 @@ void RecordSpool::State::run() {
     const Time now = std::chrono::steady_clock::now();
     takeOutcomes(outcomes, now);
     openStoreDue(now);
+    lookForSetAsideDue(now);
     writeDue(std::move(batch), now);
     if (goes_on) {
       publishDue(now);
@@ -156,16 +182,9 @@ Time RecordSpool::State::nextWake(Time now) const {
 }
 
 void RecordSpool::State::finish() {
-  std::int64_t lost = 0;
-  std::int64_t waiting = 0;
-  for (const Entry& entry : entries_) {
-    if (entry.progress != Progress::kStored) {
-      ++(entry.row == 0 ? lost : waiting);
-    }
-  }
-  if (lost > 0) {
-    telemetry::error("records are lost: the disk refused them and the bus has not stored them", {{"records", lost}});
-  }
+  reportLost();
+  const auto waiting = std::count_if(entries_.begin(), entries_.end(),
+                                     [](const Entry& entry) { return entry.progress != Progress::kStored && entry.row != 0; });
   if (waiting > 0 && !store_) {
     telemetry::error("records are left in a file that cannot be used now, the next start sends what can be read of it",
                      {{"records", waiting}});
@@ -175,6 +194,27 @@ void RecordSpool::State::finish() {
     static_cast<void>(store_->checkpoint(true));
   }
   store_.reset();
+}
+
+// Nothing else tells which calls have no record then.
+void RecordSpool::State::reportLost() {
+  std::vector<std::string> lines;
+  for (const Entry& entry : entries_) {
+    if (entry.progress == Progress::kStored || entry.row != 0) {
+      continue;
+    }
+    const std::uint64_t number = lost++;
+    if (number % kIdsPerLine == 0 && lines.size() < kIdLinesMax) {
+      lines.emplace_back();
+    }
+    if (number < kIdsPerLine * kIdLinesMax) {
+      lines.back() += (lines.back().empty() ? "" : " ") + entry.record->message_id;
+    }
+  }
+  for (const std::string& ids : lines) {
+    telemetry::error("records are lost: the disk refused them and the bus has not stored them",
+                     {{"records", static_cast<std::int64_t>(lost.load())}, {"message_ids", ids}});
+  }
 }
 
 void RecordSpool::State::addEntry(Entry entry) {
@@ -206,6 +246,7 @@ void RecordSpool::State::writeDue(std::vector<std::unique_ptr<Record>> batch, Ti
   for (auto& record : batch) {
     const std::int64_t bytes = sizeOf(*record);
     (written ? disk_bytes : unspooled_bytes) += bytes;
+    memory_only += written ? 0U : 1U;
     queued_bytes -= bytes;
     const std::int64_t row = written ? next_row_++ : 0;  // without a row: published all the same
     addEntry({row, bytes, Progress::kWaiting, false, std::move(record)});
@@ -241,16 +282,30 @@ base::Result<void> RecordSpool::State::writeToStore(const std::vector<std::uniqu
 
 void RecordSpool::State::openStoreDue(Time now) {
   if (!store_ && (now >= open_again_at_ || worker_.isStopping())) {
-    static_cast<void>(openStoreNow());  // logs what failed
+    openOrRetry();
+  }
+}
+
+// An operator removes them at any time. New ones come with openStoreNow().
+void RecordSpool::State::lookForSetAsideDue(Time now) {
+  if (set_aside_bytes > 0 && now >= look_again_at_) {
+    set_aside_bytes = setAsideBytes(settings.directory);
+    look_again_at_ = now + kSetAsideLook;
+  }
+}
+
+void RecordSpool::State::openOrRetry() {
+  if (const auto opened = openStoreNow(); !opened) {
+    logUnopened(opened.error());
   }
 }
 
 // Opens the file, or makes it, or replaces it when it is damaged. Afterwards there is a store, or it is tried again at open_again_at_.
 base::Result<void> RecordSpool::State::openStoreNow() {
   auto opened = openStore(settings.directory, is_read_ ? 0 : settings.memory_bytes_max, is_damaged_);
+  set_aside_bytes = setAsideBytes(settings.directory);
   if (!opened) {
     open_again_at_ = std::chrono::steady_clock::now() + kOpenRetry;
-    telemetry::error("the spool's file cannot be opened or replaced, records are kept in memory only", {{"error", opened.error().message}});
     return tl::unexpected(opened.error());
   }
   store_ = std::move(opened->store);
@@ -297,6 +352,7 @@ void RecordSpool::State::addLostRows(const std::vector<StoredRow>& rows) {
     if (!store_->write(entry.row, one, {})) {
       disk_bytes -= entry.bytes;
       unspooled_bytes += entry.bytes;
+      ++memory_only;
       entry.row = 0;
     }
   }
@@ -310,7 +366,7 @@ void RecordSpool::State::replaceStore() {
   store_->keepLog();
   store_.reset();
   is_damaged_ = true;
-  static_cast<void>(openStoreNow());
+  openOrRetry();
 }
 
 // Forces to disk what is not acknowledged sync_interval after it was written. While the bus answers quickly that is nothing at all.

@@ -46,6 +46,8 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   std::atomic<std::int64_t> disk_bytes{0};
   std::atomic<std::int64_t> queued_bytes{0};     // not written yet
   std::atomic<std::int64_t> unspooled_bytes{0};  // in memory only, the disk having refused them
+  std::atomic<std::uint64_t> memory_only{0};     // how many these are
+  std::atomic<std::int64_t> set_aside_bytes{0};
   std::atomic<std::uint64_t> appended{0};
   std::atomic<std::uint64_t> refused{0};
   std::atomic<std::uint64_t> stored{0};
@@ -54,6 +56,7 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   std::atomic<std::uint64_t> write_failures{0};
   std::atomic<std::uint64_t> damaged_files{0};
   std::atomic<std::uint64_t> unreadable{0};
+  std::atomic<std::uint64_t> lost{0};
 
  private:
   enum class Progress { kWaiting, kInFlight, kStored };
@@ -82,6 +85,7 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   void waitForWork();
   [[nodiscard]] Time nextWake(Time now) const;
   void finish();
+  void reportLost();
 
   [[nodiscard]] Entry& entryOf(std::uint64_t sequence) { return entries_[sequence - first_]; }
   [[nodiscard]] std::uint64_t end() const { return first_ + entries_.size(); }
@@ -91,6 +95,8 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   [[nodiscard]] base::Result<void> writeToStore(const std::vector<std::unique_ptr<Record>>& batch);
   void openStoreDue(Time now);
   [[nodiscard]] base::Result<void> openStoreNow();
+  void openOrRetry();
+  void lookForSetAsideDue(Time now);
   void addLeftRows(std::vector<StoredRow> rows);
   void addLostRows(const std::vector<StoredRow>& rows);
   void replaceStore();
@@ -121,6 +127,7 @@ struct RecordSpool::State : std::enable_shared_from_this<RecordSpool::State> {
   bool is_read_ = false;                // a store was opened, and what an earlier process left are entries
   bool is_damaged_ = false;             // the file was found damaged and is not replaced yet
   Time open_again_at_{};                // while there is no store
+  Time look_again_at_{};                // for files that were set aside
   Time read_again_at_{};                // after the disk failed to give a record back
   std::int64_t next_row_ = 1;
   std::vector<std::int64_t> removable_rows_;  // acknowledged and still in the store

@@ -265,6 +265,8 @@ void IngressService::stop() {
   }
   parts.loop.stop();
   (void)parts.spool->waitUntilStored(kStoreLimit);  // what is not stored by then waits on disk for the next start
+  parts.spool->close();
+  parts.spool_metrics.update(parts.spool->stats());
   parts_.reset();
 }
 

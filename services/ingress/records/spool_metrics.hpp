@@ -1,4 +1,5 @@
-// The metrics of the spool of records: tollgate_ingress_spool_*. Loop thread only.
+// The metrics of the spool of records: tollgate_ingress_spool_*. One thread at a time: the loop thread, and the one that stops it
+// afterwards.
 #pragma once
 
 #include "libs/spool/record_spool.hpp"
@@ -16,6 +17,8 @@ class SpoolMetrics {
   // Passed in.
   telemetry::Gauge& records_;
   telemetry::Gauge& bytes_;
+  telemetry::Gauge& memory_only_;
+  telemetry::Gauge& set_aside_bytes_;
   telemetry::Counter& appended_;
   telemetry::Counter& refused_;
   telemetry::Counter& stored_;
@@ -24,6 +27,7 @@ class SpoolMetrics {
   telemetry::Counter& write_failures_;
   telemetry::Counter& damaged_files_;
   telemetry::Counter& unreadable_;
+  telemetry::Counter& lost_;
   // Derived.
   spool::SpoolStats last_;
 };
