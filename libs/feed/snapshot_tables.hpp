@@ -39,11 +39,14 @@ class SnapshotTables : public Tables {
     if (on_publish_) {
       on_publish_(*next, std::chrono::steady_clock::now() - began);
     }
-    previous_ = current_.exchange(std::move(next));
+    previous_ = current_.exchange(next);
+    published(*next);
   }
 
  protected:
   [[nodiscard]] virtual std::shared_ptr<Snapshot> makeSnapshot() = 0;
+  // Called when the snapshot is in force.
+  virtual void published(const Snapshot& /*snapshot*/) {}
 
   // A row that breaks a rule is logged, counted and skipped, so that it cannot keep the other rows from being used.
   void refuseRow(std::string_view table, std::int64_t id) {

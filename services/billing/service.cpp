@@ -29,17 +29,17 @@ struct BillingService::Components {
   Components(const Settings& settings, telemetry::Metrics& registry, std::unique_ptr<bus::Connection> request_connection,
              std::unique_ptr<bus::Connection> event_connection)
       : metrics(registry),
+        tables(metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
         requests(std::move(request_connection)),
         events(std::move(event_connection)),
         pool(settings.sql, sql::PoolMetrics(registry, "billing")),
         redis(std::make_unique<redis::Client>(settings.redis, scripts.all(), redis::ClientMetrics(registry, "billing"))),
         store(*redis, scripts, {settings.lease, settings.ended_mark, settings.record_wait}),
         settler(store, metrics),
-        committer({snapshots, pool, store, settler, metrics, settings}),
+        committer({tables, pool, store, settler, metrics, settings}),
         intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),
-        loader({snapshots, *redis, store, pool, *requests, intake, metrics, settings}),
-        sweeper({snapshots, *redis, store, *requests, intake, committer, metrics, settings}),
-        tables(snapshots, metrics.config_version, [this](const auto& customers) { loader.onCreated(customers); }),
+        loader({tables, *redis, store, pool, *requests, intake, metrics, settings}),
+        sweeper({tables, *redis, store, *requests, intake, committer, metrics, settings}),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.feed_poll, feed::FeedMetrics(registry, "billing"))),
         admission(dependencies(settings)),
         extension(dependencies(settings), *events),
@@ -48,7 +48,7 @@ struct BillingService::Components {
         server(std::make_unique<bus::RpcServer>(*requests)) {}
 
   [[nodiscard]] HandlerDependencies dependencies(const Settings& settings) {
-    return {snapshots, store, metrics, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
+    return {tables, store, metrics, settings, [this](base::CustomerId customer) { loader.onMissing(customer); }};
   }
 
   // The RPCs. Bus threads.
@@ -77,7 +77,7 @@ struct BillingService::Components {
   // In the order of construction; stop() has the order in which they end.
   BillingMetrics metrics;
   Scripts scripts;
-  SnapshotHolder snapshots;
+  ConfigTables tables;
   std::unique_ptr<bus::Connection> requests;  // requests and replies, sent without delay
   std::unique_ptr<bus::Connection> events;    // records, acknowledgements, events
   sql::Pool pool;
@@ -88,7 +88,6 @@ struct BillingService::Components {
   Intake intake;
   AccountLoader loader;
   Sweeper sweeper;
-  ConfigTables tables;
   std::unique_ptr<feed::Feed> feed;
   Admission admission;
   Extension extension;
@@ -126,7 +125,7 @@ service::Readiness BillingService::ready() const {
   if (!components_->requests->isConnected() || !components_->events->isConnected()) {
     return {false, "the bus is not connected"};
   }
-  if (!components_->snapshots.get()) {
+  if (!components_->tables.current()) {
     return {false, "no configuration has been loaded from MySQL yet"};
   }
   if (!components_->redis->isConnected()) {

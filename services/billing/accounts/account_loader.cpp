@@ -117,7 +117,7 @@ base::Result<void> AccountLoader::loadCreated(const std::vector<base::CustomerId
 }
 
 base::Result<void> AccountLoader::checkAll() {
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   if (!snapshot) {
     return base::fail(base::ErrorCode::kUnavailable, "no configuration has been loaded yet");
   }

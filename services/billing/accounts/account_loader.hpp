@@ -20,7 +20,7 @@
 #include "libs/sql/sql.hpp"
 #include "services/billing/accounts/credit_store.hpp"
 #include "services/billing/accounts/ledger.hpp"
-#include "services/billing/config/snapshot.hpp"
+#include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/intake.hpp"
 #include "services/billing/settings.hpp"
@@ -31,7 +31,7 @@ namespace tollgate::billing {
 class AccountLoader {
  public:
   struct Dependencies {
-    const SnapshotHolder& snapshots;
+    const ConfigTables& tables;
     redis::Client& redis;
     CreditStore& store;
     sql::Pool& pool;
@@ -59,7 +59,7 @@ class AccountLoader {
   // What all ingress instances have reported, by customer.
   struct Report {
     std::map<base::CustomerId, std::vector<AccountOrder::Hold>> holds;
-    std::map<base::CustomerId, std::vector<AccountOrder::OutgoingSlot>> outgoing;
+    std::map<base::CustomerId, std::vector<CallSlot>> outgoing;
   };
   void run();
   void watchRedis();

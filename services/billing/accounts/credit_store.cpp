@@ -1,9 +1,8 @@
 #include "services/billing/accounts/credit_store.hpp"
 
 #include <algorithm>
-#include <condition_variable>
+#include <latch>
 #include <memory>
-#include <mutex>
 
 #include "libs/base/clock.hpp"
 #include "services/billing/accounts/keys.hpp"
@@ -59,14 +58,12 @@ base::Result<ReserveOutcome> readReserve(const Reply& reply) {
                                                    {"busy", ReserveStatus::kNoSlot},
                                                    {"cps", ReserveStatus::kCpsLimit},
                                                    {"credit", ReserveStatus::kNoCredit}}));
-  ReserveOutcome outcome;
-  outcome.status = status;
-  outcome.granted_micros = reply.elements[1].integer;
-  outcome.posted_micros = reply.elements[2].integer;
-  outcome.held_before_micros = reply.elements[3].integer;
-  outcome.slots_in_use = reply.elements[4].integer;
-  outcome.calls_this_second = reply.elements[5].integer;
-  return outcome;
+  return ReserveOutcome{status,
+                        reply.elements[1].integer,
+                        reply.elements[2].integer,
+                        reply.elements[3].integer,
+                        reply.elements[4].integer,
+                        reply.elements[5].integer};
 }
 
 base::Result<OccupyOutcome> readOccupy(const Reply& reply) {
@@ -92,14 +89,12 @@ base::Result<ReleaseStatus> readRelease(const Reply& reply) {
 
 base::Result<AccountView> readAccountView(const Reply& reply) {
   TG_TRY_ASSIGN(found, readStatus<bool>(reply, 6, {{"found", true}, {"missing", false}}));
-  AccountView outcome;
-  outcome.found = found;
-  outcome.posted_micros = reply.elements[1].integer;
-  outcome.held_micros = reply.elements[2].integer;
-  outcome.live_holds = reply.elements[3].integer;
-  outcome.slots_in_use = reply.elements[4].integer;
-  outcome.calls_this_second = reply.elements[5].integer;
-  return outcome;
+  return AccountView{found,
+                     reply.elements[1].integer,
+                     reply.elements[2].integer,
+                     reply.elements[3].integer,
+                     reply.elements[4].integer,
+                     reply.elements[5].integer};
 }
 
 base::Result<LeaseOutcome> readLease(const Reply& reply) {
@@ -108,50 +103,51 @@ base::Result<LeaseOutcome> readLease(const Reply& reply) {
       readStatus<LeaseStatus>(
           reply, 5,
           {{"gone", LeaseStatus::kGone}, {"over", LeaseStatus::kOver}, {"alive", LeaseStatus::kAlive}, {"lost", LeaseStatus::kLost}}));
-  LeaseOutcome outcome;
-  outcome.status = status;
-  outcome.expiry_ms = reply.elements[1].integer;
-  outcome.confirmed_seconds = reply.elements[2].integer;
-  outcome.answered_sequence = static_cast<std::uint64_t>(reply.elements[3].integer);
-  outcome.record = reply.elements[4].text;
-  return outcome;
+  return LeaseOutcome{status, reply.elements[1].integer, reply.elements[2].integer, static_cast<std::uint64_t>(reply.elements[3].integer),
+                      reply.elements[4].text};
 }
 
-// A completion that parses the reply with `read` and passes it to `then`.
-template <class T>
-redis::Done reading(base::Result<T> (*read)(const Reply&), Then<T> then) {
-  return [read, then = std::move(then)](base::Result<Reply> reply) {
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
-    }
-    then(read(*reply));
+// A completion that reads the reply with `read` and passes the outcome to `then`.
+template <class T, class Read>
+redis::Done reading(Then<T> then, Read read) {
+  return [then = std::move(then), read = std::move(read)](base::Result<Reply> reply) {
+    then(reply ? base::Result<T>(read(*reply)) : base::Result<T>(tl::unexpected(std::move(reply.error()))));
   };
 }
 
 redis::Done ignoring(Then<void> then) {
-  return [then = std::move(then)](base::Result<Reply> reply) {
-    if (!then) {
-      return;
+  return [then = std::move(then)](const base::Result<Reply>& reply) {
+    if (then) {
+      then(reply.map([](const Reply&) {}));
     }
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
-    }
-    then({});
   };
 }
 
-void settleCommand(const SettleOrder& order, const StoreTimes& times, std::vector<std::string>& names,
-                   std::vector<std::string>& arguments) {
-  names = {keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)};
-  arguments = {std::to_string(order.posted_micros), std::to_string(order.version), msText(times.ended_mark)};
-  for (const SettleOrder::Call& call : order.calls) {
-    names.push_back(keys::hold(order.customer, call.call));
-    names.push_back(keys::ended(order.customer, call.call));
-    names.push_back(keys::incoming(order.customer, call.trunk));
-    arguments.push_back(call.call);
+std::int64_t integerOf(const Reply& reply) {
+  return reply.integer;
+}
+
+// The keys that the scripts of a call begin with.
+std::vector<std::string> keysOf(const std::string& call, base::CustomerId customer, base::TrunkId trunk) {
+  return {keys::account(customer), keys::holds(customer), keys::hold(customer, call), keys::ended(customer, call),
+          keys::incoming(customer, trunk)};
+}
+
+struct Command {
+  std::vector<std::string> keys;
+  std::vector<std::string> arguments;
+};
+
+Command settleCommand(const SettleOrder& order, const StoreTimes& times) {
+  Command command{{keys::account(order.customer), keys::holds(order.customer), keys::late(order.customer)},
+                  {std::to_string(order.posted_micros), std::to_string(order.version), msText(times.ended_mark)}};
+  for (const CallSlot& call : order.calls) {
+    command.keys.push_back(keys::hold(order.customer, call.call));
+    command.keys.push_back(keys::ended(order.customer, call.call));
+    command.keys.push_back(keys::incoming(order.customer, call.trunk));
+    command.arguments.push_back(call.call);
   }
+  return command;
 }
 
 }  // namespace
@@ -161,22 +157,19 @@ CreditStore::CreditStore(redis::Client& client, const Scripts& scripts, StoreTim
 
 void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) {
   // The lease goes first: a lease without a hold is harmless, but a hold without a lease would never end.
-  client_.command(
-      {"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(order.customer, order.call)},
-      [](const base::Result<Reply>&) {});
-  client_.run(scripts_.reserve,
-              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
-               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk),
-               keys::incomingRate(order.customer, order.trunk)},
+  beginLease(order.call, order.customer);
+  auto names = keysOf(order.call, order.customer, order.trunk);
+  names.push_back(keys::incomingRate(order.customer, order.trunk));
+  client_.run(scripts_.reserve, std::move(names),
               {order.call, msText(times_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
                std::to_string(order.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record},
-              reading(&readReserve, std::move(then)));
+              reading(std::move(then), readReserve));
 }
 
 void CreditStore::occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
                          std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then) {
   client_.run(scripts_.occupy, {keys::account(carrier), keys::outgoing(carrier, trunk), keys::outgoingRate(carrier, trunk)},
-              {call, msText(times_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(&readOccupy, std::move(then)));
+              {call, msText(times_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(std::move(then), readOccupy));
 }
 
 void CreditStore::vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then) {
@@ -188,45 +181,27 @@ void CreditStore::renewSlot(const std::string& call, base::CustomerId carrier, b
 }
 
 void CreditStore::usesSlot(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<bool> then) {
-  client_.command({"ZSCORE", keys::outgoing(carrier, trunk), call}, [then = std::move(then)](base::Result<Reply> reply) {
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
-    }
-    then(reply->kind != Reply::Kind::kNil);
-  });
+  client_.command({"ZSCORE", keys::outgoing(carrier, trunk), call},
+                  reading(std::move(then), [](const Reply& reply) { return reply.kind != Reply::Kind::kNil; }));
 }
 
 void CreditStore::isEnded(const std::string& call, base::CustomerId customer, Then<bool> then) {
-  client_.command({"EXISTS", keys::ended(customer, call)}, [then = std::move(then)](base::Result<Reply> reply) {
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
-    }
-    then(reply->integer != 0);
-  });
+  client_.command({"EXISTS", keys::ended(customer, call)}, reading(std::move(then), [](const Reply& reply) { return reply.integer != 0; }));
 }
 
 void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
-  auto finish = [this, call = order.call, customer = order.customer, then = std::move(then)](base::Result<Reply> reply) {
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
+  auto read = [this, call = order.call, customer = order.customer](const Reply& reply) {
+    auto outcome = readExtend(reply);
+    if (outcome && reply.elements[2].integer == 1) {  // the hold was made again: so is its lease
+      beginLease(call, customer);
     }
-    auto outcome = readExtend(*reply);
-    if (outcome && reply->elements[2].integer == 1) {  // the hold was made again: so is its lease
-      client_.command({"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(customer, call)},
-                      [](const base::Result<Reply>&) {});
-    }
-    then(std::move(outcome));
+    return outcome;
   };
-  client_.run(scripts_.extend,
-              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
-               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
+  client_.run(scripts_.extend, keysOf(order.call, order.customer, order.trunk),
               {order.call, msText(times_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
                std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.record,
                std::to_string(order.wanted_if_lost_micros)},
-              std::move(finish));
+              reading(std::move(then), std::move(read)));
 }
 
 void CreditStore::noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence) {
@@ -238,55 +213,44 @@ void CreditStore::release(const ReleaseOrder& order, Then<ReleaseStatus> then) {
   for (const ReleaseOrder::CarrierSlot& slot : order.carrier_slots) {
     vacate(order.call, slot.carrier, slot.trunk);
   }
-  client_.run(scripts_.release,
-              {keys::account(order.customer), keys::holds(order.customer), keys::hold(order.customer, order.call),
-               keys::ended(order.customer, order.call), keys::incoming(order.customer, order.trunk)},
+  client_.run(scripts_.release, keysOf(order.call, order.customer, order.trunk),
               {order.call, msText(times_.ended_mark), std::to_string(order.charge_micros),
                order.awaits_record ? msText(times_.record_wait) : std::string(), std::to_string(order.talked_seconds)},
-              then ? reading(&readRelease, std::move(then)) : ignoring({}));
+              then ? reading(std::move(then), readRelease) : ignoring({}));
 }
 
 void CreditStore::settle(const SettleOrder& order, Then<void> then) {
-  std::vector<std::string> names;
-  std::vector<std::string> arguments;
-  settleCommand(order, times_, names, arguments);
+  auto [names, arguments] = settleCommand(order, times_);
   client_.run(scripts_.settle, std::move(names), std::move(arguments), ignoring(std::move(then)));
 }
 
 void CreditStore::readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then) {
   client_.run(scripts_.read_account,
               {keys::account(customer), keys::holds(customer), keys::incoming(customer, trunk), keys::incomingRate(customer, trunk)}, {},
-              reading(&readAccountView, std::move(then)));
+              reading(std::move(then), readAccountView));
 }
 
 void CreditStore::count(const std::string& slots_key, Then<std::int64_t> then) {
-  client_.run(scripts_.count, {slots_key}, {}, [then = std::move(then)](base::Result<Reply> reply) {
-    if (!reply) {
-      then(tl::unexpected(std::move(reply.error())));
-      return;
-    }
-    then(reply->integer);
-  });
+  client_.run(scripts_.count, {slots_key}, {}, reading(std::move(then), integerOf));
 }
 
 void CreditStore::audit(base::CustomerId customer, Then<std::int64_t> drift) {
   // With more holds than this the check would block Redis for more than a few milliseconds.
   constexpr const char* kHoldsMax = "5000";
   client_.run(scripts_.audit, {keys::account(customer), keys::holds(customer)}, {keys::holdPrefix(customer), kHoldsMax},
-              [drift = std::move(drift)](base::Result<Reply> reply) {
-                if (!reply) {
-                  drift(tl::unexpected(std::move(reply.error())));
-                  return;
-                }
-                drift(reply->integer);
-              });
+              reading(std::move(drift), integerOf));
+}
+
+void CreditStore::beginLease(const std::string& call, base::CustomerId customer) {
+  client_.command({"ZADD", keys::kLeases, std::to_string(wallMilliseconds() + times_.lease.count()), keys::leaseMember(customer, call)},
+                  ignoring({}));
 }
 
 base::Result<std::vector<base::CustomerId>> CreditStore::waitMissing(const std::vector<base::CustomerId>& customers) {
+  // Filled on the Redis thread; shared with the completions.
   struct Gathered {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::size_t left = 0;
+    explicit Gathered(std::ptrdiff_t commands) : left(commands) {}
+    std::latch left;
     base::Result<void> outcome;
     std::vector<base::CustomerId> missing;
   };
@@ -294,26 +258,21 @@ base::Result<std::vector<base::CustomerId>> CreditStore::waitMissing(const std::
   std::vector<base::CustomerId> missing;
   for (std::size_t first = 0; first < customers.size(); first += kPerRound) {
     const std::size_t last = std::min(customers.size(), first + kPerRound);
-    auto gathered = std::make_shared<Gathered>();
-    gathered->left = last - first;
+    auto gathered = std::make_shared<Gathered>(static_cast<std::ptrdiff_t>(last - first));
     std::vector<redis::Client::Call> calls;
     for (std::size_t i = first; i < last; ++i) {
       const base::CustomerId customer = customers[i];
       calls.push_back({{"HEXISTS", keys::account(customer), "posted"}, [gathered, customer](base::Result<Reply> reply) {
-                         const std::lock_guard lock(gathered->mutex);
                          if (!reply) {
                            gathered->outcome = tl::unexpected(reply.error());
                          } else if (reply->integer == 0) {
                            gathered->missing.push_back(customer);
                          }
-                         --gathered->left;
-                         gathered->changed.notify_one();
+                         gathered->left.count_down();
                        }});
     }
     client_.commands(std::move(calls));
-    std::unique_lock lock(gathered->mutex);
-    // Every command completes by its deadline, so this wait ends.
-    gathered->changed.wait(lock, [&] { return gathered->left == 0; });
+    gathered->left.wait();  // every command completes by its deadline
     TG_TRY(gathered->outcome);
     missing.insert(missing.end(), gathered->missing.begin(), gathered->missing.end());
   }
@@ -336,7 +295,7 @@ base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
     arguments.push_back(hold.uses_slot ? "1" : "0");
     arguments.push_back(hold.record);
   }
-  for (const AccountOrder::OutgoingSlot& slot : order.outgoing) {
+  for (const CallSlot& slot : order.outgoing) {
     names.push_back(keys::outgoing(order.customer, slot.trunk));
     arguments.push_back(slot.call);
   }
@@ -345,9 +304,7 @@ base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
 }
 
 base::Result<void> CreditStore::waitSettle(const SettleOrder& order) {
-  std::vector<std::string> names;
-  std::vector<std::string> arguments;
-  settleCommand(order, times_, names, arguments);
+  auto [names, arguments] = settleCommand(order, times_);
   TG_TRY(client_.waitRun(scripts_.settle, std::move(names), std::move(arguments)));
   return {};
 }
@@ -386,7 +343,7 @@ void CreditStore::removeLeases(const std::vector<std::string>& members) {
   }
   std::vector<std::string> words{"ZREM", keys::kLeases};
   words.insert(words.end(), members.begin(), members.end());
-  client_.command(std::move(words), [](const base::Result<Reply>&) {});
+  client_.command(std::move(words), ignoring({}));
 }
 
 }  // namespace tollgate::billing

@@ -107,15 +107,17 @@ struct AccountView {
   std::int64_t calls_this_second = 0;
 };
 
+// A call and the trunk of which it uses a slot.
+struct CallSlot {
+  std::string call;
+  base::TrunkId trunk;
+};
+
 struct SettleOrder {
-  struct Call {
-    std::string call;
-    base::TrunkId trunk;
-  };
   base::CustomerId customer;
   std::int64_t posted_micros = 0;
   std::int64_t version = 0;
-  std::vector<Call> calls;
+  std::vector<CallSlot> calls;
 };
 
 enum class LeaseStatus { kGone, kOver, kAlive, kLost };
@@ -137,15 +139,11 @@ struct AccountOrder {
     bool uses_slot = true;
     std::string record;
   };
-  struct OutgoingSlot {
-    std::string call;
-    base::TrunkId trunk;
-  };
   base::CustomerId customer;
   std::int64_t posted_micros = 0;
   std::int64_t version = 0;
   std::vector<Hold> holds;
-  std::vector<OutgoingSlot> outgoing;
+  std::vector<CallSlot> outgoing;
 };
 
 class CreditStore {
@@ -183,6 +181,8 @@ class CreditStore {
   void removeLeases(const std::vector<std::string>& members);
 
  private:
+  void beginLease(const std::string& call, base::CustomerId customer);
+
   // Passed in.
   redis::Client& client_;
   const Scripts& scripts_;

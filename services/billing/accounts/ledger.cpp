@@ -6,8 +6,6 @@ namespace tollgate::billing {
 
 namespace {
 
-constexpr std::size_t kIdsPerQuery = 500;
-
 std::string systemAccount(const Transfer& transfer) {
   return "system:" + transfer.counterpart + ":" + transfer.currency.text();
 }
@@ -68,22 +66,15 @@ base::Result<void> post(sql::Session& session, const std::vector<Transfer>& tran
 base::Result<std::map<base::CustomerId, AccountSum>> readSums(sql::Session& session, const std::vector<base::CustomerId>& customers) {
   std::map<base::CustomerId, AccountSum> sums;
   std::map<std::string, base::CustomerId> by_account;
+  std::vector<sql::Value> accounts;
   for (const base::CustomerId customer : customers) {
     sums[customer] = AccountSum();
     by_account[customerAccount(customer)] = customer;
+    accounts.emplace_back(customerAccount(customer));
   }
-  for (auto next = by_account.begin(); next != by_account.end();) {
-    std::string marks;
-    std::vector<sql::Value> values;
-    for (; next != by_account.end() && values.size() < kIdsPerQuery; ++next) {
-      marks += values.empty() ? "?" : ",?";
-      values.emplace_back(next->first);
-    }
-    TG_TRY_ASSIGN(rows, session.query("SELECT account, balance_micros, version FROM accounts WHERE account IN (" + marks + ")", values));
-    for (const sql::Row& row : rows) {
-      sums[by_account[row.text(0)]] = AccountSum{row.integer(1), row.integer(2)};
-    }
-  }
+  TG_TRY(sql::eachIn(session, "SELECT account, balance_micros, version FROM accounts WHERE account", accounts, [&](const sql::Row& row) {
+    sums[by_account[row.text(0)]] = AccountSum{row.integer(1), row.integer(2)};
+  }));
   return sums;
 }
 

@@ -78,7 +78,7 @@ class LoadCount : public std::enable_shared_from_this<LoadCount> {
 }  // namespace
 
 void Queries::balance(const v1::BalanceRequest& request, bus::Responder<v1::BalanceReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   const CustomerView* customer = snapshot ? snapshot->customers.find(base::CustomerId(request.customer_id())) : nullptr;
   if (customer == nullptr) {
     responder.fail({base::ErrorCode::kNotFound, "customer " + std::to_string(request.customer_id()) + " is not in the configuration"});
@@ -109,7 +109,7 @@ void Queries::balance(const v1::BalanceRequest& request, bus::Responder<v1::Bala
 }
 
 void Queries::trunkLoads(const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   if (!snapshot) {
     responder.fail({base::ErrorCode::kUnavailable, "no configuration has been loaded yet"});
     return;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cmath>
 
 #include "libs/base/ids.hpp"
+#include "libs/base/text.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/wire.hpp"
 
@@ -114,12 +114,11 @@ base::Result<std::size_t> Sweeper::sweep() {
 // The entry of the index may be outdated: the hold has the true end of the lease.
 base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>& lost) {
   const std::size_t colon = member.find(':');
-  std::int64_t customer = 0;
-  const char* end = member.data() + std::min(colon, member.size());
-  if (colon == std::string::npos || std::from_chars(member.data(), end, customer).ptr != end) {
+  const auto customer = base::parseInteger(std::string_view(member).substr(0, colon));
+  if (colon == std::string::npos || !customer) {
     return deps_.store.waitSetLease(member, std::nullopt);
   }
-  Lost one{member.substr(colon + 1), base::CustomerId(customer), {}};
+  Lost one{member.substr(colon + 1), base::CustomerId(*customer), {}};
   TG_TRY_ASSIGN(lease, deps_.store.waitExpire(one.call, one.customer, deps_.settings.lease));
   if (lease.status == LeaseStatus::kGone || lease.status == LeaseStatus::kOver) {
     return deps_.store.waitSetLease(member, std::nullopt);
@@ -153,7 +152,7 @@ void Sweeper::auditSome() {
   constexpr std::size_t kCustomersPerTurn = 1000;
   const auto now = std::chrono::steady_clock::now();
   if (!audit_ || (audit_->next == audit_->customers->size() && now >= audit_->began + deps_.settings.audit_interval)) {
-    const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+    const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
     if (!snapshot || !deps_.redis.isConnected()) {
       return;
     }

@@ -18,7 +18,7 @@
 #include "libs/bus/connection.hpp"
 #include "libs/redis/client.hpp"
 #include "services/billing/accounts/credit_store.hpp"
-#include "services/billing/config/snapshot.hpp"
+#include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/committer.hpp"
 #include "services/billing/records/intake.hpp"
@@ -34,7 +34,7 @@ namespace tollgate::billing {
 class Sweeper {
  public:
   struct Dependencies {
-    const SnapshotHolder& snapshots;
+    const ConfigTables& tables;
     redis::Client& redis;
     CreditStore& store;
     bus::Connection& connection;

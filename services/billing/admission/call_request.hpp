@@ -38,7 +38,7 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
 
   // False: there is no configuration yet, and the request has failed.
   [[nodiscard]] bool loadSnapshot() {
-    snapshot_ = deps_.snapshots.get();
+    snapshot_ = deps_.tables.current();
     if (!snapshot_) {
       fail({base::ErrorCode::kUnavailable, "no configuration has been loaded yet"});
     }

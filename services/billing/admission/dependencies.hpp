@@ -5,14 +5,14 @@
 #include <functional>
 
 #include "services/billing/accounts/credit_store.hpp"
-#include "services/billing/config/snapshot.hpp"
+#include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/settings.hpp"
 
 namespace tollgate::billing {
 
 struct HandlerDependencies {
-  const SnapshotHolder& snapshots;
+  const ConfigTables& tables;
   CreditStore& store;
   BillingMetrics& metrics;
   const Settings& settings;

@@ -28,7 +28,7 @@ std::string knownRecord(const std::string& call, const v1::ExtendRequest& reques
 }  // namespace
 
 void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   const CustomerView* customer = snapshot ? snapshot->customers.find(base::CustomerId(request.customer_id())) : nullptr;
   if (customer == nullptr) {
     deps_.metrics.extend.failed.add();
@@ -68,7 +68,7 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
 }
 
 void Extension::release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder) {
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   if (!snapshot || request.customer_id() == 0) {
     deps_.metrics.release.failed.add();
     responder.fail({snapshot ? base::ErrorCode::kInvalid : base::ErrorCode::kUnavailable,

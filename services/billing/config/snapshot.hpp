@@ -1,11 +1,10 @@
 // What billing knows of the configuration: customers, trunks, rates.
-// Threads: a Snapshot is immutable, any thread reads it; the feed replaces it as a whole through SnapshotHolder. A lookup costs a hash, and
-// no lock is held while a snapshot is used. Owns: the holder shares the newest snapshot with the requests that began with it.
+// Threads: a Snapshot is immutable, any thread reads it; ConfigTables replaces it as a whole. A lookup costs a hash, and no lock is held
+// while a snapshot is used.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,23 +42,6 @@ struct Snapshot {
   feed::PublishedRows<base::TrunkId, TrunkView> trunks;
   money::RateTable rates;
   std::shared_ptr<const std::vector<base::CustomerId>> customer_ids;  // shared by snapshots with the same customers
-};
-
-class SnapshotHolder {
- public:
-  // nullptr before the first load.
-  [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
-    const std::lock_guard lock(mutex_);
-    return snapshot_;
-  }
-  void set(std::shared_ptr<const Snapshot> snapshot) {
-    const std::lock_guard lock(mutex_);
-    snapshot_.swap(snapshot);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Snapshot> snapshot_;  // shared with the requests that use it
 };
 
 }  // namespace tollgate::billing

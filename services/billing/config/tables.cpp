@@ -1,8 +1,9 @@
 #include "services/billing/config/tables.hpp"
 
-#include <algorithm>
 #include <map>
+#include <unordered_map>
 
+#include "libs/feed/id_filter.hpp"
 #include "libs/telemetry/log.hpp"
 
 namespace tollgate::billing {
@@ -24,6 +25,25 @@ constexpr std::size_t kDeletedRatesMax = 1000;
 
 std::optional<std::int64_t> limitOf(const sql::Row& row, std::size_t column) {
   return row.isNull(column) ? std::nullopt : std::optional<std::int64_t>(row.integer(column));
+}
+
+money::Currency currencyOf(const std::string& text) {
+  return money::Currency::parse(text).value_or(money::Currency());
+}
+
+CustomerView readCustomer(const sql::Row& row) {
+  CustomerView customer;
+  customer.id = base::CustomerId(row.integer(0));
+  customer.currency = currencyOf(row.text(1));
+  customer.prepaid = row.text(2) == "prepaid";
+  if (customer.prepaid) {
+    customer.floor_micros = 0;
+  } else if (row.integer(4) != 0) {
+    customer.floor_micros = std::nullopt;
+  } else {
+    customer.floor_micros = -(row.integer(3) + (row.integer(5) != 0 ? row.integer(6) : 0));
+  }
+  return customer;
 }
 
 TrunkView readTrunk(const sql::Row& row) {
@@ -56,24 +76,27 @@ money::RateRow readRate(const sql::Row& row) {
   return rate;
 }
 
+struct PlanRate {
+  base::RatePlanId plan;
+  money::RateRow row;
+};
+
+PlanRate readPlanRate(const sql::Row& row) {
+  return {base::RatePlanId(row.integer(1)), readRate(row)};
+}
+
+// For feed::refreshRows: the rows of `select`, by the id in their first column.
+template <class Row, class Id>
+auto reader(sql::Session& session, const char* select, Row (*read)(const sql::Row&)) {
+  return [&session, select, read](const feed::IdFilter& filter, std::unordered_map<Id, Row>& rows) {
+    return session.each(select + filter.where("id"), filter.values(),
+                        [&rows, read](const sql::Row& row) { rows.insert_or_assign(Id(row.integer(0)), read(row)); });
+  };
+}
+
 }  // namespace
 
-ConfigTables::ConfigTables(SnapshotHolder& holder, telemetry::Gauge& version,
-                           std::function<void(const std::vector<base::CustomerId>&)> on_new_customers)
-    : holder_(holder), version_(version), on_new_customers_(std::move(on_new_customers)) {}
-
-void ConfigTables::putCustomer(const sql::Row& row) {
-  CustomerView customer;
-  customer.id = base::CustomerId(row.integer(0));
-  customer.currency = money::Currency::parse(row.text(1)).value_or(money::Currency());
-  customer.prepaid = row.text(2) == "prepaid";
-  if (customer.prepaid) {
-    customer.floor_micros = 0;
-  } else if (row.integer(4) != 0) {
-    customer.floor_micros = std::nullopt;
-  } else {
-    customer.floor_micros = -(row.integer(3) + (row.integer(5) != 0 ? row.integer(6) : 0));
-  }
+void ConfigTables::setCustomer(const CustomerView& customer) {
   if (customer_ids_.insert(customer.id).second) {
     new_customers_.push_back(customer.id);
     customers_changed_ = true;
@@ -85,7 +108,7 @@ base::Result<void> ConfigTables::loadAll(sql::Session& session) {
   customers_.clear();
   trunks_.clear();
   const std::set<base::CustomerId> before = std::exchange(customer_ids_, {});
-  TG_TRY(session.each(kCustomerColumns, {}, [this](const sql::Row& row) { putCustomer(row); }));
+  TG_TRY(session.each(kCustomerColumns, {}, [this](const sql::Row& row) { setCustomer(readCustomer(row)); }));
   std::erase_if(new_customers_, [&](base::CustomerId id) { return before.contains(id); });
   customers_changed_ = true;
   TG_TRY(session.each(kTrunkColumns, {}, [this](const sql::Row& row) { trunks_.set(base::TrunkId(row.integer(0)), readTrunk(row)); }));
@@ -96,9 +119,8 @@ base::Result<void> ConfigTables::loadAll(sql::Session& session) {
 base::Result<void> ConfigTables::loadRates(sql::Session& session) {
   plans_.clear();
   std::unordered_map<base::RatePlanId, money::Currency> currencies;
-  TG_TRY(session.each("SELECT id, currency FROM rate_plans", {}, [&](const sql::Row& row) {
-    currencies[base::RatePlanId(row.integer(0))] = money::Currency::parse(row.text(1)).value_or(money::Currency());
-  }));
+  TG_TRY(session.each("SELECT id, currency FROM rate_plans", {},
+                      [&](const sql::Row& row) { currencies[base::RatePlanId(row.integer(0))] = currencyOf(row.text(1)); }));
   std::vector<money::RateRow> rows;
   base::RatePlanId current;
   base::Result<void> outcome;
@@ -134,65 +156,65 @@ base::Result<void> ConfigTables::loadRates(sql::Session& session) {
 }
 
 base::Result<void> ConfigTables::apply(sql::Session& session, const std::vector<feed::Change>& changes) {
-  std::vector<std::int64_t> saved_rates;
-  std::vector<base::RateId> deleted_rates;
-  for (const feed::Change& change : changes) {
-    if (change.entity == "customer") {
-      TG_TRY(applyCustomer(session, change.entity_id));
-    } else if (change.entity == "trunk") {
-      TG_TRY(applyTrunk(session, change.entity_id));
-    } else if (change.entity == "rate_plan") {
-      TG_TRY(applyPlan(session, change.entity_id));
-    } else if (change.entity == "rate" && change.deleted) {
-      deleted_rates.emplace_back(change.entity_id);
-    } else if (change.entity == "rate") {
-      saved_rates.push_back(change.entity_id);
-    }
+  TG_TRY(applyCustomers(session, feed::idsOf<base::CustomerId>(changes, "customer")));
+  TG_TRY(applyTrunks(session, feed::idsOf<base::TrunkId>(changes, "trunk")));
+  for (const base::RatePlanId plan : feed::idsOf<base::RatePlanId>(changes, "rate_plan")) {
+    TG_TRY(applyPlan(session, plan));
   }
-  if (deleted_rates.size() > kDeletedRatesMax) {
-    return loadRates(session);
-  }
-  TG_TRY(removeRates(deleted_rates));
-  return saveRates(session, saved_rates);
+  return applyRates(session, feed::idsOf<base::RateId>(changes, "rate"));
 }
 
-base::Result<void> ConfigTables::applyCustomer(sql::Session& session, std::int64_t id) {
-  TG_TRY_ASSIGN(rows, session.query(std::string(kCustomerColumns) + " WHERE id = ?", {id}));
-  if (!rows.empty()) {
-    putCustomer(rows.front());
-    return {};
-  }
-  customers_.erase(base::CustomerId(id));
-  customers_changed_ = customer_ids_.erase(base::CustomerId(id)) != 0 || customers_changed_;
-  return {};
+base::Result<void> ConfigTables::applyCustomers(sql::Session& session, const std::vector<base::CustomerId>& ids) {
+  return feed::refreshRows<CustomerView, base::CustomerId>(
+      ids, reader<CustomerView, base::CustomerId>(session, kCustomerColumns, readCustomer),
+      [this](const CustomerView& customer) { setCustomer(customer); },
+      [this](base::CustomerId id) {
+        customers_.erase(id);
+        customers_changed_ = customer_ids_.erase(id) != 0 || customers_changed_;
+      });
 }
 
-base::Result<void> ConfigTables::applyTrunk(sql::Session& session, std::int64_t id) {
-  TG_TRY_ASSIGN(rows, session.query(std::string(kTrunkColumns) + " WHERE id = ?", {id}));
-  if (rows.empty()) {
-    trunks_.erase(base::TrunkId(id));
-  } else {
-    trunks_.set(base::TrunkId(id), readTrunk(rows.front()));
-  }
-  return {};
+base::Result<void> ConfigTables::applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids) {
+  return feed::refreshRows<TrunkView, base::TrunkId>(
+      ids, reader<TrunkView, base::TrunkId>(session, kTrunkColumns, readTrunk),
+      [this](TrunkView trunk) { trunks_.set(trunk.id, std::move(trunk)); }, [this](base::TrunkId id) { trunks_.erase(id); });
 }
 
-base::Result<void> ConfigTables::applyPlan(sql::Session& session, std::int64_t id) {
-  TG_TRY_ASSIGN(rows, session.query("SELECT currency FROM rate_plans WHERE id = ?", {id}));
-  const base::RatePlanId plan(id);
+base::Result<void> ConfigTables::applyPlan(sql::Session& session, base::RatePlanId plan) {
+  TG_TRY_ASSIGN(rows, session.query("SELECT currency FROM rate_plans WHERE id = ?", {plan.value()}));
   if (rows.empty()) {
     plans_.erase(plan);
     return {};
   }
-  return rebuildPlan(session, plan, money::Currency::parse(rows.front().text(0)).value_or(money::Currency()));
-}
-
-base::Result<void> ConfigTables::rebuildPlan(sql::Session& session, base::RatePlanId plan, money::Currency currency) {
   std::vector<money::RateRow> rates;
   TG_TRY(session.each(std::string(kRateColumns) + " WHERE plan_id = ?", {plan.value()},
                       [&](const sql::Row& row) { rates.push_back(readRate(row)); }));
-  TG_TRY_ASSIGN(built, money::PlanRates::build(plan, currency, rates));
+  TG_TRY_ASSIGN(built, money::PlanRates::build(plan, currencyOf(rows.front().text(0)), rates));
   plans_[plan] = std::move(built);
+  return {};
+}
+
+// The plan of a rate never changes, so a new row replaces the old one in the same plan.
+base::Result<void> ConfigTables::applyRates(sql::Session& session, const std::vector<base::RateId>& ids) {
+  std::map<base::RatePlanId, std::vector<money::RateRow>> saved;
+  std::vector<base::RateId> deleted;
+  TG_TRY((feed::refreshRows<PlanRate, base::RateId>(
+      ids, reader<PlanRate, base::RateId>(session, kRateColumns, readPlanRate),
+      [&saved](PlanRate rate) { saved[rate.plan].push_back(std::move(rate.row)); },
+      [&deleted](base::RateId id) { deleted.push_back(id); })));
+  if (deleted.size() > kDeletedRatesMax) {
+    return loadRates(session);
+  }
+  TG_TRY(removeRates(deleted));
+  for (const auto& [plan, rows] : saved) {
+    const auto found = plans_.find(plan);
+    if (found == plans_.end()) {
+      TG_TRY(applyPlan(session, plan));
+      continue;
+    }
+    TG_TRY_ASSIGN(changed, found->second->with(rows, {}));
+    found->second = std::move(changed);
+  }
   return {};
 }
 
@@ -210,47 +232,22 @@ base::Result<void> ConfigTables::removeRates(const std::vector<base::RateId>& id
   return {};
 }
 
-// The plan of a rate never changes, so the new row replaces the old one in the same plan.
-base::Result<void> ConfigTables::saveRates(sql::Session& session, const std::vector<std::int64_t>& ids) {
-  std::map<base::RatePlanId, std::vector<money::RateRow>> by_plan;
-  constexpr std::size_t kChunk = 500;
-  for (std::size_t first = 0; first < ids.size(); first += kChunk) {
-    const std::size_t last = std::min(ids.size(), first + kChunk);
-    std::string marks;
-    std::vector<sql::Value> values;
-    for (std::size_t i = first; i < last; ++i) {
-      marks += i == first ? "?" : ",?";
-      values.emplace_back(ids[i]);
-    }
-    TG_TRY(session.each(std::string(kRateColumns) + " WHERE id IN (" + marks + ")", values,
-                        [&](const sql::Row& row) { by_plan[base::RatePlanId(row.integer(1))].push_back(readRate(row)); }));
-  }
-  for (const auto& [plan, rows] : by_plan) {
-    const auto found = plans_.find(plan);
-    if (found == plans_.end()) {
-      TG_TRY(applyPlan(session, plan.value()));
-      continue;
-    }
-    TG_TRY_ASSIGN(changed, found->second->with(rows, {}));
-    found->second = std::move(changed);
-  }
-  return {};
-}
-
-void ConfigTables::publish(std::uint64_t version) {
+std::shared_ptr<Snapshot> ConfigTables::makeSnapshot() {
   auto snapshot = std::make_shared<Snapshot>();
-  snapshot->version = version;
   snapshot->customers = customers_.publish();
   snapshot->trunks = trunks_.publish();
   snapshot->rates = money::RateTable(plans_);
-  if (customers_changed_ || !published_ids_) {
-    published_ids_ = std::make_shared<const std::vector<base::CustomerId>>(customer_ids_.begin(), customer_ids_.end());
-    customers_changed_ = false;
-  }
-  snapshot->customer_ids = published_ids_;
-  holder_.set(std::move(snapshot));
-  version_.set(static_cast<double>(version));
-  telemetry::info("configuration in force", {{"version", static_cast<std::int64_t>(version)},
+  const auto last = current();
+  snapshot->customer_ids = customers_changed_ || last == nullptr
+                               ? std::make_shared<const std::vector<base::CustomerId>>(customer_ids_.begin(), customer_ids_.end())
+                               : last->customer_ids;
+  customers_changed_ = false;
+  return snapshot;
+}
+
+void ConfigTables::published(const Snapshot& snapshot) {
+  version_.set(static_cast<double>(snapshot.version));
+  telemetry::info("configuration in force", {{"version", static_cast<std::int64_t>(snapshot.version)},
                                              {"customers", static_cast<std::int64_t>(customers_.size())},
                                              {"trunks", static_cast<std::int64_t>(trunks_.size())},
                                              {"plans", static_cast<std::int64_t>(plans_.size())}});

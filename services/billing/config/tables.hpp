@@ -1,5 +1,5 @@
 // Builds the snapshots from MySQL, first whole and then from the changes, for the configuration feed.
-// Threads: the feed's thread only. Owns: the tables that the snapshots share.
+// Threads: current() from any thread, everything else on the feed's thread. Owns: the tables that the snapshots share.
 #pragma once
 
 #include <functional>
@@ -7,34 +7,33 @@
 #include <set>
 #include <vector>
 
-#include "libs/feed/feed.hpp"
+#include "libs/feed/snapshot_tables.hpp"
 #include "libs/telemetry/metrics.hpp"
 #include "services/billing/config/snapshot.hpp"
 
 namespace tollgate::billing {
 
-class ConfigTables final : public feed::Tables {
+class ConfigTables final : public feed::SnapshotTables<Snapshot> {
  public:
   // `on_new_customers` is called with the customers that the previous version did not have: their accounts must be loaded.
-  ConfigTables(SnapshotHolder& holder, telemetry::Gauge& version,
-               std::function<void(const std::vector<base::CustomerId>&)> on_new_customers);
+  ConfigTables(telemetry::Gauge& version, std::function<void(const std::vector<base::CustomerId>&)> on_new_customers)
+      : version_(version), on_new_customers_(std::move(on_new_customers)) {}
 
   [[nodiscard]] base::Result<void> loadAll(sql::Session& session) override;
   [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
-  void publish(std::uint64_t version) override;
 
  private:
   [[nodiscard]] base::Result<void> loadRates(sql::Session& session);
-  [[nodiscard]] base::Result<void> applyCustomer(sql::Session& session, std::int64_t id);
-  [[nodiscard]] base::Result<void> applyTrunk(sql::Session& session, std::int64_t id);
-  [[nodiscard]] base::Result<void> applyPlan(sql::Session& session, std::int64_t id);
+  [[nodiscard]] base::Result<void> applyCustomers(sql::Session& session, const std::vector<base::CustomerId>& ids);
+  [[nodiscard]] base::Result<void> applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids);
+  [[nodiscard]] base::Result<void> applyPlan(sql::Session& session, base::RatePlanId plan);
+  [[nodiscard]] base::Result<void> applyRates(sql::Session& session, const std::vector<base::RateId>& ids);
   [[nodiscard]] base::Result<void> removeRates(const std::vector<base::RateId>& ids);
-  [[nodiscard]] base::Result<void> saveRates(sql::Session& session, const std::vector<std::int64_t>& ids);
-  [[nodiscard]] base::Result<void> rebuildPlan(sql::Session& session, base::RatePlanId plan, money::Currency currency);
-  void putCustomer(const sql::Row& row);
+  void setCustomer(const CustomerView& customer);
+  [[nodiscard]] std::shared_ptr<Snapshot> makeSnapshot() override;
+  void published(const Snapshot& snapshot) override;
 
   // Passed in.
-  SnapshotHolder& holder_;
   telemetry::Gauge& version_;
   std::function<void(const std::vector<base::CustomerId>&)> on_new_customers_;
   // Owned.
@@ -45,7 +44,6 @@ class ConfigTables final : public feed::Tables {
   std::set<base::CustomerId> customer_ids_;
   bool customers_changed_ = true;
   std::vector<base::CustomerId> new_customers_;
-  std::shared_ptr<const std::vector<base::CustomerId>> published_ids_;
 };
 
 }  // namespace tollgate::billing

@@ -128,7 +128,7 @@ void Committer::freeSlots(const cdr::FinishedCall& call) {
       carriers.insert(attempt.trunk_id());
     }
   }
-  const std::shared_ptr<const Snapshot> snapshot = deps_.snapshots.get();
+  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   for (const std::int64_t carrier : carriers) {
     if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
       order.carrier_slots.push_back({trunk->customer, trunk->id});

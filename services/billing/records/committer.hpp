@@ -21,7 +21,7 @@
 #include "libs/bus/records.hpp"
 #include "libs/sql/sql.hpp"
 #include "services/billing/accounts/credit_store.hpp"
-#include "services/billing/config/snapshot.hpp"
+#include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/record_writer.hpp"
 #include "services/billing/records/settler.hpp"
@@ -32,7 +32,7 @@ namespace tollgate::billing {
 class Committer {
  public:
   struct Dependencies {
-    const SnapshotHolder& snapshots;
+    const ConfigTables& tables;
     sql::Pool& pool;
     CreditStore& store;
     Settler& settler;

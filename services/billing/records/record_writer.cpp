@@ -7,6 +7,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/base/limits.hpp"
 #include "libs/base/reason.hpp"
+#include "libs/base/text.hpp"
 #include "services/billing/records/pricing.hpp"
 #include "services/billing/wire.hpp"
 
@@ -17,8 +18,6 @@ namespace {
 using cdr::FinishedCall;
 using cdr::Price;
 using SqlRow = std::vector<sql::Value>;
-
-constexpr std::size_t kIdsPerQuery = 500;
 
 // What is already in the table `cdrs`.
 struct Stored {
@@ -45,18 +44,13 @@ std::map<std::string, const FinishedCall*> pickRecords(const std::vector<const F
 base::Result<std::map<std::string, Stored>> readStored(sql::Session& session, const std::map<std::string, const FinishedCall*>& calls) {
   std::map<std::string, Stored> stored;
   const std::string lost_word(base::reasonRow(base::Reason::kInstanceLost).word);
-  for (auto next = calls.begin(); next != calls.end();) {
-    std::string marks;
-    std::vector<sql::Value> values;
-    for (; next != calls.end() && values.size() < kIdsPerQuery; ++next) {
-      marks += values.empty() ? "?" : ",?";
-      values.emplace_back(next->first);
-    }
-    TG_TRY_ASSIGN(rows, session.query("SELECT call_id, reason, charge_micros FROM cdrs WHERE call_id IN (" + marks + ")", values));
-    for (const sql::Row& row : rows) {
-      stored[row.text(0)] = Stored{row.text(1) == lost_word, row.integer(2)};
-    }
+  std::vector<sql::Value> ids;
+  for (const auto& [id, call] : calls) {
+    ids.emplace_back(id);
   }
+  TG_TRY(sql::eachIn(session, "SELECT call_id, reason, charge_micros FROM cdrs WHERE call_id", ids, [&](const sql::Row& row) {
+    stored[row.text(0)] = Stored{row.text(1) == lost_word, row.integer(2)};
+  }));
   return stored;
 }
 
@@ -185,15 +179,9 @@ base::Result<void> writeUnknownSources(sql::Session& session, const call::v1::Un
 
 base::Result<void> writeDeadLetter(sql::Session& session, const DeadLetter& letter) {
   constexpr std::size_t kDataMax = 4U << 20U;  // in hex twice as long, which a MEDIUMTEXT holds
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string hex;
-  for (const char byte : letter.data.substr(0, kDataMax)) {
-    hex.push_back(kHex[static_cast<unsigned char>(byte) >> 4U]);
-    hex.push_back(kHex[static_cast<unsigned char>(byte) & 0xFU]);
-  }
   TG_TRY(session.execute("INSERT INTO dead_letters (stream_sequence, subject, error, data_hex, at) VALUES (?, ?, ?, ?, ?)",
                          {static_cast<std::int64_t>(letter.stream_sequence), sql::fit(letter.subject, 255), sql::fit(letter.error, 255),
-                          hex, sql::fromTime(base::SystemClock().wall())}));
+                          base::hex(letter.data.substr(0, kDataMax)), sql::fromTime(base::SystemClock().wall())}));
   return {};
 }
 
