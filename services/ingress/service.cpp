@@ -148,7 +148,7 @@ base::Result<void> IngressService::setUpLoop() {
   auto& parts = *parts_;
   parts.publisher = std::make_unique<EventPublisher>(
       *parts.events,
-      [&parts](std::string subject, std::string id, std::string data) {
+      [&parts](const std::string& subject, const std::string& id, std::string data) {
         if (const auto kept = parts.spool->append(subject, id, std::move(data)); !kept) {
           telemetry::error("the record could not be kept", {{"message_id", id}, {"error", kept.error().message}});
         }
