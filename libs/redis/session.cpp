@@ -145,38 +145,34 @@ void Session::onReply(std::uint64_t id, const redisReply* reply) {
     return;  // its deadline has passed, it is completed
   }
   if (reply == nullptr) {
-    const Command command = std::move(found->second);
-    unanswered_.erase(found);
-    complete(command.done, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
-    return;
+    return answer(found, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
   }
   if (reply->type != REDIS_REPLY_ERROR) {
-    const Command command = std::move(found->second);
-    unanswered_.erase(found);
-    complete(command.done, toReply(*reply));
-    return;
+    return answer(found, toReply(*reply));
   }
   const std::string_view text(reply->str, static_cast<std::size_t>(reply->len));
   if (found->second.source && text.starts_with("NOSCRIPT")) {
-    retryAsEval(id, found->second);
-    return;
+    return retryAsEval(found);
   }
   // The server became a replica: a new connection finds the new master.
   broken_ = broken_ || text.starts_with("READONLY");
+  answer(found, tl::unexpected(toError(text)));
+}
+
+void Session::answer(Unanswered::iterator found, base::Result<Reply> result) {
   const Command command = std::move(found->second);
   unanswered_.erase(found);
-  complete(command.done, tl::unexpected(toError(text)));
+  complete(command.done, std::move(result));
 }
 
 // The server has lost its scripts (a restart, SCRIPT FLUSH): EVAL executes the script and loads it. The deadline stays the same.
-void Session::retryAsEval(std::uint64_t id, Command& command) {
+void Session::retryAsEval(Unanswered::iterator found) {
+  Command& command = found->second;
   command.words[0] = "EVAL";
   command.words[1] = *command.source;
   command.source.reset();
-  if (!write(replied, id, command.words)) {
-    const Command failed = std::move(command);
-    unanswered_.erase(id);
-    complete(failed.done, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
+  if (!write(replied, found->first, command.words)) {
+    answer(found, base::fail(base::ErrorCode::kUnavailable, "the connection to Redis was lost"));
   }
 }
 
@@ -335,13 +331,11 @@ void Session::expire(Time now) {
     }
     deadlines_.pop_front();
     if (found != unanswered_.end()) {
-      const Command command = std::move(found->second);
-      unanswered_.erase(found);
       ++timeouts_in_a_row_;
       if (metrics_) {
         metrics_->timeouts.add();
       }
-      complete(command.done, base::fail(base::ErrorCode::kTimeout, "Redis did not answer in time"));
+      answer(found, base::fail(base::ErrorCode::kTimeout, "Redis did not answer in time"));
     }
   }
 }

@@ -55,13 +55,16 @@ class Session {
   std::atomic<std::size_t> pending{0};  // queued and unanswered commands: the client adds, the session subtracts
 
  private:
+  using Unanswered = std::unordered_map<std::uint64_t, Command>;
   enum class Phase { kWaiting, kConnecting, kGreeting, kReady };
 
   void connect(Time now);
   void greet();
   void onGreeting(const redisReply* reply);
   void onReply(std::uint64_t id, const redisReply* reply);
-  void retryAsEval(std::uint64_t id, Command& command);
+  void retryAsEval(Unanswered::iterator found);
+  // Completes a command that was sent.
+  void answer(Unanswered::iterator found, base::Result<Reply> result);
   [[nodiscard]] bool write(redisCallbackFn* callback, std::uint64_t id, const std::vector<std::string>& words);
   void onLost(const std::string& error);
   void want(std::uint32_t mask, bool on);
@@ -80,7 +83,7 @@ class Session {
 
   // Owned. hiredis frees the context after a failed connect and after a disconnect; the pointer is then only set to nullptr.
   redisAsyncContext* context_ = nullptr;
-  std::unordered_map<std::uint64_t, Command> unanswered_;
+  Unanswered unanswered_;
   std::deque<std::pair<Time, std::uint64_t>> deadlines_;
   std::uint64_t last_id_ = 0;
 

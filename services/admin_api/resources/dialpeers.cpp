@@ -6,17 +6,13 @@
 namespace tollgate::admin_api {
 namespace {
 
-Field referenceField(const char* name, const char* help, const char* column = "") {
-  return {.name = name,
-          .column = column,
-          .kind = Kind::kInteger,
-          .rule = "3.1",
-          .help = help,
-          .required = true,
-          .low = 1,
-          .high = INT64_MAX,
-          .filter = true,
-          .sort = true};
+Field requiredReference(const char* name, const char* help, const char* column = "") {
+  auto field = referenceField(name, "3.1", help);
+  field.column = column;
+  field.required = true;
+  field.nullable = false;
+  field.sort = true;
+  return field;
 }
 
 Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after) {
@@ -41,15 +37,9 @@ Outcome<void> checkDialpeer(Change& change, const Json* /*before*/, Json& after)
   if (!rules[0].isNull(0) && rules[0].integer(0) != trunk) {
     return invalid("routing_rule_id", "3.5", "the rule is only for calls of trunk " + std::to_string(rules[0].integer(0)));
   }
-  TG_PASS_ASSIGN(twins, change.session.query(
-                            "SELECT id, display_name FROM dialpeers WHERE customer_id = ? AND rule_id = ? AND trunk_id = ? AND id <> ?",
-                            {customer, rule, trunk, integerOf(after, "id")}));
-  if (!twins.empty()) {
-    return conflict(
-        "routing_rule_id", "3.2",
-        "dialpeer " + std::to_string(twins[0].integer(0)) + " (\"" + twins[0].text(1) + "\") joins the same customer, rule and trunk");
-  }
-  return {};
+  return conflictIfDialpeer(change, "customer_id = ? AND rule_id = ? AND trunk_id = ? AND id <> ?",
+                            {customer, rule, trunk, integerOf(after, "id")}, "routing_rule_id", "3.2",
+                            "joins the same customer, rule and trunk");
 }
 
 // REQUIREMENTS 3.7.
@@ -74,9 +64,9 @@ Resource dialpeerResource() {
   Resource resource{.name = "Dialpeer", .noun = "dialpeer", .path = "/v1/dialpeers", .entity = "dialpeer", .table = "dialpeers"};
   resource.fields = {
       {.name = "display_name", .rule = "3.1", .required = true, .low = 1, .high = 128, .filter = true, .sort = true},
-      referenceField("customer_id", "Whose calls."),
-      referenceField("trunk_id", "A trunk of that customer."),
-      referenceField("routing_rule_id", "", "rule_id"),
+      requiredReference("customer_id", "Whose calls."),
+      requiredReference("trunk_id", "A trunk of that customer."),
+      requiredReference("routing_rule_id", "", "rule_id"),
       {.name = "active", .kind = Kind::kFlag, .rule = "3.1", .fallback = true, .filter = true},
   };
   const Json text_or_null = {{"type", {"string", "null"}}};

@@ -67,6 +67,10 @@ bool sameContent(const Resource& resource, const Json& left, const Json& right) 
          });
 }
 
+Field referenceField(const char* name, const char* rule, const char* help) {
+  return {.name = name, .kind = Kind::kInteger, .rule = rule, .help = help, .nullable = true, .low = 1, .high = INT64_MAX, .filter = true};
+}
+
 const std::vector<Resource>& resources() {
   static const std::vector<Resource> kAll = {customerResource(), trunkResource(),    routingRuleResource(),
                                              dialpeerResource(), ratePlanResource(), rateResource()};

@@ -63,6 +63,8 @@ struct Resource {
 [[nodiscard]] const std::vector<Resource>& resources();
 // REQUIREMENTS 8.1.
 [[nodiscard]] Field currencyField();
+// The id of another entity, or null.
+[[nodiscard]] Field referenceField(const char* name, const char* rule, const char* help);
 [[nodiscard]] Resource customerResource();
 [[nodiscard]] Resource trunkResource();
 [[nodiscard]] Resource routingRuleResource();

@@ -47,14 +47,7 @@ std::vector<Field> ruleFields() {
        .choices = {"priority", "weight", "percent"},
        .later = {"cheapest", "quality"},
        .filter = true},
-      {.name = "trunk_scope_id",
-       .kind = Kind::kInteger,
-       .rule = "3.5",
-       .help = "Only calls of this trunk; null = all.",
-       .nullable = true,
-       .low = 1,
-       .high = INT64_MAX,
-       .filter = true},
+      referenceField("trunk_scope_id", "3.5", "Only calls of this trunk; null = all."),
       {.name = "active", .kind = Kind::kFlag, .rule = "3.5", .fallback = true, .filter = true},
       lengthField("min_digits"),
       lengthField("max_digits"),
@@ -113,14 +106,8 @@ Outcome<void> checkScope(Change& change, const Json* before, const Json& after) 
   if (before == nullptr) {
     return {};
   }
-  TG_PASS_ASSIGN(others, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? AND trunk_id <> ? LIMIT 1",
-                                              {integerOf(*before, "id"), scope}));
-  if (!others.empty()) {
-    return conflict(
-        "trunk_scope_id", "3.5",
-        "dialpeer " + std::to_string(others[0].integer(0)) + " (\"" + others[0].text(1) + "\") of another trunk links this rule");
-  }
-  return {};
+  return conflictIfDialpeer(change, "rule_id = ? AND trunk_id <> ?", {integerOf(*before, "id"), scope}, "trunk_scope_id", "3.5",
+                            "of another trunk links this rule");
 }
 
 // An empty label is filled, and a filled one follows the code.
@@ -142,11 +129,7 @@ Outcome<void> checkRule(Change& change, const Json* before, Json& after) {
 }
 
 Outcome<void> checkDelete(Change& change, const Json& before) {
-  TG_PASS_ASSIGN(rows, change.session.query("SELECT id, display_name FROM dialpeers WHERE rule_id = ? LIMIT 1", {integerOf(before, "id")}));
-  if (!rows.empty()) {
-    return conflict("", "3.1", "dialpeer " + std::to_string(rows[0].integer(0)) + " (\"" + rows[0].text(1) + "\") links it");
-  }
-  return {};
+  return conflictIfDialpeer(change, "rule_id = ?", {integerOf(before, "id")}, "", "3.1", "links it");
 }
 
 }  // namespace

@@ -213,4 +213,13 @@ Outcome<void> conflictIfAny(Change& change, std::string_view query, const std::v
   return found ? conflict(field, rule, detail) : Outcome<void>();
 }
 
+Outcome<void> conflictIfDialpeer(Change& change, const std::string& condition, const std::vector<sql::Value>& parameters,
+                                 const std::string& field, const std::string& rule, const std::string& verb) {
+  TG_PASS_ASSIGN(rows, change.session.query("SELECT id, display_name FROM dialpeers WHERE " + condition + " LIMIT 1", parameters));
+  if (rows.empty()) {
+    return {};
+  }
+  return conflict(field, rule, "dialpeer " + std::to_string(rows[0].integer(0)) + " (\"" + rows[0].text(1) + "\") " + verb);
+}
+
 }  // namespace tollgate::admin_api

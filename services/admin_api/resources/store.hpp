@@ -42,6 +42,9 @@ struct PageQuery {
 // Refuses the change when the query gives a row.
 [[nodiscard]] Outcome<void> conflictIfAny(Change& change, std::string_view query, const std::vector<sql::Value>& parameters,
                                           const std::string& field, const std::string& rule, const std::string& detail);
+// The same for dialpeers that fulfil `condition`; the refusal says: dialpeer 7 ("name") <verb>.
+[[nodiscard]] Outcome<void> conflictIfDialpeer(Change& change, const std::string& condition, const std::vector<sql::Value>& parameters,
+                                               const std::string& field, const std::string& rule, const std::string& verb);
 
 // Rows of any table in the order of a page.
 [[nodiscard]] base::Result<sql::Rows> selectPage(sql::Session& session, const std::string& columns, const std::string& table,

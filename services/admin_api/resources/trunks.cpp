@@ -73,10 +73,6 @@ Field limitField(const char* name, std::int64_t low, Json fallback, const char* 
           .high = kCallsMax};
 }
 
-Field referenceField(const char* name, const char* rule, const char* help) {
-  return {.name = name, .kind = Kind::kInteger, .rule = rule, .help = help, .nullable = true, .low = 1, .high = INT64_MAX, .filter = true};
-}
-
 std::vector<Field> trunkFields() {
   return {
       {.name = "customer_id",
@@ -265,10 +261,7 @@ Outcome<void> checkTrunk(Change& change, const Json* /*before*/, Json& after) {
 // REQUIREMENTS 2.8.
 Outcome<void> checkDelete(Change& change, const Json& before) {
   const auto id = integerOf(before, "id");
-  TG_PASS_ASSIGN(dialpeers, change.session.query("SELECT id, display_name FROM dialpeers WHERE trunk_id = ? LIMIT 1", {id}));
-  if (!dialpeers.empty()) {
-    return conflict("", "2.8", "dialpeer " + std::to_string(dialpeers[0].integer(0)) + " (\"" + dialpeers[0].text(1) + "\") uses it");
-  }
+  TG_PASS(conflictIfDialpeer(change, "trunk_id = ?", {id}, "", "2.8", "uses it"));
   TG_PASS_ASSIGN(rules, change.session.query("SELECT rule_id FROM routing_targets WHERE trunk_id = ? UNION "
                                              "SELECT id FROM routing_rules WHERE trunk_scope_id = ? LIMIT 1",
                                              {id, id}));

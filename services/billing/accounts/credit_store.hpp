@@ -1,8 +1,7 @@
 // Holds, slots and leases in Redis (REQUIREMENTS 9.1 to 9.5): one member function for each script of accounts/scripts.
 //
-// Threads: any. Nothing blocks but wait*(). Outcomes arrive on the Redis thread, or on the calling thread while Redis is not connected.
-// Owns nothing. Errors: the step may or may not have been executed. Every step is idempotent by call id, so the caller repeats it or leaves
-// it to the lease.
+// Threads: any. Nothing blocks but wait*(). Outcomes arrive on the Redis thread. Owns nothing. Errors: the step may or may not have been
+// executed. Every step is idempotent by call id, so the caller repeats it or leaves it to the lease.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,10 @@
 #include "services/billing/accounts/queries.hpp"
 
+#include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "services/billing/accounts/keys.hpp"
 
@@ -11,68 +14,50 @@ namespace {
 
 constexpr int kTrunksMax = 10000;
 
-// Gathers the two counts of each trunk; the last count to arrive sends the reply.
+// Gathers the two counts of each trunk; the last count to arrive sends the reply. After start() the Redis thread only.
 class LoadCount : public std::enable_shared_from_this<LoadCount> {
  public:
   explicit LoadCount(bus::Responder<v1::TrunkLoadReply> responder) : responder_(std::move(responder)) {}
 
   void start(CreditStore& store, const Snapshot& snapshot, const v1::TrunkLoadRequest& request) {
+    std::vector<std::pair<std::string, Setter>> counts;
     for (const std::int64_t id : request.trunk_ids()) {
-      reply_.add_loads()->set_trunk_id(id);
-    }
-    left_ = static_cast<std::size_t>(request.trunk_ids_size()) * 2 + 1;
-    for (int i = 0; i < request.trunk_ids_size(); ++i) {
-      const TrunkView* trunk = snapshot.trunks.find(base::TrunkId(request.trunk_ids(i)));
-      if (trunk == nullptr) {
-        onCount(i, true, std::int64_t{0});
-        onCount(i, false, std::int64_t{0});
-        continue;
+      v1::TrunkLoad& load = *reply_.add_loads();
+      load.set_trunk_id(id);
+      if (const TrunkView* trunk = snapshot.trunks.find(base::TrunkId(id))) {
+        counts.emplace_back(keys::incoming(trunk->customer, trunk->id), [&load](std::uint32_t used) { load.set_incoming(used); });
+        counts.emplace_back(keys::outgoing(trunk->customer, trunk->id), [&load](std::uint32_t used) { load.set_outgoing(used); });
       }
-      const auto counted = [self = shared_from_this(), i](bool incoming) {
-        return [self, i, incoming](base::Result<std::int64_t> used) { self->onCount(i, incoming, std::move(used)); };
-      };
-      store.count(keys::incoming(trunk->customer, trunk->id), counted(true));
-      store.count(keys::outgoing(trunk->customer, trunk->id), counted(false));
     }
-    finishOne();
+    left_ = counts.size();
+    if (left_ == 0) {
+      responder_.reply(reply_);
+    }
+    for (const auto& [key, set] : counts) {
+      store.count(key, [self = shared_from_this(), set = set](const base::Result<std::int64_t>& used) { self->onCount(set, used); });
+    }
   }
 
  private:
-  void onCount(int index, bool incoming, base::Result<std::int64_t> used) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!used) {
-        error_ = used.error();
-      } else if (incoming) {
-        reply_.mutable_loads(index)->set_incoming(static_cast<std::uint32_t>(*used));
-      } else {
-        reply_.mutable_loads(index)->set_outgoing(static_cast<std::uint32_t>(*used));
-      }
-    }
-    finishOne();
-  }
+  using Setter = std::function<void(std::uint32_t)>;
 
-  void finishOne() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (--left_ != 0) {
-        return;
-      }
-    }
-    if (error_) {
-      responder_.fail(*error_);
+  void onCount(const Setter& set, const base::Result<std::int64_t>& used) {
+    if (used) {
+      set(static_cast<std::uint32_t>(*used));
     } else {
-      responder_.reply(reply_);
+      error_ = used.error();
+    }
+    if (--left_ == 0) {
+      error_ ? responder_.fail(*error_) : responder_.reply(reply_);
     }
   }
 
   // Passed in.
   bus::Responder<v1::TrunkLoadReply> responder_;
-  // Derived. Under the mutex, because counts may arrive on the Redis thread while start() still runs on the bus thread.
-  std::mutex mutex_;
+  // Derived.
   std::size_t left_ = 0;
   std::optional<base::Error> error_;
-  v1::TrunkLoadReply reply_;
+  v1::TrunkLoadReply reply_;  // a repeated field of messages keeps their addresses
 };
 
 }  // namespace

@@ -57,8 +57,6 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
   }
 
  private:
-  [[nodiscard]] std::shared_ptr<Reservation> self() { return std::static_pointer_cast<Reservation>(shared_from_this()); }
-
   // False: there is none, and the request is refused.
   [[nodiscard]] bool findRate() {
     const auto rate = trunk_->rate_plan.isSet()
@@ -90,24 +88,13 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     order.least_micros = least_micros_;
     order.prepaid = customer_->prepaid;
     order.record = firstRecord(context_.call_id, request_, rate_);
-    deps_.store.reserve(order, [self = self()](base::Result<ReserveOutcome> outcome) {
-      if (!outcome) {
-        self->fail(outcome.error());
-        return;
-      }
-      self->onReserved(*outcome);
-    });
+    deps_.store.reserve(order, orFail<ReserveOutcome>([this](const ReserveOutcome& outcome) { onReserved(outcome); }));
   }
 
   // What the script reserve.lua would decide, without taking anything (REQUIREMENTS 10.6).
   void dryRun() {
-    deps_.store.readAccount(customer_->id, trunk_->id, [self = self()](base::Result<AccountView> seen) {
-      if (!seen) {
-        self->fail(seen.error());
-        return;
-      }
-      self->onReserved(self->wouldReserve(*seen));
-    });
+    deps_.store.readAccount(customer_->id, trunk_->id,
+                            orFail<AccountView>([this](const AccountView& seen) { onReserved(wouldReserve(seen)); }));
   }
 
   [[nodiscard]] ReserveOutcome wouldReserve(const AccountView& seen) const {
@@ -247,16 +234,13 @@ class Occupation final : public CallRequest<v1::OccupyRequest, v1::OccupyReply> 
       return;
     }
     vacate(base::TrunkId(request_.release_trunk_id()));
-    deps_.store.isEnded(context_.call_id, base::CustomerId(request_.customer_id()),
-                        [self = std::static_pointer_cast<Occupation>(shared_from_this())](base::Result<bool> ended) {
-                          if (!ended) {
-                            self->fail(ended.error());
-                          } else if (*ended) {
-                            self->fail({base::ErrorCode::kConflict, "the call has ended"});
+    deps_.store.isEnded(context_.call_id, base::CustomerId(request_.customer_id()), orFail<bool>([this](bool ended) {
+                          if (ended) {
+                            fail({base::ErrorCode::kConflict, "the call has ended"});
                           } else {
-                            self->hunt(false, false);
+                            hunt(false, false);
                           }
-                        });
+                        }));
   }
 
  private:

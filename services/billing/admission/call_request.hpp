@@ -45,6 +45,14 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
     return snapshot_ != nullptr;
   }
 
+  // A completion of the store that goes on with the outcome, or fails the request.
+  template <class T>
+  [[nodiscard]] Then<T> orFail(std::function<void(const T&)> next) {
+    return [self = this->shared_from_this(), next = std::move(next)](const base::Result<T>& outcome) {
+      outcome ? next(*outcome) : self->fail(outcome.error());
+    };
+  }
+
   void hunt(bool replay, bool dry_run) {
     HuntOrder order;
     order.call = context_.call_id;
