@@ -4,6 +4,7 @@
 
 #include "libs/base/reason.hpp"
 #include "libs/wire/wire.hpp"
+#include "libs/wire/words.hpp"
 
 namespace tollgate::cdr {
 
@@ -33,30 +34,8 @@ std::string reasonWord(common::v1::Reason reason) {
 }
 
 std::string endedByWord(call::v1::EndedBy ended_by) {
-  switch (ended_by) {
-    case call::v1::ENDED_BY_CALLER:
-      return "caller";
-    case call::v1::ENDED_BY_CARRIER:
-      return "carrier";
-    case call::v1::ENDED_BY_OPERATOR:
-      return "operator";
-    default:
-      return "tollgate";
-  }
-}
-
-// Empty for a call whose instance was lost before it reported how the INVITE arrived.
-std::string transportWord(common::v1::Transport transport) {
-  switch (transport) {
-    case common::v1::TRANSPORT_UDP:
-      return "udp";
-    case common::v1::TRANSPORT_TCP:
-      return "tcp";
-    case common::v1::TRANSPORT_TLS:
-      return "tls";
-    default:
-      return "";
-  }
+  const std::string word = wire::wordOf(ended_by);
+  return word.empty() ? "tollgate" : word;
 }
 
 // Columns of any source.
@@ -150,7 +129,7 @@ std::vector<Column<Cdr>> cdrColumns() {
       id("trunk_id", &R::trunk_id),
       text("source_address", 45, &R::source_address),
       integer("source_port", &R::source_port),
-      text<Cdr>("source_transport", 8, [](const Cdr& cdr) { return transportWord(cdr.call.record.source_transport()); }),
+      text<Cdr>("source_transport", 8, [](const Cdr& cdr) { return wire::wordOf(cdr.call.record.source_transport()); }),
       id("source_row_id", &R::source_row_id),
       id("carrier_customer_id", &R::carrier_customer_id),
       id("carrier_trunk_id", &R::carrier_trunk_id),

@@ -1,6 +1,5 @@
 #include "libs/http/router.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "libs/base/assert.hpp"
@@ -38,12 +37,6 @@ bool isMoreLiteral(const Route& left, const Route& right) {
   return false;
 }
 
-void addUnique(std::vector<std::string>& words, const std::string& word) {
-  if (std::find(words.begin(), words.end(), word) == words.end()) {
-    words.push_back(word);
-  }
-}
-
 }  // namespace
 
 void Router::add(std::string method, std::string pattern, Handler handler) {
@@ -67,17 +60,16 @@ Match Router::find(std::string_view method, const std::vector<std::string>& segm
     if (isMoreLiteral(*most_literal, *route)) {
       continue;
     }
-    addUnique(match.allowed, route->method);
+    match.allowed.insert(route->method);
     if (route->method == "GET") {
-      addUnique(match.allowed, "HEAD");
+      match.allowed.insert("HEAD");
     }
     if (route->method == wanted && match.route == nullptr) {
       match.route = route;
     }
   }
   if (!match.allowed.empty()) {
-    addUnique(match.allowed, "OPTIONS");
-    std::sort(match.allowed.begin(), match.allowed.end());
+    match.allowed.insert("OPTIONS");
   }
   if (match.route != nullptr) {
     for (std::size_t i = 0; i < segments.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ struct Route {
 struct Match {
   const Route* route = nullptr;                   // nullptr: no handler for the method
   std::map<std::string, std::string> parameters;  // of the route
-  std::vector<std::string> allowed;               // methods of the path, when it is known; HEAD goes with GET
+  std::set<std::string> allowed;                  // methods of the path, when it is known; HEAD goes with GET
 };
 
 class Router {

@@ -59,7 +59,7 @@ TEST(Router, NamesAllowedMethodsWhenOnlyTheMethodIsWrong) {
   router.add("POST", "/v1/rates", nothing());
   const Match match = find(router, "DELETE", "/v1/rates");
   EXPECT_EQ(match.route, nullptr);
-  EXPECT_EQ(match.allowed, (Words{"GET", "HEAD", "OPTIONS", "POST"}));
+  EXPECT_EQ(match.allowed, (std::set<std::string>{"GET", "HEAD", "OPTIONS", "POST"}));
   EXPECT_TRUE(find(router, "GET", "/v1/rates/").allowed.empty());
 }
 

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -149,12 +150,12 @@ Response overloaded() {
   return response;
 }
 
-Response notAllowed(const std::string& method, const std::vector<std::string>& allowed) {
+Response notAllowed(const std::string& method, const std::set<std::string>& allowed) {
   Response response = problem(405, "Method Not Allowed", method + " is not possible here");
   if (method == "OPTIONS") {
     response = Response{204, "", "", {}};
   }
-  response.headers["Allow"] = base::joined(allowed, ", ");
+  response.headers["Allow"] = base::joined({allowed.begin(), allowed.end()}, ", ");
   return response;
 }
 

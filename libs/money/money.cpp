@@ -17,10 +17,8 @@ bool isDigit(char letter) {
 
 // What follows the sign, checked for shape; the value is then a plain sum.
 base::Result<void> checkShape(std::string_view whole, std::string_view decimals, bool has_point) {
-  if (whole.empty() || !std::all_of(whole.begin(), whole.end(), isDigit)) {
-    return base::fail(base::ErrorCode::kInvalid, "must be a decimal number such as 12.345678");
-  }
-  if (has_point && (decimals.empty() || !std::all_of(decimals.begin(), decimals.end(), isDigit))) {
+  const auto is_number = [](std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), isDigit); };
+  if (!is_number(whole) || (has_point && !is_number(decimals))) {
     return base::fail(base::ErrorCode::kInvalid, "must be a decimal number such as 12.345678");
   }
   if (decimals.size() > static_cast<std::size_t>(kDecimals)) {

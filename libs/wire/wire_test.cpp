@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/wire/same_enum.hpp"
+#include "libs/wire/words.hpp"
 
 namespace tollgate::wire {
 namespace {
@@ -75,6 +76,13 @@ TEST(Wire, TraceAndRefusalKeepTheirTexts) {
   const auto refusal = toWire(base::Refusal{base::Reason::kNoCredit, "0.01 short"});
   EXPECT_EQ(refusal.reason(), common::v1::REASON_NO_CREDIT);
   EXPECT_EQ(refusal.detail(), "0.01 short");
+}
+
+TEST(Words, AreTheNamesOfValues) {
+  EXPECT_EQ(wordOf(common::v1::TRANSPORT_UDP), "udp");
+  EXPECT_EQ(wordOf(common::v1::REASON_NO_CREDIT), "no_credit");
+  EXPECT_EQ(wordOf(common::v1::TRANSPORT_UNSPECIFIED), "");
+  EXPECT_EQ(wordOf(static_cast<common::v1::Transport>(99)), "");
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "libs/base/ids.hpp"
-#include "libs/base/text.hpp"
 #include "libs/bus/control.hpp"
+#include "libs/wire/words.hpp"
 #include "services/admin_api/operations/messages.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "tollgate/control/v1/control.rpc.h"
@@ -14,9 +14,8 @@ namespace {
 using control::v1::LiveCall;
 
 std::string phaseWord(control::v1::CallPhase phase) {
-  constexpr std::string_view kHead = "CALL_PHASE_";
-  const auto& name = control::v1::CallPhase_Name(phase);
-  return phase == control::v1::CALL_PHASE_UNSPECIFIED || name.empty() ? "unknown" : base::lower(name.substr(kHead.size()));
+  const auto word = wire::wordOf(phase);
+  return word.empty() ? "unknown" : word;
 }
 
 Json idOrNull(std::int64_t id) {

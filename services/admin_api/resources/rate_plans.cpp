@@ -27,6 +27,15 @@ Outcome<bool> hasCalls(sql::Session& session, std::string_view column, std::int6
   return false;
 }
 
+Outcome<void> conflictIfAttached(Change& change, std::int64_t plan, const std::string& field, const std::string& detail) {
+  TG_PASS_ASSIGN(trunks,
+                 change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {plan, plan}));
+  if (trunks.empty()) {
+    return {};
+  }
+  return conflict(field, "8.1", "the plan is attached to trunk " + std::to_string(trunks[0].integer(0)) + detail);
+}
+
 Outcome<void> checkPlan(Change& change, const Json* before, Json& after) {
   if (before == nullptr) {
     return {};
@@ -37,13 +46,7 @@ Outcome<void> checkPlan(Change& change, const Json* before, Json& after) {
     return conflict("", "8.1", "calls were priced with this plan, so it cannot be edited; rates may be added");
   }
   if (textOf(*before, "currency") != textOf(after, "currency")) {
-    TG_PASS_ASSIGN(trunks,
-                   change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
-    if (!trunks.empty()) {
-      return conflict("currency", "8.1",
-                      "the plan is attached to trunk " + std::to_string(trunks[0].integer(0)) + ", whose customer has currency " +
-                          textOf(*before, "currency"));
-    }
+    return conflictIfAttached(change, id, "currency", ", whose customer has currency " + textOf(*before, "currency"));
   }
   return {};
 }
@@ -54,10 +57,7 @@ Outcome<void> checkPlanDelete(Change& change, const Json& before) {
   if (used) {
     return conflict("", "8.1", "calls were priced with this plan, so it cannot be deleted");
   }
-  TG_PASS_ASSIGN(trunks, change.session.query("SELECT id FROM trunks WHERE rate_plan_id = ? OR vendor_rate_plan_id = ? LIMIT 1", {id, id}));
-  if (!trunks.empty()) {
-    return conflict("", "8.1", "the plan is attached to trunk " + std::to_string(trunks[0].integer(0)));
-  }
+  TG_PASS(conflictIfAttached(change, id, "", ""));
   TG_PASS(change.session.execute("DELETE FROM rates WHERE plan_id = ?", {id}));
   return {};
 }

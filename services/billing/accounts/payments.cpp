@@ -6,6 +6,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/base/limits.hpp"
 #include "libs/telemetry/log.hpp"
+#include "libs/wire/words.hpp"
 #include "services/billing/accounts/ledger.hpp"
 
 namespace tollgate::billing {
@@ -24,19 +25,6 @@ struct Posted {
   AccountSum sum;
 };
 
-std::string kindWord(v1::MovementKind kind) {
-  switch (kind) {
-    case v1::MOVEMENT_KIND_PAYMENT:
-      return "payment";
-    case v1::MOVEMENT_KIND_ADJUSTMENT:
-      return "adjustment";
-    case v1::MOVEMENT_KIND_REFUND:
-      return "refund";
-    default:
-      return "";
-  }
-}
-
 // The change of the customer's balance. The amount of a refund is positive and lowers the balance.
 std::int64_t signedAmount(const v1::PostPaymentRequest& request) {
   return request.kind() == v1::MOVEMENT_KIND_REFUND ? -request.amount().micros() : request.amount().micros();
@@ -49,7 +37,7 @@ Transfer toTransfer(const v1::PostPaymentRequest& request, money::Currency curre
   transfer.counterpart = "cash";
   transfer.amount_micros = signedAmount(request);
   transfer.currency = currency;
-  transfer.kind = kindWord(request.kind());
+  transfer.kind = wire::wordOf(request.kind());
   transfer.reference = request.reference();
   transfer.author = request.author();
   transfer.note = request.note();
@@ -113,7 +101,7 @@ base::Result<Posted> postOnce(sql::Pool& pool, const v1::PostPaymentRequest& req
 
 base::Result<void> checkPayment(const v1::PostPaymentRequest& request) {
   const auto invalid = [](const char* rule) { return base::fail(base::ErrorCode::kInvalid, rule); };
-  if (kindWord(request.kind()).empty()) {
+  if (wire::wordOf(request.kind()).empty()) {
     return invalid("kind: must be payment, adjustment or refund");
   }
   const std::int64_t micros = request.amount().micros();
