@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "libs/base/assert.hpp"
+#include "libs/base/text.hpp"
 #include "libs/sql/sql.hpp"
 
 namespace tollgate::sql {
@@ -14,37 +15,25 @@ Value fromTime(base::WallTime time) {
   return text;
 }
 
-namespace {
-
-// Digits [at, at + width) of the text as a number; -1 when they are not digits.
-int field(const std::string& text, std::size_t at, std::size_t width) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data() + at, text.data() + at + width, number);
-  return error == std::errc() && end == text.data() + at + width && text[at] != '-' ? number : -1;
-}
-
-}  // namespace
-
 base::Result<base::WallTime> toTime(const Value& value) {
   using namespace std::chrono;
   const auto* text = std::get_if<std::string>(&value);
   constexpr std::size_t kSeconds = 19;
   constexpr std::size_t kMicroseconds = 26;
-  if (text == nullptr || (text->size() != kSeconds && text->size() != kMicroseconds) || (*text)[4] != '-' || (*text)[7] != '-' ||
-      (*text)[10] != ' ' || (*text)[13] != ':' || (*text)[16] != ':' || (text->size() == kMicroseconds && (*text)[19] != '.')) {
+  if (text == nullptr || (text->size() != kSeconds && text->size() != kMicroseconds)) {
     return base::fail(base::ErrorCode::kInvalid, "is not a DATETIME");
   }
-  const int hour = field(*text, 11, 2);
-  const int minute = field(*text, 14, 2);
-  const int second = field(*text, 17, 2);
-  const int micros = text->size() == kMicroseconds ? field(*text, 20, 6) : 0;
-  const int year_number = field(*text, 0, 4);
-  const year_month_day date{year(year_number), month(static_cast<unsigned>(field(*text, 5, 2))),
-                            day(static_cast<unsigned>(field(*text, 8, 2)))};
-  if (year_number < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 || micros < 0) {
+  const auto number = [text](std::size_t at, std::size_t width) {
+    return static_cast<int>(base::parseInteger(std::string_view(*text).substr(at, width)).value_or(0));
+  };
+  const year_month_day date{year(number(0, 4)), month(static_cast<unsigned>(number(5, 2))), day(static_cast<unsigned>(number(8, 2)))};
+  const auto micros = microseconds(text->size() == kMicroseconds ? number(20, 6) : 0);
+  const base::WallTime time(sys_days(date) + hours(number(11, 2)) + minutes(number(14, 2)) + seconds(number(17, 2)) + micros);
+  // What is no such text, or no such time, would be written otherwise.
+  if (!date.ok() || date.year() < year(0) || std::get<std::string>(fromTime(time)).substr(0, text->size()) != *text) {
     return base::fail(base::ErrorCode::kInvalid, "is not a DATETIME: " + *text);
   }
-  return base::WallTime(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + microseconds(micros));
+  return time;
 }
 
 namespace {

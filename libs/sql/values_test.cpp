@@ -18,5 +18,14 @@ TEST(Fit, CutsByCharactersAndReplacesWhatIsNoText) {
   EXPECT_EQ(fit("\xF0\x9F\x98\x80", 1), "\xF0\x9F\x98\x80");
 }
 
+TEST(ToTime, RefusesWhatIsNoDateTime) {
+  EXPECT_TRUE(toTime(std::string("2026-02-28 23:59:59.999999")));
+  for (const char* text :
+       {"-026-11-21 10:20:30", "2026-02-29 10:20:30", "2026-11-21 24:00:00", "2026-11-21 10:20:60", "2026-11-21 -1:20:30",
+        "2026-11-21T10:20:30", "2026-11-21 10:20:30Z", "2026-11-21 10:20:30.12345x", "2026-11-21 10:20:30,123456"}) {
+    EXPECT_FALSE(toTime(std::string(text))) << text;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::sql

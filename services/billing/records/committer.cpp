@@ -32,12 +32,16 @@ DeadLetter makeDeadLetter(const bus::Record& record, std::string error) {
   return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(error), std::string(record.data())};
 }
 
+template <class Message>
+bool parse(const bus::Record& record, Message& message) {
+  return message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()));
+}
+
 // CallEnded and CallRejected have the same fields.
 template <class Message>
 std::optional<cdr::FinishedCall> readFinished(const bus::Record& record) {
   Message message;
-  if (!message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size())) ||
-      !base::CallId::parse(message.header().call_id()).isSet()) {
+  if (!parse(record, message) || !base::CallId::parse(message.header().call_id()).isSet()) {
     return std::nullopt;
   }
   cdr::FinishedCall call;
@@ -80,7 +84,7 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
   item.record = record;
   if (verb == "answered") {
     call::v1::CallAnswered answered;
-    if (answered.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()))) {
+    if (parse(record, answered)) {
       const base::CustomerId customer(answered.record().customer_id());
       deps_.store.noteAnswered(answered.header().call_id(), customer, record.streamSequence());
       record.ack();
@@ -92,7 +96,7 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
     item.call = readFinished<call::v1::CallRejected>(record);
   } else if (verb == "unknown_sources") {
     call::v1::UnknownSources summary;
-    if (summary.ParseFromArray(record.data().data(), static_cast<int>(record.data().size())) && !summary.header().call_id().empty()) {
+    if (parse(record, summary) && !summary.header().call_id().empty()) {
       item.summary = std::move(summary);
     }
   }
