@@ -245,7 +245,7 @@ ConnectionMetrics::ConnectionMetrics(const ExportTo& target, ConnectionKind kind
     : losses(counterOf(target, kind, "losses", "times a connection to the bus was lost")),
       rebuilds(counterOf(target, kind, "rebuilds", "times a connection to the bus was made anew")),
       errors(counterOf(target, kind, "errors", "slow consumers and permission violations on the bus")),
-      late_requests(counterOf(target, kind, "late_requests", "requests from the bus read or answered after their deadline, and dropped")) {}
+      late_requests(counterOf(target, kind, "late_requests", "requests from the bus read or answered too late, and dropped")) {}
 
 Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,6 +44,9 @@ class Subscription {
   Subscription& operator=(Subscription&&) noexcept;
   ~Subscription();
 
+  // Messages that were received and wait for the handler. Any thread.
+  [[nodiscard]] std::uint64_t waiting() const;
+
  private:
   std::shared_ptr<State> state_;  // shared with the delivery callback and the connection, which subscribes again after a rebuild
 };
@@ -59,7 +63,7 @@ struct ConnectionMetrics {
   telemetry::Counter& losses;                                      // times the connection was lost
   telemetry::Counter& rebuilds;                                    // times it was replaced: credentials refused, closed by the library
   telemetry::Counter& errors;                                      // slow consumers, permission violations; each is logged
-  telemetry::Counter& late_requests;                               // read or answered after their deadline, and dropped
+  telemetry::Counter& late_requests;                               // read or answered after their budget of time was over, and dropped
 };
 
 class Connection {

@@ -1,7 +1,10 @@
 // Typed request/reply over NATS. The contract is the `service` of a .proto; proto/rpc_generator.cpp makes a type of each RPC, for example
 // auth::v1::Auth::Authorize in tollgate/auth/v1/auth.rpc.h, with its Request, its Reply and its subject. Client and server are made from
 // these types; nothing is written by hand per RPC. On the bus a message is a tollgate.bus.v1.RequestBatch: the requests that were gathered
-// for one subject travel as one message with one deadline, and one message brings all replies. Threads: at each class.
+// for one subject travel as one message with one budget of time, and one message brings all replies. Threads: at each class.
+//
+// Time: the message says how long the asker still waits, never until when. The server counts from the arrival of the message on its steady
+// clock (libs/bus/arrivals.hpp), so a difference between the clocks of two hosts changes nothing (REQUIREMENTS 12.6).
 #pragma once
 
 #include <chrono>
@@ -99,6 +102,9 @@ class RpcClient {
 };
 
 // Answers one request of a batch, exactly once, from any thread. A responder that is destroyed without an answer sends an RpcError.
+// `undo` is called, at most once, when the answer cannot be sent: it is late, the bus is down, or the server is gone. The handler gives
+// back what it took for the answer. It runs on the thread that completed the last answer of the batch, with no lock held; it must not
+// block.
 class RawResponder {
  public:
   class Batch;
@@ -106,7 +112,7 @@ class RawResponder {
   RawResponder(RawResponder&&) noexcept;
   RawResponder& operator=(RawResponder&&) noexcept;
   ~RawResponder();
-  void reply(std::string body);
+  void reply(std::string body, std::function<void()> undo = {});
   void fail(const base::Error& error);
 
  private:
@@ -118,7 +124,7 @@ template <class Reply>
 class Responder {
  public:
   explicit Responder(RawResponder raw) : raw_(std::move(raw)) {}
-  void reply(const Reply& reply) { raw_.reply(reply.SerializeAsString()); }
+  void reply(const Reply& reply, std::function<void()> undo = {}) { raw_.reply(reply.SerializeAsString(), std::move(undo)); }
   void fail(const base::Error& error) { raw_.fail(error); }
 
  private:
@@ -127,18 +133,22 @@ class Responder {
 
 struct RpcContext {
   std::string call_id;
-  std::chrono::system_clock::time_point deadline;
+  std::chrono::steady_clock::time_point deadline;  // the asker stops waiting about then
+
+  // The answer would not be sent any more.
+  [[nodiscard]] bool isLate() const { return std::chrono::steady_clock::now() > deadline; }
 };
 
 // The serving side: queue group = service name. Handlers run on the bus's delivery threads and must not block; what blocks is handed
-// to a pool together with the responder. Requests read after their deadline are dropped, and counted in the
-// connection's metrics.
+// to a pool together with the responder. A request whose budget is over when it is read is dropped; so is an answer that comes too late.
+// Both are counted in the connection's metrics (late_requests) and logged once a second per subject, with their number. Owns a thread that
+// measures how long requests wait (libs/bus/arrivals.hpp).
 class RpcServer {
  public:
   using RawHandler = std::function<void(RpcContext, std::string_view body, RawResponder)>;
 
   explicit RpcServer(Connection& connection);
-  ~RpcServer();  // stops taking requests; responders still alive send nothing any more
+  ~RpcServer();  // stops taking requests; responders still alive send nothing any more, they undo
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
 
@@ -164,6 +174,7 @@ class RpcServer {
   }
 
   struct State;  // for libs/bus itself
+  class Served;
 
  private:
   template <class Handler, RpcVerb... Defs>

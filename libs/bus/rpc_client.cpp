@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -10,7 +12,6 @@
 #include "libs/bus/connection.hpp"
 #include "libs/bus/reply_inbox.hpp"
 #include "libs/bus/rpc.hpp"
-#include "libs/wire/wire.hpp"
 #include "tollgate/bus/v1/rpc.pb.h"
 
 namespace tollgate::bus {
@@ -86,10 +87,10 @@ std::vector<RawResult> readReplies(std::string_view data, std::size_t expected) 
   return results;
 }
 
-// The service compares the deadline with its own clock, so it travels as wall time.
-void writeDeadline(Time deadline, v1::RequestBatch& batch) {
-  const auto left = deadline - std::chrono::steady_clock::now();
-  *batch.mutable_deadline() = wire::toWire(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now() + left));
+// What is left of the asker's time. A request that is sent at the last moment has a budget of 1 ms, not of none.
+std::uint32_t budgetUntil(Time deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 1, std::numeric_limits<std::uint32_t>::max()));
 }
 
 }  // namespace
@@ -163,7 +164,7 @@ void RpcClient::State::send(std::string_view subject, Time deadline, std::span<I
     onReply(std::move(sent), base::fail(base::ErrorCode::kUnavailable, "not connected to the bus"), run);
     return;
   }
-  writeDeadline(deadline, request);
+  request.set_budget_ms(budgetUntil(deadline));
   request.AppendToString(&encoded);
   // The inbox knows the request before it is sent: the reply may arrive before publishRequest() returns.
   const std::uint64_t id =

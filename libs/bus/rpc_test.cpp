@@ -1,6 +1,7 @@
 #include "libs/bus/rpc.hpp"
 
 #include <atomic>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -10,7 +11,6 @@
 #include "libs/testkit/servers.hpp"
 #include "libs/testkit/wait.hpp"
 #include "libs/wire/same_enum.hpp"
-#include "libs/wire/wire.hpp"
 #include "tollgate/auth/v1/auth.rpc.h"
 #include "tollgate/bus/v1/rpc.pb.h"
 
@@ -194,6 +194,7 @@ TEST_F(RpcTest, TimesOutWhenTheServiceIsSilentAndIgnoresTheLateReply) {
     const std::lock_guard lock(mutex);
     return held.size() == 1;
   }));
+  ASSERT_TRUE(waitUntil([&] { return std::chrono::steady_clock::now() > start + 150ms; }));  // the service counts from the arrival
   std::atomic<int> replies{0};
   const auto spy = ours_->subscribe("_INBOX.>", "", [&](const Delivery&) { ++replies; });
   ASSERT_TRUE(ours_->flush(2s));
@@ -204,17 +205,115 @@ TEST_F(RpcTest, TimesOutWhenTheServiceIsSilentAndIgnoresTheLateReply) {
   EXPECT_EQ(replies, 0);
 }
 
-TEST_F(RpcTest, DropsARequestThatIsReadAfterItsDeadline) {
+TEST_F(RpcTest, DropsARequestWhoseBudgetIsOver) {
   RpcServer service(*theirs_);
   std::atomic<int> handled{0};
   ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto) { ++handled; }));
   ASSERT_TRUE(theirs_->flush(2s));
   v1::RequestBatch stale;
-  *stale.mutable_deadline() = wire::toWire(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now() - 1s));
   stale.add_items()->set_call_id("CALL");
   ASSERT_TRUE(ours_->publishRequest(Authorize::kSubject, "_INBOX.test", stale.SerializeAsString()));
   EXPECT_TRUE(waitUntil([&] { return theirs_->metrics().late_requests.value() == 1; }));
   EXPECT_EQ(handled, 0);
+}
+
+// REQUIREMENTS 12.6: a service under overload answers those who still wait, not those who have given up.
+TEST_F(RpcTest, DropsARequestThatWaitedTooLongBehindABusyHandler) {
+  RpcServer service(*theirs_);
+  std::atomic<int> handled{0};
+  std::promise<void> go_on;
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
+    if (++handled == 1) {
+      go_on.get_future().wait();
+    }
+    responder.reply({});
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  RpcClient client(*ours_, kInPlace, {});
+  std::atomic<int> done{0};
+  const auto note = [&](const AuthorizeResult&) { ++done; };
+  client.call<Authorize>("BUSY", requestFor("1"), 30s, note);
+  ASSERT_TRUE(waitUntil([&] { return handled == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  client.call<Authorize>("LATE", requestFor("2"), 300ms, note);
+  ASSERT_TRUE(waitUntil([&] { return std::chrono::steady_clock::now() >= start + 1500ms; }));
+  client.call<Authorize>("FRESH", requestFor("3"), 30s, note);
+  ASSERT_TRUE(ours_->flush(2s));
+  go_on.set_value();
+  EXPECT_TRUE(waitUntil([&] { return done == 3; }));
+  EXPECT_EQ(handled, 2);
+  EXPECT_EQ(theirs_->metrics().late_requests.value(), 1);
+}
+
+// An answer that nobody gets is undone at the moment it would be sent, also one that waited for the slower ones of its batch.
+TEST_F(RpcTest, UndoesWhatALateAnswerTook) {
+  std::mutex mutex;
+  std::vector<std::pair<RpcContext, Responder<auth::v1::AuthorizeReply>>> held;  // outlives the service, whose handler fills it
+  std::vector<std::string> undone;
+  RpcServer service(*theirs_);
+  ASSERT_TRUE(service.serve<Authorize>([&](const RpcContext& context, const auth::v1::AuthorizeRequest& request, auto responder) {
+    const std::lock_guard lock(mutex);
+    if (request.called() == "slow") {
+      held.emplace_back(context, std::move(responder));
+    } else {
+      responder.reply({}, [&undone, call = context.call_id] { undone.push_back(call); });
+    }
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  RpcClient client(*ours_, kInPlace, {.gather = true});
+  std::atomic<int> answered{0};
+  std::atomic<int> timed_out{0};
+  const auto note = [&](const AuthorizeResult& result) { ++(result ? answered : timed_out); };
+  client.call<Authorize>("IN-TIME", requestFor("1"), 2s, note);
+  EXPECT_EQ(client.flush(), std::nullopt);
+  EXPECT_TRUE(waitUntil([&] { return answered == 1; }));
+  client.call<Authorize>("QUICK", requestFor("1"), 100ms, note);
+  client.call<Authorize>("SLOW", requestFor("slow"), 100ms, note);
+  EXPECT_EQ(client.flush(), std::nullopt);
+  EXPECT_TRUE(waitUntil([&] { return timed_out == 2; }));
+  const std::lock_guard lock(mutex);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_TRUE(waitUntil([&] { return held[0].first.isLate(); }));
+  EXPECT_TRUE(undone.empty());
+  held[0].second.reply({}, [&undone] { undone.emplace_back("SLOW"); });
+  EXPECT_EQ(undone, (std::vector<std::string>{"QUICK", "SLOW"}));
+  EXPECT_EQ(theirs_->metrics().late_requests.value(), 2);
+}
+
+TEST_F(RpcTest, UndoesWhatAnAnswerTookWhenTheServerIsGone) {
+  std::mutex mutex;
+  std::vector<Responder<auth::v1::AuthorizeReply>> held;
+  auto service = std::make_unique<RpcServer>(*theirs_);
+  ASSERT_TRUE(service->serve<Authorize>([&](const RpcContext&, const auth::v1::AuthorizeRequest&, auto responder) {
+    const std::lock_guard lock(mutex);
+    held.push_back(std::move(responder));
+  }));
+  ASSERT_TRUE(theirs_->flush(2s));
+  RpcClient client(*ours_, kInPlace, {});
+  client.call<Authorize>("CALL", requestFor("1"), 30s, [](const AuthorizeResult&) {});
+  ASSERT_TRUE(waitUntil([&] {
+    const std::lock_guard lock(mutex);
+    return held.size() == 1;
+  }));
+  service.reset();
+  int undone = 0;
+  held[0].reply({}, [&undone] { ++undone; });
+  EXPECT_EQ(undone, 1);
+}
+
+// REQUIREMENTS 12.6: the clocks of the hosts need not agree, because what travels is a duration.
+TEST(RpcEnvelope, CarriesNoWallTime) {
+  std::vector<const google::protobuf::Descriptor*> open{v1::RequestBatch::descriptor(), v1::ReplyBatch::descriptor()};
+  while (!open.empty()) {
+    const auto* message = open.back();
+    open.pop_back();
+    EXPECT_NE(message->full_name(), "google.protobuf.Timestamp");
+    for (int i = 0; i < message->field_count(); ++i) {
+      if (const auto* inner = message->field(i)->message_type()) {
+        open.push_back(inner);
+      }
+    }
+  }
 }
 
 TEST_F(RpcTest, IgnoresGarbageOnTheSubject) {

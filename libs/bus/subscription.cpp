@@ -108,6 +108,20 @@ Subscription::~Subscription() {
   }
 }
 
+std::uint64_t Subscription::waiting() const {
+  const auto owner = state_ ? state_->connection.lock() : nullptr;
+  if (!owner) {
+    return 0;
+  }
+  const std::lock_guard lock(owner->subscriptions_mutex);
+  int messages = 0;
+  int bytes = 0;
+  if (!state_->native || natsSubscription_GetPending(state_->native.get(), &messages, &bytes) != NATS_OK) {
+    return 0;  // the connection is being rebuilt
+  }
+  return static_cast<std::uint64_t>(messages);
+}
+
 base::Result<Subscription> Connection::subscribe(std::string_view subject, std::string_view queue,
                                                  std::function<void(const Delivery&)> handler) {
   auto subscription = std::make_shared<Subscription::State>();

@@ -88,7 +88,16 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     order.least_micros = least_micros_;
     order.prepaid = customer_->prepaid;
     order.record = firstRecord(context_.call_id, request_, rate_);
-    deps_.store.reserve(order, orFail<ReserveOutcome>([this](const ReserveOutcome& outcome) { onReserved(outcome); }));
+    deps_.store.reserve(order, [self = std::static_pointer_cast<Reservation>(shared_from_this())](base::Result<ReserveOutcome> outcome) {
+      if (!outcome) {
+        // The step may have been executed, or will be when Redis comes to it. Commands are executed in their order.
+        self->giveBack();
+        self->fail(outcome.error());
+        return;
+      }
+      self->held_ = outcome->status == ReserveStatus::kGranted;
+      self->onReserved(*outcome);
+    });
   }
 
   // What the script reserve.lua would decide, without taking anything (REQUIREMENTS 10.6).
@@ -185,6 +194,12 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     }
   }
 
+  void undo() override {
+    if (held_) {
+      giveBack();
+    }
+  }
+
   void finish(std::optional<v1::Occupied> occupied) {
     v1::Reserved& reserved = *reply_.mutable_reserved();
     *reserved.mutable_rate() = wire::toWire(rate_);
@@ -219,6 +234,7 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
   std::int64_t wanted_micros_ = 0;  // the quantum
   std::int64_t least_micros_ = 0;   // the first block
   std::int64_t granted_micros_ = 0;
+  bool held_ = false;  // this request took a hold and an incoming slot
   v1::ReserveReply reply_;
 };
 

@@ -1,11 +1,11 @@
 // What Reserve and Occupy have in common: one request that is answered later, from the configuration it began with, and the search for a
-// carrier with a free slot. Private to admission.
+// carrier with a free slot. What a request took is given back when its answer cannot be sent in time, because the ingress has refused the
+// call by then (REQUIREMENTS 9.5). Private to admission.
 //
 // Threads: begins on a bus thread, continues on the Redis thread, never on both at the same time. Owns: the request and its responder; the
 // callbacks that are under way share the object and keep it alive.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -33,8 +33,11 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
   virtual void onCarrier(HuntOutcome outcome) = 0;
   // Called once by hunt(): no candidate has a free slot, and everything is given back.
   virtual void onNoCarrier(HuntOutcome outcome) = 0;
-  // Gives back what was taken before the hunt.
+  // Gives back what was taken before the hunt. Called when the request is refused or fails.
   virtual void giveBack() {}
+  // The same, for an answer that was not sent: only what this request itself took. A repeated request takes nothing; what it found belongs
+  // to a call that may be going on.
+  virtual void undo() {}
 
   // False: there is no configuration yet, and the request has failed.
   [[nodiscard]] bool loadSnapshot() {
@@ -54,6 +57,11 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
   }
 
   void hunt(bool replay, bool dry_run) {
+    if (!dry_run && context_.isLate()) {
+      undo();
+      fail({base::ErrorCode::kTimeout, "the ingress has stopped waiting"});
+      return;
+    }
     HuntOrder order;
     order.call = context_.call_id;
     order.called = request_.called();
@@ -62,9 +70,8 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
     order.by_load = request_.by_load();
     order.replay = replay;
     order.dry_run = dry_run;
-    Hunt::run(
-        deps_.store, snapshot_, std::move(order), deps_.on_missing,
-        [self = this->shared_from_this(), dry_run](base::Result<HuntOutcome> outcome) { self->onHunted(std::move(outcome), dry_run); });
+    Hunt::run(deps_.store, snapshot_, std::move(order), deps_.on_missing,
+              [self = this->shared_from_this()](base::Result<HuntOutcome> outcome) { self->onHunted(std::move(outcome)); });
   }
 
   // Gives a carrier's slot back.
@@ -76,7 +83,7 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
 
   void grant(const Reply& reply) {
     counters_.granted.add();
-    responder_.reply(reply);
+    responder_.reply(reply, [self = this->shared_from_this()] { self->undoAll(); });
   }
 
   void refuse(const Reply& reply) {
@@ -100,7 +107,7 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
   std::shared_ptr<const Snapshot> snapshot_;  // shared with the hunt
 
  private:
-  void onHunted(base::Result<HuntOutcome> outcome, bool dry_run) {
+  void onHunted(base::Result<HuntOutcome> outcome) {
     if (!outcome) {
       giveBack();
       fail(outcome.error());
@@ -111,16 +118,21 @@ class CallRequest : public std::enable_shared_from_this<CallRequest<Request, Rep
       onNoCarrier(std::move(*outcome));
       return;
     }
-    if (!dry_run && std::chrono::system_clock::now() > context_.deadline) {
-      // The ingress has stopped waiting and has refused the call.
-      vacate(outcome->trunk);
-      giveBack();
+    if (outcome->taken) {
+      slot_taken_ = outcome->trunk;
     }
     onCarrier(std::move(*outcome));
   }
 
+  void undoAll() {
+    vacate(slot_taken_);
+    undo();
+  }
+
   // Passed in.
   bus::Responder<Reply> responder_;
+  // Derived.
+  base::TrunkId slot_taken_;  // by this request; 0 = none
 };
 
 }  // namespace tollgate::billing

@@ -139,6 +139,8 @@ bool Hunt::isUsable(std::size_t index, const TrunkView* trunk) {
 
 void Hunt::onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome) {
   if (!outcome) {
+    // The step may have been executed, or will be when Redis comes to it. Commands are executed in their order, so this one comes after it.
+    store_.vacate(order_.call, trunk.customer, trunk.id);
     fail(std::move(outcome.error()));
     return;
   }
@@ -157,6 +159,7 @@ void Hunt::onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result
       break;
     case OccupyStatus::kTaken:
     case OccupyStatus::kReplay:
+      outcome_.taken = outcome->status == OccupyStatus::kTaken;
       choose(index, trunk, outcome->slots_in_use);
       return;
   }

@@ -32,6 +32,7 @@ struct HuntOutcome {
   std::optional<v1::Occupied> occupied;  // nullopt = every candidate was skipped
   std::vector<v1::Skipped> skipped;
   base::TrunkId trunk;  // the occupied one
+  bool taken = false;   // the hunt took its slot; false in a dry run, and when the call had it before
   std::vector<common::v1::TraceStep> trace;
 };
 
@@ -40,7 +41,7 @@ struct HuntOutcome {
 
 class Hunt : public std::enable_shared_from_this<Hunt> {
  public:
-  // Called exactly once. Error: it could not be decided; the call holds no slot, or one that its lease will free.
+  // Called exactly once. Error: it could not be decided; a slot that may have been taken is given back.
   using Done = std::function<void(base::Result<HuntOutcome>)>;
   // `on_missing` is called with a carrier whose account is not in Redis.
   static void run(CreditStore& store, std::shared_ptr<const Snapshot> snapshot, HuntOrder order,
