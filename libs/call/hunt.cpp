@@ -40,6 +40,7 @@ void CallMachine::on(Occupied& event) {
 void CallMachine::useCandidate(Occupied& occupied) {
   if (occupied.index >= asked_.size()) {
     addTrace("billing", "candidate", "the answer names a candidate that was not asked for", false);
+    recordAsked();
     if (finished_) {
       publishFinal();
     } else {

@@ -89,7 +89,8 @@ TEST(Hunt, RejectsAsDecisionUnavailableWhenBillingDoesNotAnswerDuringTheHunt) {
   driver.feed(Driver::response(1, 480));
   driver.feed(DecisionFailed{Decision::kOccupy, "timeout"});
   EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
-  EXPECT_EQ(driver.published(Published::kEnded), 1);  // it got as far as a carrier
+  EXPECT_EQ(driver.published(Published::kEnded), 1);                                // it got as far as a carrier
+  EXPECT_EQ(driver.machine.record().asked_trunks, std::vector{base::TrunkId(21)});  // its slot may be taken; that of 20 is in the attempts
 }
 
 // REQUIREMENTS 5.2: without a response within the try timeout the hunt goes on, and the silent leg is cancelled.

@@ -158,11 +158,21 @@ void CallMachine::on(DecisionFailed& event) {
     return;
   }
   addTrace(stageOf(event.decision), "answer", std::move(event.detail), false);
+  if (event.decision == Decision::kReserve || event.decision == Decision::kOccupy) {
+    recordAsked();
+  }
   if (finished_) {
     publishFinal();
     return;
   }
   reject(base::Reason::kDecisionUnavailable, EndedBy::kTollgate);
+}
+
+// Billing may have taken a slot although its answer is not known. The final record names all it may be, so that billing gives it back.
+void CallMachine::recordAsked() {
+  for (const std::size_t index : asked_) {
+    record_.asked_trunks.push_back(candidates_[index].trunk);
+  }
 }
 
 void CallMachine::setIdentified(Identified&& identified) {

@@ -65,6 +65,7 @@ class CallMachine {
   void addTrace(std::string_view stage, std::string_view check, std::string found, bool passed);
   void ask(Decision decision, const Action& action, Phase phase);
   void chooseUsable(std::uint32_t by_load);
+  void recordAsked();
 
   // hunt.cpp: hunting, ringing, the carrier's legs
   void on(Occupied& event);

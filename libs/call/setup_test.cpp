@@ -167,6 +167,19 @@ TEST(CallSetup, PublishesTheRecordWhenBillingFailsAfterTheCancel) {
   driver.feed(DecisionFailed{Decision::kReserve, "timeout"});
   EXPECT_EQ(driver.finals(), 1);
   EXPECT_EQ(driver.all<RejectCaller>().size(), 1U);
+  EXPECT_EQ(driver.machine.record().asked_trunks, std::vector{base::TrunkId(20)});
+}
+
+// REQUIREMENTS 9.5: billing may have taken a slot of any of them, and only the record can say so.
+TEST(CallSetup, NamesAllTrunksItAskedForWhenTheReserveEndsUndecided) {
+  Driver driver;
+  auto narrow = Driver::candidate(21, 1);
+  narrow.unusable = Reason::kNoCommonCodec;
+  driver.toReserving({Driver::candidate(20, 1), narrow, Driver::candidate(22, 1)});
+  EXPECT_TRUE(driver.machine.record().asked_trunks.empty());
+  driver.feed(DecisionFailed{Decision::kReserve, "timeout"});
+  EXPECT_EQ(driver.finals(), 1);
+  EXPECT_EQ(driver.machine.record().asked_trunks, (std::vector{base::TrunkId(20), base::TrunkId(22)}));
 }
 
 TEST(CallSetup, RejectsWhenBillingNamesACandidateThatWasNotAsked) {
@@ -175,6 +188,7 @@ TEST(CallSetup, RejectsWhenBillingNamesACandidateThatWasNotAsked) {
   driver.feed(Driver::reserved(60, 7));
   EXPECT_EQ(driver.last<RejectCaller>()[0].reason, Reason::kDecisionUnavailable);
   EXPECT_EQ(driver.finals(), 1);
+  EXPECT_EQ(driver.machine.record().asked_trunks, std::vector{base::TrunkId(20)});
 }
 
 // REQUIREMENTS 9.5: the hold is kept alive while the call is still being set up.

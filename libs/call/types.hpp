@@ -162,6 +162,8 @@ struct CallRecord {
   std::string ended_by_user;
   std::vector<Attempt> attempts;
   std::vector<base::TraceStep> trace;
+  // The carrier trunks of a reserve or occupy that ended undecided: the call may hold a slot of any of them. Usually empty.
+  std::vector<base::TrunkId> asked_trunks;
 };
 
 // What the deployment decides about every call. The defaults stand here only; the settings of the ingress take them from here.

@@ -226,6 +226,9 @@ void fillRecord(call::v1::CallRecord& to, const call::CallRecord& record) {
     fillAttempt(*to.add_attempts(), attempt);
   }
   wire::addTrace(record.trace, *to.mutable_trace());
+  for (const base::TrunkId trunk : record.asked_trunks) {
+    to.add_asked_trunk_ids(trunk.value());
+  }
 }
 
 }  // namespace tollgate::ingress

@@ -131,6 +131,17 @@ TEST(FillRecord, CarriesTheWholeCall) {
   EXPECT_EQ(record.trace(0).found(), "192.0.2.0/24");
 }
 
+TEST(FillRecord, NamesTheTrunksOfAnUndecidedReserve) {
+  call::Driver driver;
+  driver.toReserving({call::Driver::candidate(20, 1), call::Driver::candidate(21, 1)});
+  driver.feed(call::DecisionFailed{call::Decision::kReserve, "timeout"});
+  call::v1::CallRecord record;
+  fillRecord(record, driver.machine.record());
+  ASSERT_EQ(record.asked_trunk_ids_size(), 2);
+  EXPECT_EQ(record.asked_trunk_ids(0), 20);
+  EXPECT_EQ(record.asked_trunk_ids(1), 21);
+}
+
 TEST(FillRecord, LeavesUnsetWhatNeverHappened) {
   call::Driver driver;
   driver.toIdentifying();

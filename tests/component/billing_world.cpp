@@ -22,7 +22,7 @@ void fillHeader(call::v1::EventHeader& header, const std::string& call) {
 
 }  // namespace
 
-BillingWorld::BillingWorld() {
+BillingWorld::BillingWorld(const std::map<std::string, std::string>& environment) {
   events_ = bus::Connection::open(testkit::settingsOf(config_.nats()), bus::ConnectionKind::kEvents).value();
   client_ = std::make_unique<bus::RpcClient>(
       *events_, [](std::function<void()> task) { task(); }, bus::RpcClient::Options{});
@@ -39,6 +39,7 @@ BillingWorld::BillingWorld() {
   options.environment["TOLLGATE_STREAM_ACK_WAIT"] = "2s";
   options.environment["TOLLGATE_REPORT_WAIT"] = "200ms";
   options.environment["TOLLGATE_AUDIT_INTERVAL"] = "1s";
+  options.environment.insert(environment.begin(), environment.end());
   billing_ = std::make_unique<testkit::ServiceProcess>(options);
 }
 

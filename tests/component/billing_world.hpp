@@ -45,7 +45,7 @@ struct PartyOptions {
 
 class BillingWorld {
  public:
-  BillingWorld();
+  explicit BillingWorld(const std::map<std::string, std::string>& environment = {});  // of billing, beside its settings here
 
   // Servers and the service.
   [[nodiscard]] testkit::ServiceProcess& billing() { return *billing_; }

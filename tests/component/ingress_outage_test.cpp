@@ -77,6 +77,22 @@ TEST_F(IngressOutageTest, RejectsWhenAStageDoesNotAnswer) {
   refused.set_value();
 }
 
+// Billing's answer comes after the time-out of the ingress: it may have taken a slot, so the record names the trunks that were asked for.
+TEST_F(IngressOutageTest, NamesTheTrunksItAskedForWhenBillingsAnswerComesTooLate) {
+  std::promise<void> refused;
+  answer(on_reserve_, [over = refused.get_future().share()](const auto&) {
+    (void)over.wait_for(std::chrono::seconds(10));  // no answer before the ingress has given up
+    return reserved(60);
+  });
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  EXPECT_EQ(headerOf(caller_.expect("SIP/2.0 503"), "Reason"), "Q.850;cause=41;text=\"decision_unavailable\"");
+  const auto record = this->record<call::v1::CallRejected>("rejected").record();
+  ASSERT_EQ(record.asked_trunk_ids_size(), 1);
+  EXPECT_EQ(record.asked_trunk_ids(0), 20);
+  EXPECT_EQ(record.carrier_trunk_id(), 0);
+  refused.set_value();
+}
+
 // REQUIREMENTS 6.8: hung up by an operator, whom the record names.
 TEST_F(IngressOutageTest, HangsUpWhatAnOperatorAsksAndReportsItsCalls) {
   (void)talk();

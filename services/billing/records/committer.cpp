@@ -124,21 +124,29 @@ void Committer::freeSlots(const cdr::FinishedCall& call) {
   order.call = call.header.call_id();
   order.customer = base::CustomerId(record.customer_id());
   order.trunk = base::TrunkId(record.trunk_id());
+  order.carrier_slots = carrierSlots(call);
   order.charge_micros = priceOf(record).charge_micros;
-  std::set<std::int64_t> carriers;
+  deps_.store.release(order);
+}
+
+// Those of the carriers that the call used, and of a reserve or occupy whose outcome the ingress does not know.
+std::vector<ReleaseOrder::CarrierSlot> Committer::carrierSlots(const cdr::FinishedCall& call) const {
+  const call::v1::CallRecord& record = call.record;
+  std::set<std::int64_t> carriers(record.asked_trunk_ids().begin(), record.asked_trunk_ids().end());
   carriers.insert(record.carrier_trunk_id());
   for (const call::v1::Attempt& attempt : record.attempts()) {
     if (attempt.skipped() == common::v1::REASON_UNSPECIFIED) {
       carriers.insert(attempt.trunk_id());
     }
   }
+  std::vector<ReleaseOrder::CarrierSlot> slots;
   const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
   for (const std::int64_t carrier : carriers) {
     if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
-      order.carrier_slots.push_back({trunk->customer, trunk->id});
+      slots.push_back({trunk->customer, trunk->id});
     }
   }
-  deps_.store.release(order);
+  return slots;
 }
 
 void Committer::push(Item item) {
@@ -319,6 +327,14 @@ void Committer::settle(Items items, const WriteOutcome& outcome) {
     auto settled = std::make_shared<Items>(std::move(own));
     deps_.settler.settle(std::move(order), [this, settled, leases = std::move(leases)] {
       deps_.store.removeLeases(leases);
+      for (const Item& item : *settled) {
+        // An occupy that another replica had under way may have been executed after the slots were freed. Redis has answered since.
+        if (item.call->record.asked_trunk_ids_size() != 0) {
+          for (const ReleaseOrder::CarrierSlot& slot : carrierSlots(*item.call)) {
+            deps_.store.vacate(item.call->header.call_id(), slot.carrier, slot.trunk);
+          }
+        }
+      }
       acknowledge(*settled);
     });
   }

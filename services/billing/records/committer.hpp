@@ -64,6 +64,7 @@ class Committer {
 
   [[nodiscard]] std::optional<Item> read(const bus::Record& record);
   void freeSlots(const cdr::FinishedCall& call);
+  [[nodiscard]] std::vector<ReleaseOrder::CarrierSlot> carrierSlots(const cdr::FinishedCall& call) const;
   void push(Item item);
   void run();
   [[nodiscard]] std::size_t queued();

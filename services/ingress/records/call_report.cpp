@@ -69,6 +69,9 @@ void CallReport::over(const call::CallMachine& machine, const std::string& messa
       add(attempt.trunk);
     }
   }
+  for (const auto trunk : record.asked_trunks) {
+    add(trunk);
+  }
   due_.emplace_hint(due_.end(), now + release_after_, Due{message_id, release_after_});
 }
 

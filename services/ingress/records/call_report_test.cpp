@@ -98,6 +98,16 @@ TEST_F(CallReportTest, AnEndedCallIsDueForReleaseUntilBillingConfirms) {
   EXPECT_EQ(report.find("id.7"), nullptr);
 }
 
+// Billing may have taken a slot of any of them although its answer did not come.
+TEST_F(CallReportTest, AReleaseNamesTheTrunksOfAnUndecidedReserve) {
+  call::Driver undecided;
+  undecided.toReserving({call::Driver::candidate(20, 1), call::Driver::candidate(21, 1)});
+  undecided.feed(call::DecisionFailed{call::Decision::kReserve, "timeout"});
+  report.over(undecided.machine, "id.3", {});
+  ASSERT_NE(report.find("id.3"), nullptr);
+  EXPECT_EQ(report.find("id.3")->carriers, (std::vector{base::TrunkId(20), base::TrunkId(21)}));
+}
+
 TEST_F(CallReportTest, AStoredCallIsNeverDueAndATurnTakesALimitedNumber) {
   const auto ref = addTalking();
   end(ref);
