@@ -17,6 +17,7 @@ using Reserve = billing::v1::Billing::Reserve;
 
 constexpr std::int64_t kUnit = 1'000'000;
 constexpr milliseconds kWithoutLease{1500};
+constexpr const char* kLateRequests = "tollgate_billing_bus_late_requests_total{connection=\"requests\"}";
 
 class BillingTime : public BillingSuite {
  protected:
@@ -70,6 +71,16 @@ TEST_F(BillingTime, OneSlowRedisSecondDoesNotFillACarriersCap) {
   EXPECT_TRUE(world_->waitIdle(party));
 }
 
+// The pause ends soon after the time-out, before billing gives its connection up.
+TEST_F(BillingTime, AReserveThatRedisExecutesAfterItsTimeOutKeepsNothing) {
+  const Party party = funded();
+  const auto slow_until = slowDownRedis(milliseconds(650));
+  EXPECT_FALSE(world_->ask<Reserve>(world_->newCall(), BillingWorld::reserveRequest(party, {carrier_}), milliseconds(300)).has_value());
+  waitFor(slow_until + milliseconds(100));
+  EXPECT_TRUE(waitUntil([&] { return nothingIsKept(party); }, kWithoutLease));
+  EXPECT_EQ(world_->load(carrier_).outgoing(), 0U);
+}
+
 // Without candidates there is no hunt: what counts is the moment when the reply would be sent.
 TEST_F(BillingTime, AnAnswerThatIsTooLateGivesBackWhatItTook) {
   const Party party = funded();
@@ -84,7 +95,7 @@ TEST_F(BillingTime, AnAnswerThatIsTooLateGivesBackWhatItTook) {
   EXPECT_FALSE(world_->ask<Occupy>(world_->newCall(), occupyRequest(party, small), milliseconds(150)).has_value());
   waitFor(slow_until);
   EXPECT_TRUE(waitUntil([&] { return world_->load(small).outgoing() == 0; }, kWithoutLease));
-  EXPECT_GE(world_->billing().metric("tollgate_billing_bus_late_requests_total{connection=\"requests\"}").value_or(0), 3);
+  EXPECT_GE(world_->billing().metric(kLateRequests).value_or(0), 3);
   EXPECT_NE(world_->billing().log().find("requests too late to be answered"), std::string::npos);
 }
 
@@ -111,7 +122,7 @@ TEST_F(BillingTime, TheRecordOfAnUndecidedCallFreesTheSlotItDoesNotKnowOf) {
 TEST_F(BillingTime, AStoppedBillingDoesNotAdmitTheCallsOfThatTime) {
   const Party party = funded();
   const auto late = [] {
-    return world_->billing().metric("tollgate_billing_bus_late_requests_total{connection=\"requests\"}").value_or(0);
+    return world_->billing().metric(kLateRequests).value_or(0);
   };
   const double before = late();
   world_->billing().signal(SIGSTOP);
@@ -150,7 +161,12 @@ TEST_P(SkewedBilling, ACallIsAdmittedExtendedAndChargedAsWithEqualClocks) {
   EXPECT_EQ(world.cdr(call, "reason, talked_seconds, charge_micros"), "normal\t20\t20000");
   EXPECT_EQ(world.balance(party)->posted().micros(), kUnit - 20'000);
   EXPECT_EQ(world.disagreement(), "");
-  EXPECT_EQ(world.billing().metric("tollgate_billing_bus_late_requests_total{connection=\"requests\"}").value_or(-1), 0);
+  EXPECT_EQ(world.billing().metric(kLateRequests).value_or(-1), 0);
+  // What is late stays late.
+  EXPECT_TRUE(world.redisClient().wait({"CLIENT", "PAUSE", "350", "WRITE"}).has_value());
+  EXPECT_FALSE(world.ask<Reserve>(world.newCall(), BillingWorld::reserveRequest(party, {carrier}), milliseconds(150)).has_value());
+  EXPECT_TRUE(waitUntil([&] { return world.billing().metric(kLateRequests).value_or(0) == 1; }));
+  EXPECT_TRUE(world.waitIdle(party, kWithoutLease));
   // The clock of billing was really off.
   const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   EXPECT_NEAR(world.billing().metric("tollgate_billing_feed_last_success_timestamp_seconds").value_or(0) - now, GetParam(), 60);

@@ -68,7 +68,7 @@ class IngressWorld : public ::testing::Test {
     ingress_ = std::make_unique<ingress::IngressService>(settings_);
     const auto started = ingress_->start(runtime_);
     ASSERT_TRUE(started) << started.error().message;
-    ASSERT_TRUE(testkit::waitUntil([&] { return ingress_->ready().ready; })) << ingress_->ready().why;
+    ASSERT_TRUE(testkit::waitUntil([&] { return ingress_->ready().ready; })) << ingress_->ready().error;
     caller_.answerTo(ingress_->sipPort());
     for (auto* carrier : {&carrier_, &second_}) {
       carrier->answerTo(ingress_->sipPort());
