@@ -121,9 +121,7 @@ TEST_F(BillingTime, TheRecordOfAnUndecidedCallFreesTheSlotItDoesNotKnowOf) {
 // The requests wait in the socket while billing is stopped, and look new to it afterwards.
 TEST_F(BillingTime, AStoppedBillingDoesNotAdmitTheCallsOfThatTime) {
   const Party party = funded();
-  const auto late = [] {
-    return world_->billing().metric(kLateRequests).value_or(0);
-  };
+  const auto late = [] { return world_->billing().metric(kLateRequests).value_or(0); };
   const double before = late();
   world_->billing().signal(SIGSTOP);
   const auto stopped_until = std::chrono::steady_clock::now() + milliseconds(1500);
