@@ -6,6 +6,19 @@ using base::ErrorCode;
 
 ErrorMeaning meaningOf(int mysql_error) noexcept {
   switch (mysql_error) {
+    // The values of the statement itself: the same statement fails for ever, on every server.
+    case 1048:  // NULL in a column that takes none
+    case 1264:  // out of range
+    case 1265:  // truncated
+    case 1292:  // bad date or number
+    case 1366:  // not a text of the column's character set, or not a number
+    case 1406:  // too long
+    case 1411:  // a value that the function does not take
+    case 1690:  // out of range in an expression
+    case 3140:  // not JSON
+    case 3819:  // check constraint, MySQL
+    case 4025:  // check constraint, MariaDB
+      return {.code = ErrorCode::kInvalid};
     case 1022:  // duplicate key on write
     case 1062:  // duplicate entry
     case 1451:  // another row refers to this one
@@ -23,17 +36,23 @@ ErrorMeaning meaningOf(int mysql_error) noexcept {
     case 1615:  // needs to be prepared again
     case 2057:  // the columns of the SELECT have changed since it was prepared (by a migration)
       return {.code = ErrorCode::kInternal, .prepare_again = true};
+    case 1064:  // syntax
+      return {.code = ErrorCode::kInternal};
     case 1040:  // too many connections
-    case 1044:  // no access to the database
+    case 1044:
     case 1045:  // access denied
     case 1049:  // no such database
     case 1053:  // shutdown in progress
     case 1130:  // host not allowed
-    case 1152:  // aborted
-    case 1184:
+    case 1142:  // no right to the table; a new session has what was granted meanwhile
+    case 1143:  // no right to the column
+    case 1152:
+    case 1184:  // aborted
     case 1203:  // too many connections of this user
     case 1226:  // resource limit of this user
+    case 1227:  // a privilege is missing
     case 1290:  // read only: a replica, or a primary during a fail-over
+    case 1370:  // no right to the routine
     case 1836:
     case 1927:  // connection was killed
     case 3168:  // server is not ready
@@ -46,10 +65,11 @@ ErrorMeaning meaningOf(int mysql_error) noexcept {
     default:
       break;
   }
-  if (mysql_error >= 2000 && mysql_error < 3000) {  // the client library: 2006 gone away, 2013 lost during query, 2055 lost with error ...
-    return {.code = ErrorCode::kUnavailable, .connection_lost = true};
-  }
-  return {.code = ErrorCode::kInvalid};
+  // The client library has 2006 gone away, 2013 lost during query, 2055 lost with error ... Proxies have numbers of their own from 9000 on:
+  // perhaps the next connection reaches another server.
+  const bool is_lost = (mysql_error >= 2000 && mysql_error < 3000) || mysql_error >= 9000;
+  // A full disk, a missing table or column, and everything unknown: somebody can mend it, and nothing says that the values are wrong.
+  return {.code = ErrorCode::kUnavailable, .connection_lost = is_lost};
 }
 
 }  // namespace tollgate::sql

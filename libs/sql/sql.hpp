@@ -62,8 +62,9 @@ class Row {
 using Rows = std::vector<Row>;
 
 // One connection, lent to one thread. Requires: not used after the work that it was lent for.
-// Errors: kConflict = duplicate key (1062) or foreign key (1451, 1452); kUnavailable = connection lost; kTimeout = lock wait or deadlock
-// (1205, 1213: Pool::transaction retries those); kInvalid = other SQL errors.
+// Errors: kConflict = duplicate key (1062) or foreign key (1451, 1452); kTimeout = lock wait or deadlock (1205, 1213: Pool::transaction
+// retries those); kInvalid = the values of the statement: too long, out of range, a bad date (errors.cpp has the list); kInternal = a
+// statement that is wrong itself; kUnavailable = everything else: connection lost, disk full, read only, missing right, table or column.
 class Session {
  public:
   virtual ~Session() = default;

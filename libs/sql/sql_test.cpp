@@ -5,6 +5,7 @@
 #include <future>
 #include <latch>
 #include <limits>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -131,8 +132,8 @@ TEST_F(Sql, TellsConflictsFromOtherErrors) {
   EXPECT_EQ(execute(pool, "INSERT INTO children VALUES (2)").error().code, ErrorCode::kConflict);
   ASSERT_TRUE(execute(pool, "INSERT INTO children VALUES (1)"));
   EXPECT_EQ(execute(pool, "DELETE FROM parents").error().code, ErrorCode::kConflict);
-  EXPECT_EQ(execute(pool, "SELEKT 1").error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(query(pool, "SELECT * FROM nowhere WHERE id = ?", {std::int64_t{1}}).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(execute(pool, "SELEKT 1").error().code, ErrorCode::kInternal);
+  EXPECT_EQ(query(pool, "SELECT * FROM nowhere WHERE id = ?", {std::int64_t{1}}).error().code, ErrorCode::kUnavailable);
   EXPECT_FALSE(query(pool, "SELECT ?, ?", {std::int64_t{1}}));                    // too few
   EXPECT_FALSE(query(pool, "SELECT ?", {std::int64_t{1}, std::int64_t{2}}));      // too many
   EXPECT_FALSE(query(pool, "SELECT * FROM parents WHERE id = 1 OR id = ?", {}));  // none
@@ -401,7 +402,35 @@ TEST(SqlErrors, LostConnectionsAreNeverKept) {
     EXPECT_TRUE(meaningOf(number).retry_transaction) << number;
     EXPECT_FALSE(meaningOf(number).connection_lost) << number;
   }
-  EXPECT_EQ(meaningOf(1064).code, ErrorCode::kInvalid);
+}
+
+// REQUIREMENTS 10.7: whoever reads kInvalid gives the values up, so nothing else may be kInvalid.
+TEST(SqlErrors, OnlyValuesAreInvalid) {
+  const std::set<int> values{1048, 1264, 1265, 1292, 1366, 1406, 1411, 1690, 3140, 3819, 4025};
+  for (int number = 0; number < 100'000; ++number) {
+    EXPECT_EQ(meaningOf(number).code == ErrorCode::kInvalid, values.contains(number)) << number;
+  }
+  for (const int number : {28, 1021, 1030, 1044, 1045, 1049, 1054, 1114, 1142, 1143, 1146, 1290, 1370, 1792, 1836, 9001, 9999}) {
+    EXPECT_EQ(meaningOf(number).code, ErrorCode::kUnavailable) << number;
+  }
+}
+
+TEST_F(Sql, SaysWhichValuesAreAtFault) {
+  recreate("picky", "small TINYINT NOT NULL, name VARCHAR(3), at DATETIME(6), CHECK (small < 100)");
+  Pool pool(settings());
+  const auto codeOf = [&](const Value& small, const Value& name, const Value& at) {
+    const auto inserted = execute(pool, "INSERT INTO picky (small, name, at) VALUES (?, ?, ?)", {small, name, at});
+    return inserted ? std::string("stored") : std::string(base::errorCodeName(inserted.error().code)) + inserted.error().message;
+  };
+  const std::string invalid(base::errorCodeName(ErrorCode::kInvalid));
+  const Value good = std::string("2026-11-21 10:20:30");
+  EXPECT_EQ(codeOf(std::int64_t{1}, std::string("abc"), good), "stored");
+  EXPECT_TRUE(codeOf(std::int64_t{1000}, std::string("abc"), good).starts_with(invalid));
+  EXPECT_TRUE(codeOf(std::int64_t{101}, std::string("abc"), good).starts_with(invalid));
+  EXPECT_TRUE(codeOf(nullptr, std::string("abc"), good).starts_with(invalid));
+  EXPECT_TRUE(codeOf(std::int64_t{1}, std::string("abcd"), good).starts_with(invalid));
+  EXPECT_TRUE(codeOf(std::int64_t{1}, std::string("\xff\xfe"), good).starts_with(invalid));
+  EXPECT_TRUE(codeOf(std::int64_t{1}, std::string("abc"), std::string("2026-02-30 00:00:00")).starts_with(invalid));
 }
 
 }  // namespace

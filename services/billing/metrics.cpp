@@ -40,6 +40,8 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       cdrs_corrected(cdrs(metrics, "corrected")),
       cdrs_lost(cdrs(metrics, "lost")),
       commits_failed(metrics.counter("tollgate_billing_commit_failures_total", "commits of records that failed and were repeated")),
+      commit_blocked_seconds(metrics.gauge("tollgate_billing_commit_blocked_seconds",
+                                           "how long MySQL has refused to store records, at the last try; 0 when it stores them")),
       settles_failed(metrics.counter("tollgate_billing_settle_failures_total", "settlements in Redis that failed and were repeated")),
       commit_seconds(metrics.histogram("tollgate_billing_commit_seconds", "duration of one commit of records",
                                        {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})),

@@ -31,6 +31,7 @@ struct BillingMetrics {
   telemetry::Counter& cdrs_corrected;
   telemetry::Counter& cdrs_lost;
   telemetry::Counter& commits_failed;
+  telemetry::Gauge& commit_blocked_seconds;
   telemetry::Counter& settles_failed;
   telemetry::Histogram& commit_seconds;
   // Accounts.

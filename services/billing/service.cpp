@@ -137,6 +137,9 @@ service::Readiness BillingService::ready() const {
   if (!components_->loader.isLoaded()) {
     return {false, "accounts are being loaded"};
   }
+  if (const auto error = components_->committer.blockedBy()) {
+    return {false, "MySQL does not store records: " + *error};
+  }
   return {true, ""};
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "libs/base/ids.hpp"
+#include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/accounts/keys.hpp"
 #include "services/billing/records/pricing.hpp"
@@ -28,6 +29,8 @@ std::string_view verbOf(std::string_view subject) {
   return subject.substr(0, subject.find('.'));
 }
 
+constexpr std::chrono::seconds kBlockedLong{10};
+
 DeadLetter makeDeadLetter(const bus::Record& record, std::string error) {
   return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(error), std::string(record.data())};
 }
@@ -35,6 +38,20 @@ DeadLetter makeDeadLetter(const bus::Record& record, std::string error) {
 template <class Message>
 bool parse(const bus::Record& record, Message& message) {
   return message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()));
+}
+
+// A call that was closed as lost has no record in the stream: the letter has the one that its ingress would have sent.
+DeadLetter makeDeadLetter(const cdr::FinishedCall& call, std::string error) {
+  call::v1::CallEnded ended;
+  *ended.mutable_header() = call.header;
+  *ended.mutable_record() = call.record;
+  return DeadLetter{0, bus::subjects::callEvent("ended", base::TrunkId(call.record.trunk_id())), std::move(error),
+                    ended.SerializeAsString()};
+}
+
+// The same values fail for ever. With every other error somebody can mend what is wrong, and the records wait (REQUIREMENTS 10.7).
+bool isOfTheValues(base::ErrorCode code) {
+  return code == base::ErrorCode::kInvalid || code == base::ErrorCode::kConflict;
 }
 
 // CallEnded and CallRejected have the same fields.
@@ -225,14 +242,14 @@ void Committer::commit(Items items) {
 bool Committer::write(Items& items, WriteOutcome& outcome) {
   std::vector<const cdr::FinishedCall*> calls;
   for (const Item& item : items) {
-    if (item.call) {
+    if (item.call && !item.dead_letter) {
       calls.push_back(&*item.call);
     }
   }
   for (int attempt = 0, conflicts = 0;; ++attempt) {
     auto written = deps_.pool.transaction<WriteOutcome>([&](sql::Session& session) -> base::Result<WriteOutcome> {
       for (const Item& item : items) {
-        if (item.summary) {
+        if (item.summary && !item.dead_letter) {
           TG_TRY(writeUnknownSources(session, *item.summary));
         }
         if (item.dead_letter) {
@@ -242,6 +259,7 @@ bool Committer::write(Items& items, WriteOutcome& outcome) {
       return writeCalls(session, calls);
     });
     if (written) {
+      noteBlocked(nullptr);
       outcome = std::move(*written);
       return true;
     }
@@ -251,16 +269,39 @@ bool Committer::write(Items& items, WriteOutcome& outcome) {
       // Another replica wrote one of the calls meanwhile; the next try sees it.
       continue;
     }
-    if (code == base::ErrorCode::kConflict || code == base::ErrorCode::kInvalid || code == base::ErrorCode::kInternal) {
+    if (isOfTheValues(code)) {
+      noteBlocked(nullptr);
       splitOrDeadLetter(std::move(items), written.error());
       return false;
     }
-    telemetry::warn("records not committed, the batch will be repeated",
-                    {{"records", static_cast<std::int64_t>(items.size())}, {"error", written.error().message}});
+    noteBlocked(&written.error());
+    telemetry::error("records not committed, the batch will be repeated",
+                     {{"records", static_cast<std::int64_t>(items.size())}, {"error", written.error().message}});
     if (!pauseBeforeRetry(attempt)) {
       return false;
     }
   }
+}
+
+void Committer::noteBlocked(const base::Error* error) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  if (error == nullptr) {
+    blocked_.reset();
+  } else if (blocked_) {
+    blocked_->error = error->message;
+  } else {
+    blocked_ = Blocked{now, error->message};
+  }
+  deps_.metrics.commit_blocked_seconds.set(blocked_ ? std::chrono::duration<double>(now - blocked_->since).count() : 0);
+}
+
+std::optional<std::string> Committer::blockedBy() const {
+  const std::lock_guard lock(mutex_);
+  if (!blocked_ || std::chrono::steady_clock::now() - blocked_->since < kBlockedLong) {
+    return std::nullopt;
+  }
+  return blocked_->error;
 }
 
 // One bad record must not delay the others: the batch is halved until the bad record is alone, and it becomes a dead letter.
@@ -274,26 +315,35 @@ void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
     return;
   }
   Item& item = items.front();
-  deps_.metrics.dead_letters.add();
-  telemetry::error("record cannot be stored",
+  telemetry::error(item.dead_letter ? "dead letter cannot be stored, its record will come again" : "record cannot be stored",
                    {{"call_id", item.call ? std::string_view(item.call->header.call_id()) : ""},
                     {"stream_sequence", item.record ? static_cast<std::int64_t>(item.record->streamSequence()) : 0},
                     {"error", error.message}});
+  if (item.dead_letter) {
+    setAside(item);
+    return;
+  }
+  item.dead_letter = item.record ? makeDeadLetter(*item.record, error.message) : makeDeadLetter(*item.call, error.message);
+  commit(std::move(items));
+}
+
+// It is stored nowhere, so it is not acknowledged: the stream delivers it again. A lost call still has its hold, so the sweeper finds it
+// again.
+void Committer::setAside(const Item& item) {
+  const std::lock_guard lock(mutex_);
+  if (item.record) {
+    unacknowledged_.erase(item.record->streamSequence());
+  }
+}
+
+// The ledger will not get the charge of a dead letter, so nothing stays held.
+void Committer::giveUpHold(const Item& item) {
   if (item.call && item.call->record.customer_id() != 0) {
-    // The ledger will not get its charge, so nothing stays held.
     const call::v1::CallRecord& record = item.call->record;
     deps_.store.release({.call = item.call->header.call_id(),
                          .customer = base::CustomerId(record.customer_id()),
                          .trunk = base::TrunkId(record.trunk_id())});
   }
-  if (item.dead_letter || !item.record) {
-    acknowledge(items);
-    return;
-  }
-  item.dead_letter = makeDeadLetter(*item.record, error.message);
-  item.call.reset();
-  item.summary.reset();
-  commit(std::move(items));
 }
 
 bool Committer::pauseBeforeRetry(int attempt) {
@@ -307,7 +357,11 @@ void Committer::settle(Items items, const WriteOutcome& outcome) {
   std::map<base::CustomerId, Items> by_customer;
   Items others;
   for (Item& item : items) {
-    const base::CustomerId customer(item.call ? item.call->record.customer_id() : 0);
+    if (item.dead_letter) {
+      deps_.metrics.dead_letters.add();
+      giveUpHold(item);
+    }
+    const base::CustomerId customer(item.call && !item.dead_letter ? item.call->record.customer_id() : 0);
     (customer.isSet() ? by_customer[customer] : others).push_back(std::move(item));
   }
   acknowledge(others);

@@ -1,13 +1,15 @@
 // Writes finished calls to MySQL and settles them in Redis. It frees the slots of a call when its record arrives, collects a batch, commits
 // the batch in one transaction, settles it in Redis, and only then acknowledges the records.
 //
-// While MySQL is not reachable the batch is repeated and nothing is acknowledged; the stream stops delivering at its limit of
-// unacknowledged records, which bounds the memory used here. A record that cannot be read or stored becomes a dead letter.
+// While MySQL does not store the batch it is repeated and nothing is acknowledged; the stream stops delivering at its limit of
+// unacknowledged records, which bounds the memory used here. A record that cannot be read, or stored for its own values, becomes a dead
+// letter (REQUIREMENTS 10.7).
 //
 // Threads: accept() and addLost() from any thread; start() and stop() from the main thread; one thread of its own does the rest. Owns: the
 // queue and the records that are not acknowledged.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -51,14 +53,20 @@ class Committer {
   void accept(const bus::Record& record);
   // A call whose ingress instance is lost, closed when its lease ended.
   void addLost(cdr::FinishedCall call);
+  // The error with which MySQL has refused to store records for 10 s or longer. Any thread.
+  [[nodiscard]] std::optional<std::string> blockedBy() const;
 
  private:
-  // One thing to write: exactly one of call, summary and dead_letter is set.
+  // One thing to write.
   struct Item {
     std::optional<bus::Record> record;  // nullopt for a lost call
     std::optional<cdr::FinishedCall> call;
     std::optional<call::v1::UnknownSources> summary;
-    std::optional<DeadLetter> dead_letter;
+    std::optional<DeadLetter> dead_letter;  // written instead of call and summary
+  };
+  struct Blocked {
+    std::chrono::steady_clock::time_point since;
+    std::string error;
   };
   using Items = std::vector<Item>;
 
@@ -73,7 +81,10 @@ class Committer {
   void commit(Items items);
   // False: stopping, or the batch was split and each part is done.
   [[nodiscard]] bool write(Items& items, WriteOutcome& outcome);
+  void noteBlocked(const base::Error* error);  // nullptr = MySQL answers
   void splitOrDeadLetter(Items items, const base::Error& error);
+  void setAside(const Item& item);
+  void giveUpHold(const Item& item);
   void settle(Items items, const WriteOutcome& outcome);
   void acknowledge(const Items& items);
   [[nodiscard]] bool pauseBeforeRetry(int attempt);  // false = stopping
@@ -81,9 +92,10 @@ class Committer {
   // Passed in.
   const Dependencies deps_;
   // Derived.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable all_acknowledged_;
   std::deque<Item> queue_;
+  std::optional<Blocked> blocked_;
   std::unordered_set<std::uint64_t> unacknowledged_;  // stream sequences of accepted records
   base::Worker worker_;                               // last: its thread uses the rest
 };
