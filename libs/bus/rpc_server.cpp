@@ -16,10 +16,10 @@ namespace tollgate::bus {
 
 namespace {
 
-// How often the server measures how long requests wait: often enough against the time-outs of calls (0.5 s), and too seldom to cost
-// anything.
-constexpr std::chrono::milliseconds kRoundTripPeriod{200};
-constexpr std::chrono::milliseconds kRoundTripMax{500};
+// How often the server counts what was received: often enough against the time-outs of calls (0.5 s), and too seldom to cost anything.
+constexpr std::chrono::milliseconds kCountPeriod{250};
+constexpr std::chrono::milliseconds kOverdue{100};
+constexpr std::chrono::milliseconds kPongMax{500};
 constexpr std::chrono::seconds kLateWarningPeriod{1};
 
 }  // namespace
@@ -54,7 +54,7 @@ class RpcServer::Served {
   const std::string subject_;
   const RawHandler handler_;
   // Derived.
-  Arrivals arrivals_{kRoundTripPeriod};
+  Arrivals arrivals_{kCountPeriod};
   std::mutex mutex_;  // guards the rest
   std::int64_t late_unsaid_ = 0;
   std::chrono::steady_clock::time_point next_warning_;
@@ -208,18 +208,26 @@ void RpcServer::State::onRequest(const std::shared_ptr<State>& self, const std::
   }
 }
 
-// A round trip that fails or takes too long says nothing, so messages that were held up are dated by the last one before it.
+// While the PONG does not come nothing is counted, so messages that were held up are dated by the last count before it.
 void RpcServer::State::watchArrivals(Connection& bus) {
+  auto due = std::chrono::steady_clock::now();
+  bool was_held_up = false;
   do {
-    const auto asked = std::chrono::steady_clock::now();
-    if (!bus.flush(kRoundTripMax)) {
-      continue;
+    const auto now = std::chrono::steady_clock::now();
+    was_held_up = was_held_up || now > due + kOverdue;
+    due = now + kCountPeriod;
+    if (was_held_up) {
+      if (!bus.flush(kPongMax)) {
+        continue;
+      }
+      was_held_up = false;
+      due = std::chrono::steady_clock::now() + kCountPeriod;
     }
     const std::lock_guard lock(subscribed_mutex);
     for (const Subscribed& each : subscribed) {
-      each.served->arrivals().noteRoundTrip(asked, each.subscription.waiting());
+      each.served->arrivals().count(now, each.subscription.waiting());
     }
-  } while (watcher.waitFor(kRoundTripPeriod));
+  } while (watcher.waitFor(kCountPeriod));
 }
 
 RpcServer::RpcServer(Connection& connection) : state_(std::make_shared<State>()) {
@@ -238,6 +246,7 @@ RpcServer::~RpcServer() {
 base::Result<void> RpcServer::serveRaw(std::string_view queue, std::string_view subject, RawHandler handler) {
   const std::weak_ptr<State> weak = state_;
   auto served = std::make_shared<Served>(subject, std::move(handler));
+  served->arrivals().count(std::chrono::steady_clock::now(), 0);  // nothing has been received before it subscribes
   auto subscription = state_->connection->subscribe(subject, queue, [weak, served](const Delivery& delivery) {
     if (const auto state = weak.lock()) {
       state->onRequest(state, served, delivery);
