@@ -67,8 +67,8 @@ class BillingPoison : public BillingSuite {
 
   // An insert into `table` fails with this number of MySQL.
   static std::string refusing(const std::string& table, int error) {
-    return "CREATE TRIGGER refusing BEFORE INSERT ON " + table + " FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = " +
-           std::to_string(error) + ", MESSAGE_TEXT = 'refused by the test'";
+    return "CREATE TRIGGER refusing BEFORE INSERT ON " + table +
+           " FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = " + std::to_string(error) + ", MESSAGE_TEXT = 'refused by the test'";
   }
 };
 
