@@ -264,9 +264,8 @@ TEST(DeployMySql, StartsWithItsConfiguration) {
 
 TEST(DeployMySql, EachServiceMayDoItsWorkAndNoMore) {
   MariaDb server;
-  const std::string users = render("mysql/users.sql.template", {{"MYSQL_DATABASE", "tollgate"}});
-  server.runSql(users);
-  server.runSql(users);  // again: nothing changes, nothing fails
+  const std::string grants = render("mysql/users.sql.template", {{"MYSQL_DATABASE", "tollgate"}});
+  server.runSql(grants + grants);  // again: nothing changes, nothing fails
   // A table of a new migration must be granted, too.
   EXPECT_EQ(server.runSql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'tollgate' "
                           "AND table_name <> 'schema_migrations' AND table_name NOT IN "
@@ -298,6 +297,8 @@ TEST(DeployMySql, EachServiceMayDoItsWorkAndNoMore) {
       {"billing", "UPDATE cdrs SET reason = 'normal'" + none, true},
       {"billing", "DELETE FROM cdrs" + none, true},
       {"billing", "DELETE FROM cdr_attempts" + none, true},
+      {"billing", "UPDATE dead_letters SET replayed_by = 'x'" + none, true},
+      {"billing", "UPDATE dead_letters SET data_hex = ''" + none, false},
       {"admin_api", "UPDATE config_state SET version = version" + none, true},
       {"admin_api", "INSERT INTO config_changes SELECT * FROM config_changes" + none, true},
       {"admin_api", "UPDATE config_changes SET author = 'nobody'" + none, false},
@@ -327,9 +328,7 @@ TEST(DeployMySql, EachServiceMayDoItsWorkAndNoMore) {
       return 0;
     });
     EXPECT_EQ(outcome.has_value(), allowed) << user << ": " << statement << (outcome ? "" : " -> " + outcome.error().message);
-    if (!outcome) {
-      EXPECT_NE(outcome.error().message.find("denied"), std::string::npos) << outcome.error().message;
-    }
+    EXPECT_TRUE(outcome || outcome.error().message.find("denied") != std::string::npos) << outcome.error().message;
   }
 }
 

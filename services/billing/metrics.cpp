@@ -35,6 +35,7 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       records_unacknowledged(
           metrics.gauge("tollgate_billing_records_unacknowledged", "records received from the stream and not acknowledged yet")),
       dead_letters(metrics.counter("tollgate_billing_dead_letters_total", "records that could not be read or stored")),
+      dead_letters_waiting(metrics.gauge("tollgate_billing_dead_letters_waiting", "dead letters that nobody has replayed yet")),
       cdrs_written(cdrs(metrics, "written")),
       cdrs_repeated(cdrs(metrics, "repeated")),
       cdrs_corrected(cdrs(metrics, "corrected")),

@@ -26,6 +26,7 @@ struct BillingMetrics {
   // Records.
   telemetry::Gauge& records_unacknowledged;
   telemetry::Counter& dead_letters;
+  telemetry::Gauge& dead_letters_waiting;
   telemetry::Counter& cdrs_written;
   telemetry::Counter& cdrs_repeated;
   telemetry::Counter& cdrs_corrected;

@@ -14,6 +14,7 @@
 #include "services/billing/admission/extension.hpp"
 #include "services/billing/config/tables.hpp"
 #include "services/billing/records/committer.hpp"
+#include "services/billing/records/dead_letters.hpp"
 #include "services/billing/records/intake.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
 
@@ -44,6 +45,7 @@ struct BillingService::Components {
         admission(dependencies(settings)),
         extension(dependencies(settings), *events),
         queries(dependencies(settings)),
+        dead_letters(pool, *events, metrics),
         payments(std::make_unique<Payments>(pool, settler, metrics, static_cast<std::size_t>(settings.workers))),
         server(std::make_unique<bus::RpcServer>(*requests)) {}
 
@@ -73,6 +75,10 @@ struct BillingService::Components {
   void trunkLoad(const bus::RpcContext& /*context*/, const v1::TrunkLoadRequest& request, bus::Responder<v1::TrunkLoadReply> responder) {
     queries.trunkLoads(request, std::move(responder));
   }
+  void replayDeadLetter(const bus::RpcContext& /*context*/, const v1::ReplayDeadLetterRequest& request,
+                        bus::Responder<v1::ReplayDeadLetterReply> responder) {
+    dead_letters.replay(request, std::move(responder));
+  }
 
   // In the order of construction; stop() has the order in which they end.
   BillingMetrics metrics;
@@ -92,6 +98,7 @@ struct BillingService::Components {
   Admission admission;
   Extension extension;
   Queries queries;
+  DeadLetters dead_letters;
   std::unique_ptr<Payments> payments;
   std::unique_ptr<bus::RpcServer> server;
 };
@@ -111,6 +118,7 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   components_->intake.start();
   components_->loader.start();
   components_->sweeper.start();
+  components_->dead_letters.start();
   TG_TRY(components_->server->serveAll<v1::Billing>(*components_));
   const std::lock_guard lock(mutex_);
   serving_ = true;
@@ -154,6 +162,7 @@ void BillingService::stop() {
   }
   components_->server.reset();
   components_->payments.reset();
+  components_->dead_letters.stop();
   components_->sweeper.stop();
   components_->loader.stop();
   components_->intake.stop();

@@ -1,5 +1,6 @@
 // What is no plain resource: money, live calls, records, route tests, and the loss of what the API depends on.
 #include "tests/component/admin_api_world.hpp"
+#include "tollgate/call/v1/call.pb.h"
 
 namespace tollgate::admin_api {
 namespace {
@@ -245,6 +246,52 @@ TEST_F(AdminApi, LosingTheStoreIsACleanRefusalAndRecoveryNeedsNoOperator) {
   startMySql();
   EXPECT_EQ(get("/v1/customers/" + std::to_string(id)).body["name"], "Acme");
   EXPECT_TRUE(process().isReady());
+}
+
+// REQUIREMENTS 10.7.
+TEST_F(AdminApi, DeadLettersAreListedReadAndReplayed) {
+  call::v1::CallEnded ended;
+  ended.mutable_header()->set_call_id("01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  ended.mutable_record()->set_customer_id(17);
+  const auto letter = [](const std::string& subject, const std::string& data, const std::string& replayed_at) {
+    execute(
+        "INSERT INTO dead_letters (stream_sequence, subject, error, data_hex, at, replayed_at) VALUES (5, ?, 'too long', HEX(?), "
+        "UTC_TIMESTAMP(6), " +
+            replayed_at + ")",
+        {subject, data});
+    return query("SELECT MAX(id) FROM dead_letters")[0].integer(0);
+  };
+  const auto done = letter("tg.evt.call.v1.ended.1", ended.SerializeAsString(), "UTC_TIMESTAMP(6)");
+  const auto whole = letter("tg.evt.call.v1.ended.1", ended.SerializeAsString(), "NULL");
+  const auto broken = letter("tg.evt.call.v1.ended.1", std::string("\xff\xfe", 2), "NULL");
+
+  EXPECT_EQ(get("/v1/dead-records").body["items"].size(), 3U);
+  const auto waiting = get("/v1/dead-records?state=waiting");
+  ASSERT_EQ(waiting.body["items"].size(), 2U) << waiting.body.dump();
+  EXPECT_EQ(waiting.body["items"][0]["id"], broken);
+  EXPECT_EQ(waiting.body["items"][0]["error"], "too long");
+  EXPECT_TRUE(waiting.body["items"][0]["replayed_at"].is_null());
+  const auto page = get("/v1/dead-records?limit=1&state=waiting");
+  EXPECT_EQ(get("/v1/dead-records?limit=1&state=waiting&cursor=" + page.body["next"].get<std::string>()).body["items"][0]["id"], whole);
+  EXPECT_EQ(get("/v1/dead-records?state=replayed").body["items"][0]["id"], done);
+  EXPECT_EQ(outcomeOf(get("/v1/dead-records?state=lost")), "400 state 10.7");
+
+  const auto shown = get("/v1/dead-records/" + std::to_string(whole)).body;
+  EXPECT_EQ(shown["is_whole"], true);
+  EXPECT_EQ(shown["record"]["header"]["call_id"], "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  EXPECT_EQ(shown["record"]["record"]["customer_id"], "17");
+  const auto unreadable = get("/v1/dead-records/" + std::to_string(broken)).body;
+  EXPECT_EQ(unreadable["is_whole"], false);
+  EXPECT_TRUE(unreadable["record"].is_null());
+  EXPECT_EQ(unreadable["data_hex"], "FFFE");
+  EXPECT_EQ(get("/v1/dead-records/999999").status, 404);
+
+  const auto path = "/v1/dead-records/" + std::to_string(whole) + "/replay";
+  const auto replayed = call("POST", path);
+  EXPECT_EQ(replayed.status, 200) << replayed.body.dump();
+  EXPECT_EQ(replayed.body["replayed_by"], "admin");
+  EXPECT_EQ(replayed.body["existed"], false);
+  EXPECT_EQ(call("POST", path).body["existed"], true);
 }
 
 }  // namespace

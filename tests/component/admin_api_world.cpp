@@ -59,6 +59,14 @@ void Neighbours::serveRpcs() {
     }
     responder.reply(reply);
   }));
+  serving(server_->serve<billing::v1::Billing::ReplayDeadLetter>([this](const auto&, const auto& request, auto responder) {
+    const std::lock_guard lock(mutex);
+    billing::v1::ReplayDeadLetterReply reply;
+    reply.mutable_replayed_at()->set_seconds(1'795'256'430);
+    reply.set_replayed_by(request.author());
+    reply.set_existed(!replayed.insert(request.id()).second);
+    responder.reply(reply);
+  }));
   serving(server_->serve<billing::v1::Billing::Reserve>([this](const auto&, const auto& request, auto responder) {
     const std::lock_guard lock(mutex);
     EXPECT_TRUE(request.dry_run()) << "a route test takes nothing";

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ class Neighbours {
   std::vector<control::v1::LiveCall> calls;
   // What they were asked.
   std::vector<billing::v1::PostPaymentRequest> payments;
+  std::set<std::int64_t> replayed;   // ids of dead letters
   std::vector<std::string> hung_up;  // "<call id> <author>"
   std::atomic<int> config_events{0};
 

@@ -145,5 +145,38 @@ TEST_F(BillingPoison, ADeadLetterThatCannotBeStoredIsNotLost) {
   EXPECT_TRUE(waitUntil([&] { return deadLetters() == letters + 1; }, seconds(15)));
 }
 
+// REQUIREMENTS 10.7: an operator mends what kept the record from being stored, and replays the letter.
+TEST_F(BillingPoison, AReplayedDeadLetterIsBookedOnce) {
+  const Party party = makeFunded();
+  const std::string call = endCall(party, 4'000'000'000);
+  ASSERT_TRUE(waitUntil([&] { return world_->number("SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL") > 0; }));
+  ASSERT_TRUE(world_->waitIdle(party));
+  EXPECT_EQ(world_->balance(party)->posted().micros(), kUnit) << "the ledger got a charge without a CDR";
+  const auto waiting = [] { return world_->billing().metric("tollgate_billing_dead_letters_waiting").value_or(-1); };
+  const std::int64_t letters = world_->number("SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL");
+  EXPECT_TRUE(waitUntil([&] { return waiting() == static_cast<double>(letters); }, seconds(15)));
+
+  billing::v1::ReplayDeadLetterRequest request;
+  request.set_id(world_->number("SELECT MAX(id) FROM dead_letters"));
+  EXPECT_EQ(world_->ask<billing::v1::Billing::ReplayDeadLetter>("", request).error().code, base::ErrorCode::kInvalid) << "no author";
+  request.set_author("operator");
+  world_->maria().runSql("ALTER TABLE cdrs MODIFY final_code BIGINT NOT NULL DEFAULT 0");
+  const auto replayed = world_->ask<billing::v1::Billing::ReplayDeadLetter>("", request);
+  ASSERT_TRUE(replayed.has_value()) << replayed.error().message;
+  EXPECT_FALSE(replayed->existed());
+  EXPECT_TRUE(world_->waitCdr(call));
+  EXPECT_TRUE(waitUntil([&] { return world_->balance(party)->posted().micros() == kUnit - 1'000; }));
+  EXPECT_EQ(world_->cdr(call, "final_code, charge_micros"), "4000000000\t1000");
+
+  request.set_author("another");
+  const auto again = world_->ask<billing::v1::Billing::ReplayDeadLetter>("", request);
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_TRUE(again->existed());
+  EXPECT_EQ(again->replayed_by(), "operator");
+  EXPECT_TRUE(waitUntil([&] { return waiting() == static_cast<double>(letters - 1); }, seconds(15)));
+  request.set_id(999'999);
+  EXPECT_EQ(world_->ask<billing::v1::Billing::ReplayDeadLetter>("", request).error().code, base::ErrorCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace tollgate::component

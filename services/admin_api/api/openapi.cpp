@@ -132,7 +132,7 @@ Json operationJson(const Operation& operation) {
 
 Json schemas() {
   Json all = {{"Problem", problemSchema()}};
-  for (const auto& part : {moneySchemas(), callSchemas(), cdrSchemas(), routeTestSchemas(), infoSchemas()}) {
+  for (const auto& part : {moneySchemas(), callSchemas(), cdrSchemas(), deadLetterSchemas(), routeTestSchemas(), infoSchemas()}) {
     all.update(part);
   }
   for (const auto& resource : resources()) {

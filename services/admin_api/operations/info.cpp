@@ -69,6 +69,7 @@ std::vector<Operation> allOperations(Backend& backend) {
   append(all, moneyOperations(backend));
   append(all, callOperations(backend));
   append(all, cdrOperations(backend));
+  append(all, deadLetterOperations(backend));
   append(all, routeTestOperations(backend));
   append(all, infoOperations());
   Operation document{

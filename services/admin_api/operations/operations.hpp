@@ -14,6 +14,8 @@ namespace tollgate::admin_api {
 [[nodiscard]] std::vector<Operation> callOperations(Backend& backend);
 // cdrs (REQUIREMENTS 10.1, 10.3)
 [[nodiscard]] std::vector<Operation> cdrOperations(Backend& backend);
+// dead-records: list, read, replay (REQUIREMENTS 10.7)
+[[nodiscard]] std::vector<Operation> deadLetterOperations(Backend& backend);
 // route-tests (REQUIREMENTS 10.6)
 [[nodiscard]] std::vector<Operation> routeTestOperations(Backend& backend);
 // whoami, reject-map (7), openapi.json
@@ -26,6 +28,7 @@ namespace tollgate::admin_api {
 [[nodiscard]] Json moneySchemas();
 [[nodiscard]] Json callSchemas();
 [[nodiscard]] Json cdrSchemas();
+[[nodiscard]] Json deadLetterSchemas();
 [[nodiscard]] Json routeTestSchemas();
 [[nodiscard]] Json infoSchemas();
 
