@@ -2,9 +2,9 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "services/admin_api/operations/listing.hpp"
+#include "services/admin_api/operations/messages.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
-#include "services/admin_api/operations/messages.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
 #include "tollgate/call/v1/call.pb.h"
 
@@ -144,8 +144,9 @@ std::vector<Operation> deadLetterOperations(Backend& backend) {
 Json deadLetterSchemas() {
   auto letter = shownSchema(letterFields());
   letter["properties"]["data_hex"] = {{"type", "string"}, {"description", "The record as it was received. Only when one letter is read."}};
-  letter["properties"]["record"] = {{"type", {"object", "null"}},
-                                    {"description", "What can be read of the record; null when nothing can. Only when one letter is read."}};
+  letter["properties"]["record"] = {
+      {"type", {"object", "null"}},
+      {"description", "What can be read of the record; null when nothing can. Only when one letter is read."}};
   letter["properties"]["is_whole"] = {{"type", "boolean"}, {"description", "The whole record can be read. Only when one letter is read."}};
   const Json text = {{"type", "string"}};
   return {{"DeadLetter", letter},

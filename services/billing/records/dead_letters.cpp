@@ -107,8 +107,8 @@ void DeadLetters::count() {
   }
 }
 
-// First the stream has the record, then the letter is marked. If the mark fails the operator repeats: within its duplicate window the stream
-// takes the record once, and later the record is written once because every record is.
+// First the stream has the record, then the letter is marked. If the mark fails the operator repeats: within its duplicate window the
+// stream takes the record once, and later the record is written once because every record is.
 base::Result<v1::ReplayDeadLetterReply> DeadLetters::replayNow(const v1::ReplayDeadLetterRequest& request) {
   const std::int64_t id = request.id();
   TG_TRY_ASSIGN(letter, pool_.use<Letter>([id](sql::Session& session) { return readLetter(session, id); }));
@@ -125,7 +125,8 @@ base::Result<v1::ReplayDeadLetterReply> DeadLetters::replayNow(const v1::ReplayD
     return session.execute("UPDATE dead_letters SET replayed_at = ?, replayed_by = ? WHERE id = ? AND replayed_at IS NULL",
                            {sql::fromTime(now), request.author(), id});
   }));
-  telemetry::info("dead letter replayed", {{"id", id}, {"author", request.author()}, {"stream_sequence", static_cast<std::int64_t>(sequence)}});
+  telemetry::info("dead letter replayed",
+                  {{"id", id}, {"author", request.author()}, {"stream_sequence", static_cast<std::int64_t>(sequence)}});
   *reply.mutable_replayed_at() = wire::toWire(now);
   reply.set_replayed_by(request.author());
   return reply;
