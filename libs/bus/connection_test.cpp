@@ -29,6 +29,7 @@ TEST(Subjects, AreBuiltAsDocumented) {
   EXPECT_EQ(subjects::callEvent("rejected", base::TrunkId()), "tg.evt.call.v1.rejected.0");
   EXPECT_EQ(subjects::configChanged("trunk"), "tg.evt.config.v1.changed.trunk");
   EXPECT_EQ(subjects::creditEvent("low", base::CustomerId(7)), "tg.evt.credit.v1.low.7");
+  EXPECT_EQ(subjects::instanceAlive("in-1"), "tg.evt.ingress.v1.alive.in-1");
   EXPECT_EQ(subjects::deliver("billing"), "tg.deliver.billing");
 }
 

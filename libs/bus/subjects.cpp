@@ -24,6 +24,10 @@ std::string creditEvent(std::string_view past_verb, base::CustomerId customer) {
   return join("tg.evt.", "credit", ".v1.", past_verb).append(".").append(std::to_string(customer.value()));
 }
 
+std::string instanceAlive(std::string_view instance) {
+  return join("tg.evt.", "ingress", ".v1.alive.", instance);
+}
+
 std::string deliver(std::string_view durable) {
   return join("tg.deliver.", durable, "", "");
 }

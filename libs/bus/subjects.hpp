@@ -19,6 +19,10 @@ namespace tollgate::bus::subjects {
 // tg.evt.credit.v1.<low|exhausted>.<customer id>
 [[nodiscard]] std::string creditEvent(std::string_view past_verb, base::CustomerId customer);
 
+// tg.evt.ingress.v1.alive.<instance>
+[[nodiscard]] std::string instanceAlive(std::string_view instance);
+inline constexpr std::string_view kAllInstances = "tg.evt.ingress.v1.alive.*";
+
 // tg.deliver.<durable>: where the stream CALL_EVENTS pushes what a durable consumer has to read.
 [[nodiscard]] std::string deliver(std::string_view durable);
 

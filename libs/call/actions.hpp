@@ -20,6 +20,8 @@ struct AskOccupy {              // for CallMachine::askedCandidates()
 struct AskExtend {
   std::uint32_t confirmed_seconds = 0;
   std::uint32_t want_paid_seconds = 0;  // 0 = heartbeat
+  std::uint32_t sequence = 0;           // 1 for the first of the call
+  bool was_refused = false;             // by the answer before
 };
 
 // INVITE to an endpoint of a candidate; both are indexes. A leg that cannot be started is answered with LegFailed.

@@ -100,6 +100,7 @@ class CallMachine {
   void scheduleExtend(std::chrono::milliseconds not_before);
   void extendNow();
   [[nodiscard]] base::MonotonicTime paidUntil() const;
+  [[nodiscard]] std::uint32_t talkedSeconds() const;
   [[nodiscard]] std::uint32_t quantum() const;
   [[nodiscard]] std::chrono::milliseconds extendMargin() const;
 
@@ -145,6 +146,7 @@ class CallMachine {
   std::uint32_t ignored_ = 0;
   std::uint32_t heartbeat_seconds_ = 0;
   std::uint32_t first_paid_seconds_ = 0;
+  std::uint32_t extend_sequence_ = 0;
   int last_code_ = 0;  // last final code a carrier sent
   bool saw_timeout_ = false;
   bool has_offer_ = true;
@@ -153,7 +155,7 @@ class CallMachine {
   bool caller_done_ = false;  // the caller has its final answer
   bool finished_ = false;     // the record is closed
   bool final_published_ = false;
-  bool can_extend_ = true;
+  bool was_refused_ = false;  // by the last answer to an extension
   bool extend_in_flight_ = false;
   base::MonotonicTime invited_at_;
   base::MonotonicTime answered_at_;

@@ -95,13 +95,13 @@ void CallMachine::on(Extended& event) {
     return;
   }
   extend_in_flight_ = false;
-  if (event.refused) {
-    can_extend_ = false;
-  }
-  // Paid time is never taken back: an answer that names less is about a hold that billing is rebuilding.
-  if (event.paid_seconds > record_.paid_seconds) {
-    record_.paid_seconds = event.paid_seconds;
-    record_.held_micros = event.held_micros;
+  was_refused_ = event.refused;
+  // Billing may ask for a part of a long window back. It keeps that money until a later request names the shorter time, so a lost answer
+  // leaves no second that is not held. What has been talked cannot be given back.
+  const auto paid_seconds = std::max(event.paid_seconds, std::min(talkedSeconds(), record_.paid_seconds));
+  record_.held_micros = event.held_micros;
+  if (paid_seconds != record_.paid_seconds) {
+    record_.paid_seconds = paid_seconds;
     if (answered_) {
       armPaidEnd();
     }
@@ -140,7 +140,12 @@ void CallMachine::paidEnd() {
     armPaidEnd();  // the timer was armed for a day only, or more was paid meanwhile
     return;
   }
-  hangUp(base::Reason::kCreditExhausted, EndedBy::kTollgate, true);
+  hangUp(was_refused_ ? base::Reason::kCreditExhausted : base::Reason::kDecisionUnavailable, EndedBy::kTollgate, true);
+}
+
+// Begun seconds count.
+std::uint32_t CallMachine::talkedSeconds() const {
+  return answered_ ? static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(now_.monotonic - answered_at_).count()) : 0;
 }
 
 // One timer for both: the extension before the paid time runs out, and the heartbeat that keeps hold and slots alive (REQUIREMENTS 9.2,
@@ -150,7 +155,7 @@ void CallMachine::scheduleExtend(std::chrono::milliseconds not_before) {
     return;
   }
   auto due = last_heartbeat_ + std::chrono::seconds(heartbeat_seconds_);
-  if (answered_ && can_extend_) {
+  if (answered_ && !was_refused_) {
     due = std::min<base::MonotonicTime>(due, paidUntil() - extendMargin());
   }
   arm(TimerKind::kExtend, std::max(until(due, now_.monotonic), not_before));
@@ -161,7 +166,8 @@ void CallMachine::extendNow() {
   if (answered_) {
     const auto talked = std::chrono::floor<std::chrono::seconds>(now_.monotonic - answered_at_).count();
     request.confirmed_seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(talked, record_.paid_seconds));
-    if (can_extend_ && now_.monotonic + extendMargin() >= paidUntil()) {
+    // After a refusal it asks again with each heartbeat: the customer may have paid meanwhile.
+    if (was_refused_ || now_.monotonic + extendMargin() >= paidUntil()) {
       const auto want = static_cast<std::uint64_t>(record_.paid_seconds) + quantum();
       request.want_paid_seconds = static_cast<std::uint32_t>(std::min<std::uint64_t>(want, std::numeric_limits<std::uint32_t>::max()));
     }
@@ -170,6 +176,8 @@ void CallMachine::extendNow() {
     scheduleExtend(std::chrono::milliseconds(0));  // the timer was armed for a day only
     return;
   }
+  request.sequence = ++extend_sequence_;
+  request.was_refused = was_refused_;
   last_heartbeat_ = now_.monotonic;
   extend_in_flight_ = true;
   push(request);

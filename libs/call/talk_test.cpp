@@ -122,14 +122,35 @@ TEST(Money, EndsExactlyAtThePaidEndWhenTheExtensionIsRefused) {
   EXPECT_EQ(record.q850_cause, 16);
 }
 
-TEST(Money, AsksNoMoreAfterARefusalButKeepsTheHeartbeat) {
+// REQUIREMENTS 9.2: a payment in mid-call saves the call.
+TEST(Money, AsksAgainWithEachHeartbeatAfterARefusal) {
   Driver driver;
   driver.toTalking(45);
   driver.feedAfter(seconds(31), TimerFired{TimerKind::kExtend});
+  EXPECT_FALSE(driver.last<AskExtend>().at(0).was_refused);
   driver.feed(Extended{60, 1, true});
+  EXPECT_EQ(armedFor(driver, TimerKind::kExtend), seconds(20));
   driver.feedAfter(seconds(20), TimerFired{TimerKind::kExtend});
   ASSERT_EQ(driver.last<AskExtend>().size(), 1U);
-  EXPECT_EQ(driver.last<AskExtend>()[0].want_paid_seconds, 0U);
+  EXPECT_EQ(driver.last<AskExtend>()[0].want_paid_seconds, 105U);
+  EXPECT_TRUE(driver.last<AskExtend>()[0].was_refused);
+  EXPECT_EQ(driver.last<AskExtend>()[0].sequence, 2U);
+  driver.feed(Extended{105, 1, false});
+  driver.feedAfter(seconds(20), TimerFired{TimerKind::kPaidEnd});  // the old end
+  EXPECT_EQ(driver.finals(), 0);
+}
+
+// REQUIREMENTS 9.1: a long window may be made shorter, never beyond what has been talked.
+TEST(Money, GivesBackPaidTimeThatIsNotTalkedYet) {
+  Driver driver;
+  driver.toTalking(1800);
+  driver.feedAfter(milliseconds(18800), TimerFired{TimerKind::kExtend});
+  driver.feed(Extended{80, 1, false});
+  EXPECT_EQ(driver.machine.record().paid_seconds, 80U);
+  EXPECT_EQ(armedFor(driver, TimerKind::kPaidEnd), milliseconds(80000 - 18800));
+  driver.feedAfter(milliseconds(20000), TimerFired{TimerKind::kExtend});
+  driver.feed(Extended{1, 1, false});
+  EXPECT_EQ(driver.machine.record().paid_seconds, 39U);  // 38.8 s are talked
 }
 
 TEST(Money, RetriesEachSecondWhileBillingDoesNotAnswerAndStillEndsAtThePaidEnd) {
@@ -141,7 +162,7 @@ TEST(Money, RetriesEachSecondWhileBillingDoesNotAnswerAndStillEndsAtThePaidEnd) 
   driver.feedAfter(seconds(1), TimerFired{TimerKind::kExtend});
   EXPECT_EQ(driver.last<AskExtend>().size(), 1U);
   driver.feedAfter(seconds(2), TimerFired{TimerKind::kPaidEnd});
-  EXPECT_EQ(driver.machine.record().reason, Reason::kCreditExhausted);
+  EXPECT_EQ(driver.machine.record().reason, Reason::kDecisionUnavailable);  // nobody said that the credit is exhausted
   EXPECT_EQ(driver.machine.record().talked, seconds(9));
   driver.feed(Extended{100, 1, false});  // too late
   EXPECT_EQ(driver.machine.record().paid_seconds, 9U);

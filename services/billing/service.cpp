@@ -39,8 +39,10 @@ struct BillingService::Components {
         settler(store, metrics),
         committer({tables, pool, store, settler, metrics, settings}),
         intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),
-        loader({tables, *redis, store, pool, *requests, intake, metrics, settings}),
-        sweeper({tables, *redis, store, *requests, intake, committer, metrics, settings}),
+        presence(clock, settings.instance_gone_after),
+        presence_watch(*requests, pool, presence),
+        loader({tables, *redis, store, pool, *requests, intake, presence, presence_watch, metrics, settings}),
+        sweeper({tables, *redis, store, *requests, intake, committer, presence, metrics, settings}),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.feed_poll, feed::FeedMetrics(registry, "billing"))),
         admission(dependencies(settings)),
         extension(dependencies(settings), *events),
@@ -55,12 +57,14 @@ struct BillingService::Components {
 
   // The RPCs. Bus threads.
   void reserve(const bus::RpcContext& context, const v1::ReserveRequest& request, bus::Responder<v1::ReserveReply> responder) {
+    presence.heardFrom(request.instance());
     admission.reserve(context, request, std::move(responder));
   }
   void occupy(const bus::RpcContext& context, const v1::OccupyRequest& request, bus::Responder<v1::OccupyReply> responder) {
     admission.occupy(context, request, std::move(responder));
   }
   void extend(const bus::RpcContext& context, const v1::ExtendRequest& request, bus::Responder<v1::ExtendReply> responder) {
+    presence.heardFrom(request.instance());
     extension.extend(context, request, std::move(responder));
   }
   void release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder) {
@@ -92,6 +96,9 @@ struct BillingService::Components {
   Settler settler;
   Committer committer;
   Intake intake;
+  base::SystemClock clock;
+  Presence presence;
+  PresenceWatch presence_watch;
   AccountLoader loader;
   Sweeper sweeper;
   std::unique_ptr<feed::Feed> feed;
@@ -116,6 +123,7 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   TG_TRY(components_->feed->start());
   components_->committer.start();
   components_->intake.start();
+  TG_TRY(components_->presence_watch.start());
   components_->loader.start();
   components_->sweeper.start();
   components_->dead_letters.start();
@@ -142,8 +150,8 @@ service::Readiness BillingService::ready() const {
   if (!components_->intake.isBound()) {
     return {false, "not subscribed to the record stream yet"};
   }
-  if (!components_->loader.isLoaded()) {
-    return {false, "accounts are being loaded"};
+  if (std::string error = components_->loader.error(); !error.empty()) {
+    return {false, std::move(error)};
   }
   if (const auto error = components_->committer.blockedBy()) {
     return {false, "MySQL does not store records: " + *error};
@@ -165,6 +173,7 @@ void BillingService::stop() {
   components_->dead_letters.stop();
   components_->sweeper.stop();
   components_->loader.stop();
+  components_->presence_watch.stop();
   components_->intake.stop();
   components_->committer.stop();
   components_->feed.reset();

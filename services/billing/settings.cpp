@@ -17,6 +17,15 @@ Settings readSettings(config::Loader& loader) {
   settings.sql = sql::readSettings(loader);
   settings.quantum =
       loader.duration("quantum", settings.quantum, seconds(1), hours(1), "talking time that one hold covers (REQUIREMENTS 9.1)");
+  settings.outage_window = loader.duration("outage_window", settings.outage_window, seconds(0), hours(24),
+                                           "talking time that a call is granted beyond the quantum when the customer has far more than it "
+                                           "can use: the call outlasts an outage of this length (REQUIREMENTS 9.1)");
+  settings.window_share_percent = loader.integer("window_share_percent", settings.window_share_percent, 1, 100,
+                                                 "most of what is available that one call's hold takes for the outage window");
+  settings.hold_grace = loader.duration("hold_grace", settings.hold_grace, seconds(1), hours(24),
+                                        "how long a hold stays after its paid time when its ingress is silent");
+  settings.instance_gone_after = loader.duration("instance_gone_after", settings.instance_gone_after, seconds(1), hours(24),
+                                                 "an ingress instance that is silent for this long is taken as gone");
   settings.heartbeat = loader.duration("heartbeat", settings.heartbeat, seconds(1), seconds(600),
                                        "the ingress extends or confirms each call at least this often");
   settings.lease = loader.duration("lease", settings.lease, seconds(2), seconds(3600),

@@ -14,6 +14,7 @@
 #include "services/ingress/calls/calls.hpp"
 #include "services/ingress/calls/control.hpp"
 #include "services/ingress/intake/network_watch.hpp"
+#include "services/ingress/records/announcer.hpp"
 #include "services/ingress/records/spool_metrics.hpp"
 
 namespace tollgate::ingress {
@@ -22,6 +23,7 @@ namespace {
 constexpr std::chrono::seconds kHousekeeping{1};
 constexpr std::chrono::milliseconds kShutdownLimit{2000};
 constexpr std::chrono::milliseconds kStoreLimit{1000};
+constexpr std::chrono::milliseconds kFlushLimit{500};
 // Role of the housekeeping timer; calls use roles below.
 constexpr sofia::Key kHousekeepingKey = PackedKey::pack({0, 1}, 255);
 constexpr sofia::Key kReleaseKey = PackedKey::pack({0, 2}, 255);
@@ -58,6 +60,16 @@ struct IngressService::Parts {
   // Loop thread. Ended calls whose records the stream does not take: billing frees their slots (REQUIREMENTS 9.5).
   void releaseUnstored();
 
+  // Any thread. Records are published in their order, at most in_flight_max at a time: so many stored records mean that those of an earlier
+  // run are among them.
+  [[nodiscard]] bool isReplaying() {
+    if (!replay_is_over) {
+      const auto stats = spool->stats();
+      replay_is_over = stats.unsent == 0 || stats.stored >= stats.replayed + spool::SpoolSettings().in_flight_max;
+    }
+    return !replay_is_over;
+  }
+
   base::SystemClock clock;
   base::SystemRandom random;
   IngressMetrics metrics;
@@ -82,10 +94,13 @@ struct IngressService::Parts {
   // With threads of their own.
   std::unique_ptr<NetworkWatch> watch;
   std::unique_ptr<Control> control;
+  std::unique_ptr<Announcer> announcer;
   // Read by other threads.
   std::atomic<bool> networks_known{false};
   std::atomic<bool> loop_runs{false};
   std::atomic<std::size_t> live_calls{0};
+  std::atomic<bool> is_draining{false};
+  std::atomic<bool> replay_is_over{false};
   std::uint16_t sip_port = 0;
 };
 
@@ -124,8 +139,16 @@ base::Result<void> IngressService::start(service::Runtime& runtime) {
     });
   });
   TG_TRY(parts.watch->start());
-  parts.control = std::make_unique<Control>(*parts.requests, parts.loop, *parts.calls, *parts.report, parts.instance);
+  parts.control = std::make_unique<Control>(*parts.requests, parts.loop, *parts.calls, *parts.report, parts.instance,
+                                            [&parts] { return parts.isReplaying(); });
   TG_TRY(parts.control->start());
+  TG_TRY_ASSIGN(replaces, takeOverSpool(settings_.spool_dir, parts.instance));
+  parts.announcer = std::make_unique<Announcer>(*parts.requests, parts.instance, replaces, [&parts](control::v1::InstanceAlive& alive) {
+    alive.set_calls(static_cast<std::uint32_t>(parts.live_calls.load()));
+    alive.set_draining(parts.is_draining);
+    alive.set_replaying(parts.isReplaying());
+  });
+  parts.announcer->start();
   return {};
 }
 
@@ -184,6 +207,7 @@ base::Result<void> IngressService::setUpLoop() {
   });
   parts.loop.setTurnEndHandler([&parts] {
     parts.live_calls = parts.calls->table().size();
+    parts.is_draining = parts.calls->isDraining();
     return parts.decisions->flush();
   });
   (void)parts.loop.arm(kHousekeeping, kHousekeepingKey);
@@ -264,7 +288,12 @@ void IngressService::stop() {
     (void)done->get_future().wait_for(kShutdownLimit);
   }
   parts.loop.stop();
-  (void)parts.spool->waitUntilStored(kStoreLimit);  // what is not stored by then waits on disk for the next start
+  // What is not stored by then waits on disk for the next start.
+  const bool is_empty = parts.spool->waitUntilStored(kStoreLimit);
+  if (parts.announcer) {
+    parts.announcer->stop(is_empty);
+    (void)parts.requests->flush(kFlushLimit);
+  }
   parts.spool->close();
   parts.spool_metrics.update(parts.spool->stats());
   parts_.reset();

@@ -178,10 +178,10 @@ TEST_F(Billing, ExtensionsEndWithTheMoney) {
   const auto more = world_->extend(call, party, carrier_, rate, 30, 90);
   EXPECT_EQ(more->paid_seconds(), 90U);
   EXPECT_FALSE(more->refused());
-  const auto heartbeat = world_->extend(call, party, carrier_, rate, 35, 0);
+  const auto heartbeat = world_->extend(call, party, carrier_, rate, 35, 0, 90);
   EXPECT_EQ(heartbeat->paid_seconds(), 90U);
   EXPECT_FALSE(heartbeat->refused());
-  const auto last = world_->extend(call, party, carrier_, rate, 60, 120);
+  const auto last = world_->extend(call, party, carrier_, rate, 60, 120, 90);
   EXPECT_EQ(last->paid_seconds(), 100U);
   EXPECT_TRUE(last->refused());
   EXPECT_TRUE(waitUntil([&] { return exhausted == 1; }));

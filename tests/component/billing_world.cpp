@@ -4,11 +4,14 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "libs/bus/subjects.hpp"
 #include "libs/wire/wire.hpp"
 
 namespace tollgate::component {
 
 namespace {
+
+constexpr const char* kInstance = "ingress-1";
 
 base::WallTime now() {
   return base::SystemClock().wall();
@@ -16,7 +19,7 @@ base::WallTime now() {
 
 void fillHeader(call::v1::EventHeader& header, const std::string& call) {
   header.set_call_id(call);
-  header.set_instance("ingress-1");
+  header.set_instance(kInstance);
   *header.mutable_at() = wire::toWire(now());
 }
 
@@ -36,6 +39,9 @@ BillingWorld::BillingWorld(const std::map<std::string, std::string>& environment
   options.environment["TOLLGATE_REDIS_PORT"] = std::to_string(redis_.port());
   options.environment["TOLLGATE_HEARTBEAT"] = "1s";
   options.environment["TOLLGATE_LEASE"] = "3s";
+  options.environment["TOLLGATE_OUTAGE_WINDOW"] = "0s";  // BillingWindow has one
+  options.environment["TOLLGATE_HOLD_GRACE"] = "2s";
+  options.environment["TOLLGATE_INSTANCE_GONE_AFTER"] = "3s";
   options.environment["TOLLGATE_STREAM_ACK_WAIT"] = "2s";
   options.environment["TOLLGATE_REPORT_WAIT"] = "200ms";
   options.environment["TOLLGATE_AUDIT_INTERVAL"] = "1s";
@@ -50,6 +56,20 @@ void BillingWorld::stop() {
   redis_client_.reset();
 }
 
+void BillingWorld::setSilent(bool is_silent) {
+  const std::lock_guard lock(live_mutex_);
+  is_silent_ = is_silent;
+}
+
+void BillingWorld::announce(bool stopped) {
+  control::v1::InstanceAlive alive;
+  alive.set_instance(kInstance);
+  alive.set_stopped(stopped);
+  if (!events_->publish(bus::subjects::instanceAlive(kInstance), alive.SerializeAsString())) {
+    throw std::runtime_error("the announcement was not sent");
+  }
+}
+
 void BillingWorld::makeConfiguration() {
   const std::string times = "UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)";
   config_.maria().runSql(
@@ -62,14 +82,18 @@ void BillingWorld::makeConfiguration() {
 }
 
 void BillingWorld::answerReports() {
-  reports_ = bus::hearControl<control::v1::Ingress::ReportCalls>(*events_, [this](const auto&, const auto& replier) {
+  reports_ = bus::hearControl<control::v1::Ingress::ReportCalls>(*events_, [this](const auto& request, const auto& replier) {
                control::v1::ReportCallsReply reply;
-               reply.set_instance("ingress-1");
+               reply.set_instance(kInstance);
                const std::lock_guard lock(live_mutex_);
+               if (is_silent_ || (!request.instance().empty() && request.instance() != kInstance)) {
+                 return;
+               }
                for (const auto& [id, call] : live_) {
                  *reply.add_calls() = call;
                }
                reply.set_total(static_cast<std::uint32_t>(live_.size()));
+               reply.set_is_last(true);
                replier.reply(reply);
              }).value();
 }
@@ -142,12 +166,13 @@ billing::v1::ReserveRequest BillingWorld::reserveRequest(const Party& party, con
     candidate.set_trunk_id(carrier.trunk);
     candidate.set_weight(1);
   }
-  request.set_instance("ingress-1");
+  request.set_instance(kInstance);
   return request;
 }
 
 base::Result<billing::v1::ExtendReply> BillingWorld::extend(const std::string& call, const Party& party, const Party& carrier,
-                                                            const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want) {
+                                                            const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want,
+                                                            std::uint32_t paid) {
   billing::v1::ExtendRequest request;
   request.set_customer_id(party.customer);
   request.set_trunk_id(party.trunk);
@@ -155,6 +180,9 @@ base::Result<billing::v1::ExtendReply> BillingWorld::extend(const std::string& c
   *request.mutable_rate() = rate;
   request.set_confirmed_seconds(confirmed);
   request.set_want_paid_seconds(want);
+  request.set_paid_seconds(paid);
+  request.set_sequence(++sequence_);
+  request.set_instance(kInstance);
   return ask<billing::v1::Billing::Extend>(call, request);
 }
 

@@ -79,7 +79,8 @@ class BillingWorld {
     return ask<billing::v1::Billing::Reserve>(call, reserveRequest(party, carriers));
   }
   [[nodiscard]] base::Result<billing::v1::ExtendReply> extend(const std::string& call, const Party& party, const Party& carrier,
-                                                              const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want);
+                                                              const common::v1::Rate& rate, std::uint32_t confirmed, std::uint32_t want,
+                                                              std::uint32_t paid = 60);
   // The call of this record is over, says its ingress, and the record comes later or never. False: billing did not confirm it.
   [[nodiscard]] bool release(const std::string& call, const call::v1::CallRecord& record);
   [[nodiscard]] base::Result<billing::v1::BalanceReply> balance(const Party& party);
@@ -97,6 +98,10 @@ class BillingWorld {
   // What the ingress of this world reports as live.
   void setLive(const std::string& call, const call::v1::CallRecord& record, std::int64_t held_micros);
   void clearLive();
+  // It answers nothing, as if frozen or cut off.
+  void setSilent(bool is_silent);
+  // It announces itself, or that it has stopped for good.
+  void announce(bool stopped);
 
   // The books.
   [[nodiscard]] std::int64_t number(const std::string& query);
@@ -126,6 +131,8 @@ class BillingWorld {
   std::int64_t next_id_ = 100;
   std::mutex live_mutex_;  // the subscription answers on a bus thread
   std::map<std::string, control::v1::LiveCall> live_;
+  bool is_silent_ = false;  // under live_mutex_
+  std::uint32_t sequence_ = 0;
 };
 
 // A suite that shares one world, started once. After each test the books must agree: CDRs, ledger and Redis (REQUIREMENTS 9.6).

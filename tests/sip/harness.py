@@ -23,7 +23,11 @@ SCENARIOS = os.path.join(HERE, "scenarios")
 def quick_settings():
     """Short timers, so that a test of minutes takes seconds; the values a test relies on are named in it."""
     return {
-        "billing": {"heartbeat": "1s", "lease": "4s", "quantum": "60s"},
+        "billing": {
+            "heartbeat": "1s", "lease": "4s", "quantum": "60s",
+            "outage_window": "0s",  # a hold of one quantum, whose amount a test can compute
+            "hold_grace": "5s", "instance_gone_after": "5s",
+        },
     }
 
 
@@ -138,6 +142,13 @@ class SipCase(unittest.TestCase):
             return rows[0][0] if rows else None
 
         return self.api.get(f"/v1/cdrs/{wait_for(find, seconds, f'CDR of {sip_call_id}')}")
+
+    def metric(self, name, service="ingress"):
+        """The value of one series, named with its labels as /metrics shows them."""
+        for line in self.stack.ops(service).call("GET", "/metrics").text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        self.fail(f"no metric {name}")
 
     def live_calls(self, **filters):
         return self.api.get("/v1/calls", **filters)["items"]

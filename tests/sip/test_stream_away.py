@@ -39,12 +39,6 @@ class StreamAway(SipCase):
         self.stream_api("UPDATE", {**config, "subjects": ["tg.evt.nothing"]})
         return bring_back
 
-    def metric(self, name):
-        for line in self.stack.ops("ingress").call("GET", "/metrics").text.splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-        self.fail(f"no metric {name}")
-
     def place_until_answered(self, w, seconds):
         """Places calls until one is answered; (seconds it took, the answered call, the refused ones)."""
         began = time.monotonic()

@@ -4,6 +4,7 @@
 
 #include "libs/base/clock.hpp"
 #include "libs/telemetry/log.hpp"
+#include "services/billing/accounts/live_calls.hpp"
 #include "services/billing/wire.hpp"
 #include "tollgate/call/v1/call.pb.h"
 
@@ -85,6 +86,7 @@ void AccountLoader::run() {
     if (outcome && all) {
       outcome = checkAll();
     }
+    setError(outcome ? std::string() : outcome.error().message);
     if (!outcome) {
       telemetry::warn("accounts not loaded, it will be tried again", {{"error", outcome.error().message}});
       {
@@ -96,6 +98,16 @@ void AccountLoader::run() {
       worker_.wake();  // for what was put back
     }
   }
+}
+
+std::string AccountLoader::error() const {
+  const std::lock_guard lock(mutex_);
+  return loaded_ || !error_.empty() ? error_ : "accounts are being loaded";
+}
+
+void AccountLoader::setError(std::string error) {
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
 }
 
 // After a new connection it may be a different Redis server, or one that has restarted empty.
@@ -126,7 +138,7 @@ base::Result<void> AccountLoader::checkAll() {
   if (!missing.empty()) {
     const auto began = std::chrono::steady_clock::now();
     telemetry::info("accounts are missing in Redis, live calls requested", {{"accounts", static_cast<std::int64_t>(missing.size())}});
-    Report report = askIngress(*snapshot);
+    TG_TRY_ASSIGN(report, askIngress(*snapshot));
     TG_TRY(deps_.intake.waitCaughtUp(kRoundMax / 2));
     TG_TRY(write(missing, std::move(report)));
     if (std::chrono::steady_clock::now() - began > kRoundMax) {
@@ -140,17 +152,30 @@ base::Result<void> AccountLoader::checkAll() {
   return {};
 }
 
-AccountLoader::Report AccountLoader::askIngress(const Snapshot& snapshot) {
+// Every instance that may hold calls must have told all of them: silence is not "no calls".
+base::Result<AccountLoader::Report> AccountLoader::askIngress(const Snapshot& snapshot) {
+  if (!deps_.presence_watch.isRecalled()) {
+    return base::fail(base::ErrorCode::kUnavailable, "the ingress instances that were known before are not read yet");
+  }
   Report report;
-  for (const auto& reply : bus::gather<control::v1::Ingress::ReportCalls>(deps_.connection, {}, 0, deps_.settings.report_wait)) {
-    for (const control::v1::LiveCall& call : reply.calls()) {
-      addCall(snapshot, reply.instance(), call, report);
+  const auto answers = askForCalls(deps_.connection, {}, deps_.settings.report_wait);
+  for (const auto& [instance, answer] : answers) {
+    for (const auto& [id, call] : answer.calls) {
+      addCall(snapshot, instance, call, report);
+    }
+  }
+  for (const std::string& instance : deps_.presence.mayHoldCalls()) {
+    const auto answer = answers.find(instance);
+    if (answer == answers.end() || !answer->second.is_complete) {
+      return base::fail(base::ErrorCode::kUnavailable, "ingress " + instance + " has not reported its calls");
     }
   }
   return report;
 }
 
-void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call, Report& report) {
+void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call,
+                            Report& report) const {
+  const Settings& settings = deps_.settings;
   const base::CustomerId customer(call.customer_id());
   // A call without a rate has not been reserved: it holds nothing.
   if (!customer.isSet() || !call.has_rate()) {
@@ -166,6 +191,9 @@ void AccountLoader::addCall(const Snapshot& snapshot, const std::string& instanc
     hold.confirmed_seconds = std::clamp<std::int64_t>(money::roundUpSeconds(talked).count(), 0, call.paid_seconds());
   }
   hold.uses_slot = !over;
+  const auto left = std::chrono::seconds(call.paid_seconds() - hold.confirmed_seconds);
+  hold.promised_for = std::min<std::chrono::milliseconds>(left, settings.outage_window + settings.quantum) + settings.hold_grace;
+  hold.instance = instance;
   hold.record = recordOf(instance, call);
   report.holds[customer].push_back(std::move(hold));
   const TrunkView* carrier = snapshot.trunks.find(base::TrunkId(call.carrier_trunk_id()));

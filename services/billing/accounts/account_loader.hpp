@@ -3,7 +3,7 @@
 // moment are in the ledger; read the ledger; write the account unless it exists by then. So every call is in the report or in the ledger,
 // and a call that is in both has its ended mark, which load_account.lua respects.
 //
-// Threads: start() and stop() from the main thread, on*() and isLoaded() from any thread; one thread of its own does the rest. Owns: the
+// Threads: start() and stop() from the main thread, on*() and error() from any thread; one thread of its own does the rest. Owns: the
 // list of what has to be loaded.
 #pragma once
 
@@ -20,6 +20,8 @@
 #include "libs/sql/sql.hpp"
 #include "services/billing/accounts/credit_store.hpp"
 #include "services/billing/accounts/ledger.hpp"
+#include "services/billing/accounts/presence.hpp"
+#include "services/billing/accounts/presence_watch.hpp"
 #include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/intake.hpp"
@@ -37,6 +39,8 @@ class AccountLoader {
     sql::Pool& pool;
     bus::Connection& connection;
     Intake& intake;
+    Presence& presence;
+    const PresenceWatch& presence_watch;
     BillingMetrics& metrics;
     const Settings& settings;
   };
@@ -52,8 +56,8 @@ class AccountLoader {
   void onMissing(base::CustomerId customer);
   // Customers that have just been created: they cannot have calls, so the ingress is not asked.
   void onCreated(const std::vector<base::CustomerId>& customers);
-  // True once all accounts have been in Redis since the start.
-  [[nodiscard]] bool isLoaded() const { return loaded_; }
+  // Why accounts are missing in Redis; empty when none is known to be.
+  [[nodiscard]] std::string error() const;
 
  private:
   // What all ingress instances have reported, by customer.
@@ -68,13 +72,15 @@ class AccountLoader {
   [[nodiscard]] base::Result<void> write(const std::vector<base::CustomerId>& customers, Report report);
   [[nodiscard]] base::Result<void> refresh(const std::vector<base::CustomerId>& customers);
   [[nodiscard]] base::Result<std::map<base::CustomerId, AccountSum>> readLedger(const std::vector<base::CustomerId>& customers);
-  [[nodiscard]] Report askIngress(const Snapshot& snapshot);
-  static void addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call, Report& report);
+  [[nodiscard]] base::Result<Report> askIngress(const Snapshot& snapshot);
+  void addCall(const Snapshot& snapshot, const std::string& instance, const control::v1::LiveCall& call, Report& report) const;
+  void setError(std::string error);
 
   // Passed in.
   const Dependencies deps_;
   // Derived.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::string error_;  // under mutex_
   bool check_all_ = false;
   std::set<base::CustomerId> created_;
   bool redis_was_connected_ = false;

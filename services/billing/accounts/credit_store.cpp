@@ -79,8 +79,8 @@ base::Result<OccupyOutcome> readOccupy(const Reply& reply) {
 base::Result<ExtendOutcome> readExtend(const Reply& reply) {
   TG_TRY_ASSIGN(status,
                 readStatus<ExtendStatus>(
-                    reply, 3, {{"held", ExtendStatus::kHeld}, {"ended", ExtendStatus::kEnded}, {"missing", ExtendStatus::kMissing}}));
-  return ExtendOutcome{status, reply.elements[1].integer};
+                    reply, 4, {{"held", ExtendStatus::kHeld}, {"ended", ExtendStatus::kEnded}, {"missing", ExtendStatus::kMissing}}));
+  return ExtendOutcome{status, reply.elements[1].integer, reply.elements[3].integer};
 }
 
 base::Result<ReleaseStatus> readRelease(const Reply& reply) {
@@ -97,14 +97,16 @@ base::Result<AccountView> readAccountView(const Reply& reply) {
                      reply.elements[5].integer};
 }
 
-base::Result<LeaseOutcome> readLease(const Reply& reply) {
-  TG_TRY_ASSIGN(
-      status,
-      readStatus<LeaseStatus>(
-          reply, 5,
-          {{"gone", LeaseStatus::kGone}, {"over", LeaseStatus::kOver}, {"alive", LeaseStatus::kAlive}, {"lost", LeaseStatus::kLost}}));
-  return LeaseOutcome{status, reply.elements[1].integer, reply.elements[2].integer, static_cast<std::uint64_t>(reply.elements[3].integer),
-                      reply.elements[4].text};
+base::Result<HoldView> readHold(const Reply& reply) {
+  TG_TRY_ASSIGN(status, readStatus<HoldStatus>(
+                            reply, 6, {{"gone", HoldStatus::kGone}, {"booked", HoldStatus::kBooked}, {"held", HoldStatus::kHeld}}));
+  using std::chrono::milliseconds;
+  return HoldView{status,
+                  milliseconds(reply.elements[1].integer),
+                  milliseconds(reply.elements[2].integer),
+                  reply.elements[3].integer,
+                  reply.elements[4].text,
+                  reply.elements[5].text};
 }
 
 // A completion that reads the reply with `read` and passes the outcome to `then`.
@@ -162,7 +164,9 @@ void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) 
   names.push_back(keys::incomingRate(order.customer, order.trunk));
   client_.run(scripts_.reserve, std::move(names),
               {order.call, msText(times_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
-               std::to_string(order.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record},
+               std::to_string(order.window.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record,
+               std::to_string(order.window.generous_micros), std::to_string(order.window.share_ppm), msText(order.window.wanted_for),
+               msText(order.window.generous_for), order.instance},
               reading(std::move(then), readReserve));
 }
 
@@ -198,14 +202,15 @@ void CreditStore::extend(const ExtendOrder& order, Then<ExtendOutcome> then) {
     return outcome;
   };
   client_.run(scripts_.extend, keysOf(order.call, order.customer, order.trunk),
-              {order.call, msText(times_.lease), floorText(order.floor_micros), std::to_string(order.wanted_micros),
-               std::to_string(order.confirmed_seconds), std::to_string(order.confirmed_micros), order.record,
-               std::to_string(order.wanted_if_lost_micros)},
+              {order.call, msText(times_.lease), floorText(order.floor_micros), std::to_string(order.promised_micros),
+               std::to_string(order.window.wanted_micros), std::to_string(order.window.generous_micros),
+               std::to_string(order.window.share_ppm), std::to_string(order.confirmed_seconds), order.record,
+               std::to_string(order.sequence), msText(order.window.wanted_for), msText(order.window.generous_for), order.instance},
               reading(std::move(then), std::move(read)));
 }
 
-void CreditStore::noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence) {
-  client_.run(scripts_.answered, {keys::hold(customer, call)}, {std::to_string(stream_sequence)}, ignoring({}));
+void CreditStore::noteAnswered(const std::string& call, base::CustomerId customer, std::string record, Then<void> then) {
+  client_.run(scripts_.answered, {keys::hold(customer, call)}, {std::move(record)}, ignoring(std::move(then)));
 }
 
 void CreditStore::release(const ReleaseOrder& order, Then<ReleaseStatus> then) {
@@ -293,6 +298,8 @@ base::Result<void> CreditStore::waitLoad(const AccountOrder& order) {
     arguments.push_back(std::to_string(hold.amount_micros));
     arguments.push_back(std::to_string(hold.confirmed_seconds));
     arguments.push_back(hold.uses_slot ? "1" : "0");
+    arguments.push_back(msText(hold.promised_for));
+    arguments.push_back(hold.instance);
     arguments.push_back(hold.record);
   }
   for (const CallSlot& slot : order.outgoing) {
@@ -318,9 +325,9 @@ base::Result<std::vector<std::string>> CreditStore::waitDueLeases(std::int64_t n
   return members;
 }
 
-base::Result<LeaseOutcome> CreditStore::waitExpire(const std::string& call, base::CustomerId customer, std::chrono::milliseconds claim) {
-  TG_TRY_ASSIGN(reply, client_.waitRun(scripts_.expire, {keys::holds(customer), keys::hold(customer, call)}, {call, msText(claim)}));
-  return readLease(reply);
+base::Result<HoldView> CreditStore::waitExamine(const std::string& call, base::CustomerId customer) {
+  TG_TRY_ASSIGN(reply, client_.waitRun(scripts_.examine, {keys::holds(customer), keys::hold(customer, call)}, {call}));
+  return readHold(reply);
 }
 
 base::Result<bool> CreditStore::waitEnded(const std::string& call, base::CustomerId customer) {

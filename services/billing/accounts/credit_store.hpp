@@ -30,16 +30,27 @@ struct StoreTimes {
 
 enum class ReserveStatus { kGranted, kReplay, kEnded, kMissing, kNoSlot, kCpsLimit, kNoCredit };
 
+// How much a hold should be (REQUIREMENTS 9.1): what is wanted, and beyond that, up to what is generous, a share of what is available. With
+// each amount how long it promises talking time, which is how long the hold stays without a word from the ingress.
+struct HoldWindow {
+  std::int64_t wanted_micros = 0;
+  std::int64_t generous_micros = 0;
+  std::int64_t share_ppm = 0;
+  std::chrono::milliseconds wanted_for{0};
+  std::chrono::milliseconds generous_for{0};
+};
+
 struct ReserveOrder {
   std::string call;
   base::CustomerId customer;
   base::TrunkId trunk;
   std::optional<std::int64_t> incoming_max, cps_max;
   std::optional<std::int64_t> floor_micros;  // nullopt = unlimited
-  std::int64_t wanted_micros = 0;
   std::int64_t least_micros = 0;
   bool prepaid = true;
-  std::string record;  // CallAnswered with what is known now; the CDR is made from it if the instance of the call is lost
+  HoldWindow window;
+  std::string instance;  // of the ingress that has the call
+  std::string record;    // CallAnswered with what is known now; the CDR is made from it if the instance of the call is lost
 };
 
 struct ReserveOutcome {
@@ -64,11 +75,12 @@ struct ExtendOrder {
   base::CustomerId customer;
   base::TrunkId trunk;
   std::optional<std::int64_t> floor_micros;
-  std::int64_t wanted_micros = 0;  // total of the hold, not the addition
+  std::int64_t promised_micros = 0;  // what the ingress counts on: held whatever the balance is, also when Redis has lost the hold
+  HoldWindow window;                 // totals, not additions
   std::int64_t confirmed_seconds = 0;
-  std::int64_t confirmed_micros = 0;  // what the confirmed seconds cost
+  std::uint32_t sequence = 0;  // a request that another has overtaken changes nothing
+  std::string instance;
   std::string record;
-  std::int64_t wanted_if_lost_micros = 0;  // total, if Redis has lost the hold and it is made again
 };
 
 enum class ExtendStatus { kHeld, kEnded, kMissing };
@@ -76,6 +88,7 @@ enum class ExtendStatus { kHeld, kEnded, kMissing };
 struct ExtendOutcome {
   ExtendStatus status = ExtendStatus::kMissing;
   std::int64_t held_micros = 0;
+  std::int64_t due_micros = 0;  // what the hold should be: less than what is held when the call should give time back
 };
 
 // A call is over: its slots become free, and its hold shrinks to the charge.
@@ -119,14 +132,16 @@ struct SettleOrder {
   std::vector<CallSlot> calls;
 };
 
-enum class LeaseStatus { kGone, kOver, kAlive, kLost };
+enum class HoldStatus { kGone, kBooked, kHeld };  // kBooked: the record of the call has arrived
 
-struct LeaseOutcome {
-  LeaseStatus status = LeaseStatus::kGone;
-  std::int64_t expiry_ms = 0;
+// The hold of a call whose heartbeat is late.
+struct HoldView {
+  HoldStatus status = HoldStatus::kGone;
+  std::chrono::milliseconds silent_for{0};    // since the last heartbeat
+  std::chrono::milliseconds promised_for{0};  // not above 0: what was promised has ended
   std::int64_t confirmed_seconds = 0;
-  std::uint64_t answered_sequence = 0;  // of call.answered in the stream; 0 = not received
-  std::string record;
+  std::string instance;  // of the ingress that has the call
+  std::string record;    // CallAnswered with what is known
 };
 
 struct AccountOrder {
@@ -136,6 +151,8 @@ struct AccountOrder {
     std::int64_t amount_micros = 0;
     std::int64_t confirmed_seconds = 0;
     bool uses_slot = true;
+    std::chrono::milliseconds promised_for{0};
+    std::string instance;
     std::string record;
   };
   base::CustomerId customer;
@@ -161,7 +178,8 @@ class CreditStore {
   // Is the call marked as ended?
   void isEnded(const std::string& call, base::CustomerId customer, Then<bool> then);
   void extend(const ExtendOrder& order, Then<ExtendOutcome> then);
-  void noteAnswered(const std::string& call, base::CustomerId customer, std::uint64_t stream_sequence);
+  // Keeps the serialized CallAnswered with the hold: the CDR is made from it if the instance of the call is lost.
+  void noteAnswered(const std::string& call, base::CustomerId customer, std::string record, Then<void> then = {});
   // kMissing only when it awaits the record: the account is being rebuilt, and nothing was changed.
   void release(const ReleaseOrder& order, Then<ReleaseStatus> then = {});
   void settle(const SettleOrder& order, Then<void> then);
@@ -174,7 +192,7 @@ class CreditStore {
   [[nodiscard]] base::Result<void> waitLoad(const AccountOrder& order);
   [[nodiscard]] base::Result<void> waitSettle(const SettleOrder& order);
   [[nodiscard]] base::Result<std::vector<std::string>> waitDueLeases(std::int64_t now_ms, std::size_t most);
-  [[nodiscard]] base::Result<LeaseOutcome> waitExpire(const std::string& call, base::CustomerId customer, std::chrono::milliseconds claim);
+  [[nodiscard]] base::Result<HoldView> waitExamine(const std::string& call, base::CustomerId customer);
   [[nodiscard]] base::Result<bool> waitEnded(const std::string& call, base::CustomerId customer);
   [[nodiscard]] base::Result<void> waitSetLease(const std::string& member, std::optional<std::int64_t> expiry_ms);  // nullopt = remove
   void removeLeases(const std::vector<std::string>& members);

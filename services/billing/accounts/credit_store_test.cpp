@@ -1,122 +1,17 @@
 // The Lua scripts against a real Redis: money and capacity step by step.
 #include "services/billing/accounts/credit_store.hpp"
 
-#include <future>
-#include <memory>
-
 #include <gtest/gtest.h>
 
-#include "libs/testkit/servers.hpp"
-#include "libs/testkit/settings.hpp"
-#include "libs/testkit/wait.hpp"
-#include "services/billing/accounts/keys.hpp"
+#include "services/billing/accounts/credit_store_test_support.hpp"
 
 namespace tollgate::billing {
 namespace {
 
-using base::CustomerId;
-using base::TrunkId;
-using std::chrono::milliseconds;
-
-constexpr CustomerId kCustomer{1};
-constexpr CustomerId kCarrier{2};
-constexpr TrunkId kTrunk{10};
-constexpr TrunkId kCarrierTrunk{20};
-constexpr milliseconds kLease{400};
-
-class CreditStoreTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() { server_ = std::make_unique<testkit::RedisServer>(); }
-  static void TearDownTestSuite() { server_.reset(); }
-
-  void SetUp() override {
-    redis::ClientSettings settings = testkit::settingsOf(*server_);
-    settings.command_timeout = std::chrono::seconds(5);
-    client_ = std::make_unique<redis::Client>(settings, scripts_.all());
-    store_ = std::make_unique<CreditStore>(*client_, scripts_, StoreTimes{kLease, std::chrono::seconds(60), kLease});
-    ASSERT_TRUE(testkit::waitUntil([&] { return client_->isConnected(); }));
-    ASSERT_TRUE(client_->wait({"FLUSHALL"}).has_value());
-  }
-  void TearDown() override {
-    // REQUIREMENTS 9.5: the kept sum is the sum of the holds after every test.
-    for (const CustomerId customer : {kCustomer, kCarrier}) {
-      EXPECT_EQ(await<std::int64_t>([&](auto then) { store_->audit(customer, then); }).value(), 0);
-    }
-  }
-
-  template <class T>
-  static base::Result<T> await(const std::function<void(Then<T>)>& begin) {
-    auto promise = std::make_shared<std::promise<base::Result<T>>>();
-    auto future = promise->get_future();
-    begin([promise](base::Result<T> result) { promise->set_value(std::move(result)); });
-    return future.get();
-  }
-
-  void load(std::int64_t posted, std::int64_t version = 1, CustomerId customer = kCustomer) {
-    AccountOrder order;
-    order.customer = customer;
-    order.posted_micros = posted;
-    order.version = version;
-    ASSERT_TRUE(store_->waitLoad(order).has_value());
-  }
-  static ReserveOrder order(const std::string& call, std::int64_t wanted = 60, std::int64_t least = 1) {
-    ReserveOrder made;
-    made.call = call;
-    made.customer = kCustomer;
-    made.trunk = kTrunk;
-    made.floor_micros = 0;
-    made.wanted_micros = wanted;
-    made.least_micros = least;
-    made.record = "record";
-    return made;
-  }
-  ReserveOutcome reserve(const ReserveOrder& wanted) {
-    return await<ReserveOutcome>([&](auto then) { store_->reserve(wanted, then); }).value();
-  }
-  OccupyOutcome occupy(const std::string& call, std::optional<std::int64_t> limit, std::optional<std::int64_t> cps = std::nullopt) {
-    return await<OccupyOutcome>([&](auto then) { store_->occupy(call, kCarrier, kCarrierTrunk, limit, cps, then); }).value();
-  }
-  ExtendOutcome extend(const std::string& call, std::int64_t wanted, std::int64_t confirmed_seconds = 0, std::int64_t cost = 0,
-                       std::int64_t if_lost = 0) {
-    ExtendOrder made{call, kCustomer, kTrunk, std::int64_t{0}, wanted, confirmed_seconds, cost, "again", if_lost};
-    return await<ExtendOutcome>([&](auto then) { store_->extend(made, then); }).value();
-  }
-  void release(const std::string& call, std::int64_t charge) {
-    ReleaseOrder made;
-    made.call = call;
-    made.customer = kCustomer;
-    made.trunk = kTrunk;
-    made.charge_micros = charge;
-    EXPECT_EQ(await<ReleaseStatus>([&](auto then) { store_->release(made, then); }).value(), ReleaseStatus::kReleased);
-  }
-  ReleaseStatus releaseBeforeRecord(const std::string& call, std::int64_t charge, std::int64_t talked_seconds = 0) {
-    const ReleaseOrder made{call, kCustomer, kTrunk, {{kCarrier, kCarrierTrunk}}, charge, true, talked_seconds};
-    return await<ReleaseStatus>([&](auto then) { store_->release(made, then); }).value();
-  }
-  void settle(std::int64_t posted, std::int64_t version, const std::vector<std::string>& calls) {
-    SettleOrder made{kCustomer, posted, version, {}};
-    for (const std::string& call : calls) {
-      made.calls.push_back({call, kTrunk});
-    }
-    ASSERT_TRUE(store_->waitSettle(made).has_value());
-  }
-  AccountView view() {
-    return await<AccountView>([&](auto then) { store_->readAccount(kCustomer, kTrunk, then); }).value();
-  }
-  std::int64_t outgoingInUse() {
-    return await<std::int64_t>([&](auto then) { store_->count(keys::outgoing(kCarrier, kCarrierTrunk), then); }).value();
-  }
-
-  static inline std::unique_ptr<testkit::RedisServer> server_;
-  const Scripts scripts_;
-  std::unique_ptr<redis::Client> client_;
-  std::unique_ptr<CreditStore> store_;
-};
-
 // REQUIREMENTS 9.4: an account that is not there admits nobody.
 TEST_F(CreditStoreTest, ReserveSaysMissingWithoutAnAccount) {
   EXPECT_EQ(reserve(order("a")).status, ReserveStatus::kMissing);
-  EXPECT_EQ(extend("a", 10).status, ExtendStatus::kMissing);
+  EXPECT_EQ(extend("a", 10, 10).status, ExtendStatus::kMissing);
   EXPECT_FALSE(view().found);
 }
 
@@ -214,33 +109,81 @@ TEST_F(CreditStoreTest, NothingBringsAnEndedCallBack) {
   EXPECT_EQ(reserve(order("a")).status, ReserveStatus::kEnded);
   reserve(order("b"));
   settle(90, 2, {"b"});
-  EXPECT_EQ(extend("b", 80).status, ExtendStatus::kEnded);
+  EXPECT_EQ(extend("b", 80, 80).status, ExtendStatus::kEnded);
   EXPECT_EQ(reserve(order("b")).status, ReserveStatus::kEnded);
   EXPECT_EQ(view().held_micros, 0);
   EXPECT_EQ(view().slots_in_use, 0);
 }
 
-// REQUIREMENTS 9.2: a total, so a replay changes nothing; refused beyond what is available.
+// REQUIREMENTS 9.2: a total, so a replay changes nothing; at most what is available.
 TEST_F(CreditStoreTest, ExtendRaisesTheHoldToATotal) {
   load(100);
   reserve(order("a", 60));
-  EXPECT_EQ(extend("a", 80).held_micros, 80);
-  EXPECT_EQ(extend("a", 80).held_micros, 80);
-  EXPECT_EQ(extend("a", 140).held_micros, 100);
-  EXPECT_EQ(extend("a", 50).held_micros, 100);
+  EXPECT_EQ(extend("a", 60, 80).held_micros, 80);
+  EXPECT_EQ(extend("a", 60, 80).held_micros, 80);
+  const ExtendOutcome partly = extend("a", 80, 140);
+  EXPECT_EQ(partly.held_micros, 100);
+  EXPECT_EQ(partly.due_micros, 100);
   EXPECT_EQ(view().held_micros, 100);
 }
 
-// REQUIREMENTS 9.5: what Redis lost of a living call is made again by its heartbeat.
-TEST_F(CreditStoreTest, ExtendMakesALostHoldAgain) {
+// REQUIREMENTS 9.1: a customer with plenty is granted a window that outlasts an outage, but only a share of what is available.
+TEST_F(CreditStoreTest, AWindowIsAShareOfWhatIsAvailable) {
+  load(100'000'000);
+  ReserveOrder plenty = order("plenty", 60);
+  plenty.window = {60, 1860, 50'000, kPromise, kPromise};
+  EXPECT_EQ(reserve(plenty).granted_micros, 1860);
+  ReserveOrder share = order("share", 60);
+  share.window = {60, 90'000'000, 50'000, kPromise, kPromise};
+  EXPECT_EQ(reserve(share).granted_micros, 4'950'000);  // 5 % of the 99 whole units
+  share.call = "unlimited";
+  share.floor_micros.reset();
+  EXPECT_EQ(reserve(share).granted_micros, 90'000'000);
+}
+
+// The hold shrinks only when the ingress itself counts on less: a lost answer leaves no talking time without money.
+TEST_F(CreditStoreTest, AWindowIsGivenBackOnlyWhenTheIngressNamesLess) {
+  load(100'000'000);
+  ReserveOrder plenty = order("a", 60);
+  plenty.window = {60, 1860, 50'000, kPromise, kPromise};
+  reserve(plenty);
+  settle(1'000'000, 2, {});  // the balance falls: the share is 50'000 ppm of 1 unit
+  ExtendOrder heartbeat{"a", kCustomer, kTrunk,      std::int64_t{0}, 1860, {80, 1'880'000, 50, kPromise, kPromise},
+                        20,  1,         "ingress-1", "again"};
+  ExtendOutcome outcome = extend(heartbeat);
+  EXPECT_EQ(outcome.held_micros, 1860);
+  EXPECT_EQ(outcome.due_micros, 80);
+  heartbeat.promised_micros = 80;
+  heartbeat.sequence = 2;
+  EXPECT_EQ(extend(heartbeat).held_micros, 80);
+  heartbeat.promised_micros = 1860;  // the first request, late
+  heartbeat.sequence = 1;
+  EXPECT_EQ(extend(heartbeat).held_micros, 80);
+  EXPECT_EQ(view().held_micros, 80);
+}
+
+// REQUIREMENTS 9.5: what Redis lost of a living call is made again by its heartbeat, all that was promised, whatever the balance is.
+TEST_F(CreditStoreTest, ExtendMakesALostHoldAgainWhole) {
   load(100);
-  EXPECT_EQ(extend("a", 0, 5, 20, 30).held_micros, 30);
-  EXPECT_EQ(extend("a", 0, 6, 21, 99).held_micros, 30);  // it is there now
-  EXPECT_EQ(view().held_micros, 30);
+  EXPECT_EQ(extend("a", 30, 30, 5).held_micros, 30);
   EXPECT_EQ(view().slots_in_use, 1);
-  // What was talked is held even beyond the balance.
-  EXPECT_EQ(extend("b", 200, 20, 150).held_micros, 150);
+  EXPECT_EQ(extend("b", 150, 200, 20).held_micros, 150);
   EXPECT_EQ(view().held_micros, 180);
+}
+
+// Beyond 2^53 Lua's numbers are not exact: what is available is rounded down.
+TEST_F(CreditStoreTest, NothingIsOversoldBeyondWhatADoubleCounts) {
+  constexpr std::int64_t kFloor = 1'000'000'000'000'000'000;  // 10^12 units
+  load(kFloor + 63);
+  ReserveOrder all = order("a", 64);
+  all.floor_micros = kFloor;
+  EXPECT_EQ(reserve(all).status, ReserveStatus::kNoCredit);
+  settle(kFloor + 40'000'000'000'000, 2, {});
+  all.window = {50'000'000'000'000, 50'000'000'000'000, 1'000'000, kPromise, kPromise};
+  const std::int64_t granted = reserve(all).granted_micros;
+  EXPECT_LE(granted, 40'000'000'000'000);
+  EXPECT_GT(granted, 39'999'999'990'000);
+  EXPECT_EQ(view().held_micros, granted);
 }
 
 TEST_F(CreditStoreTest, ReleaseKeepsOnlyTheChargeUntilTheSettlement) {
@@ -249,7 +192,7 @@ TEST_F(CreditStoreTest, ReleaseKeepsOnlyTheChargeUntilTheSettlement) {
   release("a", 25);
   EXPECT_EQ(view().held_micros, 25);
   EXPECT_EQ(view().slots_in_use, 0);
-  EXPECT_EQ(extend("a", 90).status, ExtendStatus::kEnded);
+  EXPECT_EQ(extend("a", 60, 90).status, ExtendStatus::kEnded);
   settle(75, 2, {"a"});
   EXPECT_EQ(view().held_micros, 0);
   EXPECT_EQ(view().posted_micros, 75);
@@ -286,13 +229,16 @@ TEST_F(CreditStoreTest, LoadRestoresLiveCallsButNotEndedOnes) {
   made.customer = kCustomer;
   made.posted_micros = 100;
   made.version = 2;
-  made.holds = {{"talking", kTrunk, 30, 4, true, "s"}, {"ended", kTrunk, 20, 4, true, "s"}, {"ending", kTrunk, 7, 4, false, "s"}};
+  const auto hold = [](const std::string& call, std::int64_t amount, bool uses_slot) {
+    return AccountOrder::Hold{call, kTrunk, amount, 4, uses_slot, kPromise, "ingress-1", "s"};
+  };
+  made.holds = {hold("talking", 30, true), hold("ended", 20, true), hold("ending", 7, false)};
   made.outgoing = {{"other", kCarrierTrunk}};
   ASSERT_TRUE(store_->waitLoad(made).has_value());
   EXPECT_EQ(view().posted_micros, 70);
   EXPECT_EQ(view().held_micros, 37);
   EXPECT_EQ(view().slots_in_use, 1);
-  EXPECT_EQ(extend("talking", 0).held_micros, 30);
+  EXPECT_EQ(extend("talking", 30, 30).held_micros, 30);
   EXPECT_EQ(await<std::int64_t>([&](auto then) { store_->count(keys::outgoing(kCustomer, kCarrierTrunk), then); }).value(), 1);
   // A second loader comes too late.
   made.posted_micros = 1;
@@ -315,103 +261,55 @@ TEST_F(CreditStoreTest, OccupyStopsAtTheOutgoingCap) {
   EXPECT_FALSE(await<bool>([&](auto then) { store_->usesSlot("a", kCarrier, kCarrierTrunk, then); }).value());
 }
 
-// REQUIREMENTS 9.5: slots and holds are leases.
-TEST_F(CreditStoreTest, ALeaseThatNobodyKeepsEnds) {
+// A call that ends while its account is missing leaves its charge in the ended mark.
+TEST_F(CreditStoreTest, LoadHoldsTheChargeOfACallThatEndedMeanwhile) {
+  release("ended", 25);
+  AccountOrder made;
+  made.customer = kCustomer;
+  made.posted_micros = 100;
+  made.version = 2;
+  made.holds = {{"ended", kTrunk, 60, 4, true, kPromise, "ingress-1", "s"}};
+  ASSERT_TRUE(store_->waitLoad(made).has_value());
+  EXPECT_EQ(view().held_micros, 25);
+  EXPECT_EQ(view().slots_in_use, 0);
+  EXPECT_EQ(store_->waitExamine("ended", kCustomer).value().status, HoldStatus::kBooked);
+  settle(75, 3, {"ended"});
+  EXPECT_EQ(view().held_micros, 0);
+  EXPECT_EQ(view().posted_micros, 75);
+}
+
+// REQUIREMENTS 9.5: slots are leases; a hold stays, and says how long its call is silent and what it was promised.
+TEST_F(CreditStoreTest, SlotsEndWithoutAHeartbeatAndTheHoldStays) {
   load(1000);
   load(0, 0, kCarrier);
   ReserveOrder capped = order("a", 60);
   capped.incoming_max = 1;
   reserve(capped);
   occupy("a", 1);
-  store_->noteAnswered("a", kCustomer, 77);
-  extend("a", 0, 12, 20);
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kAlive);
+  extend("a", 60, 60, 12);
+  const HoldView before = store_->waitExamine("a", kCustomer).value();
+  EXPECT_LT(before.silent_for, before.promised_for);
   ASSERT_TRUE(testkit::waitUntil([&] { return view().slots_in_use == 0 && outgoingInUse() == 0; }));
-  const LeaseOutcome lost = store_->waitExpire("a", kCustomer, kLease).value();
-  EXPECT_EQ(lost.status, LeaseStatus::kLost);
-  EXPECT_EQ(lost.confirmed_seconds, 12);
-  EXPECT_EQ(lost.answered_sequence, 77U);
-  EXPECT_EQ(lost.record, "record");
-  // Claimed: nobody else closes it meanwhile.
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kAlive);
+  HoldView seen;
+  ASSERT_TRUE(testkit::waitUntil([&] { return (seen = store_->waitExamine("a", kCustomer).value()).promised_for <= milliseconds(0); }));
+  EXPECT_EQ(seen.status, HoldStatus::kHeld);
+  EXPECT_GE(seen.silent_for, kPromise);
+  EXPECT_EQ(seen.confirmed_seconds, 12);
+  EXPECT_EQ(seen.instance, "ingress-1");
+  EXPECT_EQ(seen.record, "record");
   EXPECT_EQ(view().held_micros, 60);
   settle(940, 2, {"a"});
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kGone);
+  EXPECT_EQ(store_->waitExamine("a", kCustomer).value().status, HoldStatus::kGone);
   capped.call = "b";
   EXPECT_EQ(reserve(capped).status, ReserveStatus::kGranted);
   EXPECT_EQ(occupy("b", 1).status, OccupyStatus::kTaken);
 }
 
-TEST_F(CreditStoreTest, AReleasedHoldIsNoLeaseAnyMore) {
+TEST_F(CreditStoreTest, AReleasedHoldIsBooked) {
   load(100);
   reserve(order("a", 60));
   release("a", 25);
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
-}
-
-// The ingress says that the call is over before its record can arrive: slots are free, the charge stays held, once, whatever is repeated.
-TEST_F(CreditStoreTest, ReleaseBeforeTheRecordFreesTheSlotsAndKeepsTheCharge) {
-  load(100);
-  load(0, 0, kCarrier);
-  reserve(order("a", 60));
-  occupy("a", 1);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
-    EXPECT_EQ(view().held_micros, 25);
-    EXPECT_EQ(view().slots_in_use, 0);
-    EXPECT_EQ(outgoingInUse(), 0);
-  }
-  // What is available is spent by another call; the record of this one finds its charge held.
-  EXPECT_EQ(reserve(order("b", 90)).granted_micros, 75);
-  EXPECT_EQ(extend("a", 90).status, ExtendStatus::kEnded);
-  release("a", 25);
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
-  EXPECT_EQ(view().held_micros, 100);
-  settle(75, 2, {"a"});
-  EXPECT_EQ(view().held_micros, 75);
-  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
-  EXPECT_EQ(view().held_micros, 75);
-  EXPECT_EQ(view().live_holds, 1);
-}
-
-TEST_F(CreditStoreTest, ReleaseAfterTheRecordSetsNoLease) {
-  load(100);
-  reserve(order("a", 60));
-  release("a", 25);
-  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kReleased);
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kOver);
-  EXPECT_EQ(view().held_micros, 25);
-}
-
-// The disk of the ingress is lost with the record: the call is closed with the seconds talked, also one that costs nothing.
-TEST_F(CreditStoreTest, AReleasedCallWhoseRecordNeverComesIsClosedWithItsTalkedTime) {
-  load(100);
-  reserve(order("a", 60));
-  reserve(order("unanswered", 30));
-  extend("a", 0, 3, 15);
-  releaseBeforeRecord("a", 25, 5);
-  releaseBeforeRecord("unanswered", 0);
-  EXPECT_EQ(view().held_micros, 25);
-  EXPECT_EQ(store_->waitExpire("a", kCustomer, kLease).value().status, LeaseStatus::kAlive);
-  LeaseOutcome lost;
-  ASSERT_TRUE(testkit::waitUntil([&] { return (lost = store_->waitExpire("a", kCustomer, kLease).value()).status == LeaseStatus::kLost; }));
-  EXPECT_EQ(lost.confirmed_seconds, 5);
-  EXPECT_EQ(lost.record, "record");
-  ASSERT_TRUE(testkit::waitUntil(
-      [&] { return (lost = store_->waitExpire("unanswered", kCustomer, kLease).value()).status == LeaseStatus::kLost; }));
-  EXPECT_EQ(lost.confirmed_seconds, 0);
-  settle(75, 2, {"a", "unanswered"});
-  EXPECT_EQ(view().held_micros, 0);
-}
-
-TEST_F(CreditStoreTest, ReleaseBeforeTheRecordMakesNothingOfWhatIsNotThere) {
-  EXPECT_EQ(releaseBeforeRecord("a", 25, 5), ReleaseStatus::kMissing);
-  load(100);
-  EXPECT_EQ(releaseBeforeRecord("unknown", 25, 5), ReleaseStatus::kReleased);
-  EXPECT_EQ(view().held_micros, 0);
-  EXPECT_EQ(view().live_holds, 0);
-  // While the account was missing nothing was marked: it is rebuilt with the hold of the ended call.
-  EXPECT_EQ(reserve(order("a", 60)).status, ReserveStatus::kGranted);
+  EXPECT_EQ(store_->waitExamine("a", kCustomer).value().status, HoldStatus::kBooked);
 }
 
 TEST_F(CreditStoreTest, DueLeasesAreListedUntilForgotten) {
@@ -424,13 +322,14 @@ TEST_F(CreditStoreTest, DueLeasesAreListedUntilForgotten) {
   EXPECT_TRUE(store_->waitDueLeases(kFar, 10).value().empty());
 }
 
-// REQUIREMENTS 9.5: drift is seen and repaired.
+// REQUIREMENTS 9.5: drift is seen. It is not repaired, because it is a defect.
 TEST_F(CreditStoreTest, AuditFindsAHeldSumThatIsOff) {
   load(100);
   reserve(order("a", 60));
   ASSERT_TRUE(client_->wait({"HINCRBY", keys::account(kCustomer), "held", "5"}).has_value());
   EXPECT_EQ(await<std::int64_t>([&](auto then) { store_->audit(kCustomer, then); }).value(), 5);
-  EXPECT_EQ(view().held_micros, 60);
+  EXPECT_EQ(view().held_micros, 65);
+  ASSERT_TRUE(client_->wait({"HINCRBY", keys::account(kCustomer), "held", "-5"}).has_value());
 }
 
 TEST_F(CreditStoreTest, MissingAccountsAreListed) {

@@ -1,5 +1,5 @@
 // The Lua scripts of services/billing/accounts/scripts, put into the program at build time. Each file documents its keys, its arguments and
-// its reply. Any thread.
+// its reply; prelude.lua has the functions that they share. Any thread.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@ namespace tollgate::billing {
 
 struct Scripts {
   Scripts();
-  redis::Script reserve, occupy, extend, renew_slot, count, answered, release, settle, expire, load_account, read_account, audit;
+  redis::Script reserve, occupy, extend, renew_slot, count, answered, release, settle, examine, load_account, read_account, audit;
   // For the client, which loads them on every connect.
   [[nodiscard]] std::vector<redis::Script> all() const;
 };

@@ -7,6 +7,7 @@
 #include "libs/base/ids.hpp"
 #include "libs/base/text.hpp"
 #include "libs/telemetry/log.hpp"
+#include "services/billing/accounts/live_calls.hpp"
 #include "services/billing/wire.hpp"
 
 namespace tollgate::billing {
@@ -45,8 +46,8 @@ cdr::FinishedCall lostCall(const std::string& call, const std::string& known, st
   }
   record.set_reason(common::v1::REASON_INSTANCE_LOST);
   record.set_ended_by(call::v1::ENDED_BY_TOLLGATE);
-  *record.add_trace() =
-      traceStep("lease", "no heartbeat for a lease time: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
+  *record.add_trace() = traceStep(
+      "lease", "its ingress does not have the call any more: closed at " + std::to_string(talked.count()) + " confirmed seconds", false);
   return lost;
 }
 
@@ -93,16 +94,20 @@ bool Sweeper::mayClose() {
 
 base::Result<std::size_t> Sweeper::sweep() {
   TG_TRY_ASSIGN(members, deps_.store.waitDueLeases(wallMilliseconds(), kLeasesPerSweep));
-  std::vector<Lost> lost;
+  std::map<std::string, std::vector<Silent>> by_instance;
   for (const std::string& member : members) {
-    TG_TRY(inspect(member, lost));
+    TG_TRY(inspect(member, by_instance));
+  }
+  std::vector<Silent> lost;
+  for (auto& [instance, calls] : by_instance) {
+    findLost(instance, std::move(calls), lost);
   }
   if (lost.empty()) {
     return members.size();
   }
   // Their end may be in the stream and not processed yet.
   TG_TRY(deps_.intake.waitCaughtUp(kCatchUpMax));
-  for (const Lost& one : lost) {
+  for (const Silent& one : lost) {
     TG_TRY_ASSIGN(ended, deps_.store.waitEnded(one.call, one.customer));
     if (!ended) {
       close(one);
@@ -111,38 +116,60 @@ base::Result<std::size_t> Sweeper::sweep() {
   return members.size();
 }
 
-// The entry of the index may be outdated: the hold has the true end of the lease.
-base::Result<void> Sweeper::inspect(const std::string& member, std::vector<Lost>& lost) {
+// The entry of the index is the time of the next look: it may be outdated, the hold has the last heartbeat.
+base::Result<void> Sweeper::inspect(const std::string& member, std::map<std::string, std::vector<Silent>>& by_instance) {
   const std::size_t colon = member.find(':');
   const auto customer = base::parseInteger(std::string_view(member).substr(0, colon));
   if (colon == std::string::npos || !customer) {
     return deps_.store.waitSetLease(member, std::nullopt);
   }
-  Lost one{member.substr(colon + 1), base::CustomerId(*customer), {}};
-  TG_TRY_ASSIGN(lease, deps_.store.waitExpire(one.call, one.customer, deps_.settings.lease));
-  if (lease.status == LeaseStatus::kGone || lease.status == LeaseStatus::kOver) {
+  Silent one{member.substr(colon + 1), base::CustomerId(*customer), {}};
+  TG_TRY_ASSIGN(hold, deps_.store.waitExamine(one.call, one.customer));
+  if (hold.status != HoldStatus::kHeld) {
     return deps_.store.waitSetLease(member, std::nullopt);
   }
-  const bool is_lost = lease.status == LeaseStatus::kLost;
-  TG_TRY(deps_.store.waitSetLease(member, lease.expiry_ms));
-  if (is_lost) {
-    one.lease = std::move(lease);
-    lost.push_back(std::move(one));
+  const auto lease = deps_.settings.lease;
+  const auto next_look = hold.silent_for >= std::chrono::milliseconds(0) && hold.silent_for < lease ? lease - hold.silent_for : lease;
+  TG_TRY(deps_.store.waitSetLease(member, wallMilliseconds() + next_look.count()));
+  if (next_look == lease) {
+    one.hold = std::move(hold);
+    by_instance[one.hold.instance].push_back(std::move(one));
   }
   return {};
 }
 
-void Sweeper::close(const Lost& lost) {
-  std::string known = lost.lease.record;
-  if (lost.lease.answered_sequence != 0) {
-    // call.answered has more of the call than the hold.
-    if (auto record = bus::readRecord(deps_.connection, lost.lease.answered_sequence)) {
-      known = std::move(*record);
+// Only the instance itself, or its certain end, says that a call is gone. What was promised to a call of a silent instance stays held until
+// that has ended.
+void Sweeper::findLost(const std::string& instance, std::vector<Silent> calls, std::vector<Silent>& lost) {
+  const auto state = deps_.presence.of(instance);
+  std::map<std::string, LiveCalls> answers;
+  if (state != Presence::State::kStopped) {
+    control::v1::ReportCallsRequest request;
+    request.set_instance(instance);
+    for (const Silent& one : calls) {
+      request.add_call_ids(one.call);
+    }
+    answers = askForCalls(deps_.connection, request, deps_.settings.report_wait);
+  }
+  const auto answer = answers.find(instance);
+  const bool has_answered = answer != answers.end() && answer->second.is_complete && !answer->second.is_replaying;
+  for (Silent& one : calls) {
+    const bool is_gone = has_answered                         ? !answer->second.calls.contains(one.call)
+                         : state == Presence::State::kStopped ? true
+                         : state == Presence::State::kSilent  ? one.hold.promised_for <= std::chrono::milliseconds(0)
+                                                              : false;
+    if (is_gone) {
+      lost.push_back(std::move(one));
     }
   }
-  telemetry::warn("call closed because its lease has ended",
-                  {{"call_id", lost.call}, {"customer", lost.customer.value()}, {"confirmed_seconds", lost.lease.confirmed_seconds}});
-  cdr::FinishedCall finished = lostCall(lost.call, known, lost.lease.confirmed_seconds, base::SystemClock().wall());
+}
+
+void Sweeper::close(const Silent& lost) {
+  telemetry::warn("call closed because its ingress does not have it any more", {{"call_id", lost.call},
+                                                                                {"customer", lost.customer.value()},
+                                                                                {"instance", lost.hold.instance},
+                                                                                {"confirmed_seconds", lost.hold.confirmed_seconds}});
+  cdr::FinishedCall finished = lostCall(lost.call, lost.hold.record, lost.hold.confirmed_seconds, base::SystemClock().wall());
   finished.record.set_customer_id(lost.customer.value());
   deps_.committer.addLost(std::move(finished));
 }

@@ -1,6 +1,8 @@
-// Closes calls whose lease has ended, because their ingress instance is lost (REQUIREMENTS 9.5). Each gets a CDR with the reason
-// instance_lost, charged up to its last confirmed second, and the committer ends its hold as for any other call. The sweeper also checks
-// that the held sums agree with the holds, for all customers in turn.
+// Closes calls that their ingress does not have any more (REQUIREMENTS 9.5). A call without a heartbeat for a lease time is asked for at
+// its instance. It is closed when the instance answers that it does not have it, or has stopped for good; and when nothing was heard of the
+// instance for a long time and all that was promised to the call has ended. Each gets a CDR with the reason instance_lost, charged up to
+// its last confirmed second, and the committer ends its hold as for any other call. The sweeper also checks that the held sums agree with
+// the holds, for all customers in turn.
 //
 // It pauses while the bus or Redis is not connected, and for one lease time after they are back or after the start, because no ingress
 // could confirm its calls meanwhile. Before it closes a call it waits until all records of the stream are processed: the call may have
@@ -10,6 +12,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +21,7 @@
 #include "libs/bus/connection.hpp"
 #include "libs/redis/client.hpp"
 #include "services/billing/accounts/credit_store.hpp"
+#include "services/billing/accounts/presence.hpp"
 #include "services/billing/config/tables.hpp"
 #include "services/billing/metrics.hpp"
 #include "services/billing/records/committer.hpp"
@@ -26,7 +30,7 @@
 
 namespace tollgate::billing {
 
-// The record of a call whose instance is lost. `known` is a serialized CallAnswered: the record call.answered, or what the hold has. The
+// The record of a call whose instance is lost. `known` is a serialized CallAnswered: what the hold has. The
 // talking time is the confirmed time.
 [[nodiscard]] cdr::FinishedCall lostCall(const std::string& call, const std::string& known, std::int64_t confirmed_seconds,
                                          base::WallTime now);
@@ -40,6 +44,7 @@ class Sweeper {
     bus::Connection& connection;
     Intake& intake;
     Committer& committer;
+    Presence& presence;
     BillingMetrics& metrics;
     const Settings& settings;
   };
@@ -51,18 +56,20 @@ class Sweeper {
   void stop();
 
  private:
-  struct Lost {
+  // A call whose heartbeat is late.
+  struct Silent {
     std::string call;
     base::CustomerId customer;
-    LeaseOutcome lease;
+    HoldView hold;
   };
   struct Audit;  // one round of the drift check
 
   void run();
   [[nodiscard]] bool mayClose();
   [[nodiscard]] base::Result<std::size_t> sweep();  // the number of leases examined
-  [[nodiscard]] base::Result<void> inspect(const std::string& member, std::vector<Lost>& lost);
-  void close(const Lost& lost);
+  [[nodiscard]] base::Result<void> inspect(const std::string& member, std::map<std::string, std::vector<Silent>>& by_instance);
+  void findLost(const std::string& instance, std::vector<Silent> calls, std::vector<Silent>& lost);
+  void close(const Silent& lost);
   void auditSome();
 
   // Passed in.

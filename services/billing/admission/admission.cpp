@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/billing/admission/call_request.hpp"
+#include "services/billing/admission/window.hpp"
 #include "tollgate/call/v1/call.pb.h"
 
 namespace tollgate::billing {
@@ -71,7 +72,8 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     rate_ = *rate;
     addStep("rate", "plan " + std::to_string(rate_.plan.value()) + " prefix " + (rate_.prefix.empty() ? "(any)" : rate_.prefix) + ": " +
                         describe(rate_));
-    wanted_micros_ = money::charge(rate_, std::chrono::ceil<std::chrono::seconds>(deps_.settings.quantum));
+    window_ = holdWindow(deps_.settings, rate_, std::chrono::seconds(0), std::chrono::ceil<std::chrono::seconds>(deps_.settings.quantum),
+                         std::chrono::seconds(0));
     least_micros_ = money::firstBlockCost(rate_);
     return true;
   }
@@ -84,7 +86,8 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     order.incoming_max = trunk_->incoming_max;
     order.cps_max = trunk_->incoming_cps_max;
     order.floor_micros = customer_->floor_micros;
-    order.wanted_micros = wanted_micros_;
+    order.window = window_;
+    order.instance = request_.instance();
     order.least_micros = least_micros_;
     order.prepaid = customer_->prepaid;
     order.record = firstRecord(context_.call_id, request_, rate_);
@@ -107,8 +110,8 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
   }
 
   [[nodiscard]] ReserveOutcome wouldReserve(const AccountView& seen) const {
-    ReserveOutcome outcome{ReserveStatus::kGranted, wanted_micros_,    seen.posted_micros,
-                           seen.held_micros,        seen.slots_in_use, seen.calls_this_second};
+    ReserveOutcome outcome{ReserveStatus::kGranted, window_.generous_micros, seen.posted_micros,
+                           seen.held_micros,        seen.slots_in_use,       seen.calls_this_second};
     if (!seen.found) {
       outcome.status = ReserveStatus::kMissing;
     } else if (trunk_->incoming_cps_max && seen.calls_this_second >= *trunk_->incoming_cps_max) {
@@ -120,7 +123,8 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
       if (available < least_micros_ || (customer_->prepaid && available <= 0)) {
         outcome.status = ReserveStatus::kNoCredit;
       }
-      outcome.granted_micros = std::min(wanted_micros_, available);
+      const auto share = available / 1'000'000 * window_.share_ppm;
+      outcome.granted_micros = std::min(available, std::max(window_.wanted_micros, std::min(window_.generous_micros, share)));
     }
     return outcome;
   }
@@ -231,8 +235,8 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
   const CustomerView* customer_ = nullptr;
   const TrunkView* trunk_ = nullptr;
   money::Rate rate_;
-  std::int64_t wanted_micros_ = 0;  // the quantum
-  std::int64_t least_micros_ = 0;   // the first block
+  HoldWindow window_;
+  std::int64_t least_micros_ = 0;  // the first block
   std::int64_t granted_micros_ = 0;
   bool held_ = false;  // this request took a hold and an incoming slot
   v1::ReserveReply reply_;

@@ -5,6 +5,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
+#include "services/billing/admission/window.hpp"
 #include "services/billing/records/pricing.hpp"
 #include "services/billing/wire.hpp"
 #include "tollgate/call/v1/call.pb.h"
@@ -13,10 +14,17 @@ namespace tollgate::billing {
 
 namespace {
 
+// What the call keeps whatever happens to the balance: what it has been promised, but no more than a quantum beyond what it has talked.
+std::chrono::seconds leastKept(const v1::ExtendRequest& request, const Settings& settings) {
+  const auto quantum = std::chrono::ceil<std::chrono::seconds>(settings.quantum);
+  return std::min(std::chrono::seconds(request.paid_seconds()), std::chrono::seconds(request.confirmed_seconds()) + quantum);
+}
+
 // What is known of a call whose hold Redis has lost and which is made again.
 std::string knownRecord(const std::string& call, const v1::ExtendRequest& request) {
   call::v1::CallAnswered answered;
   answered.mutable_header()->set_call_id(call);
+  answered.mutable_header()->set_instance(request.instance());
   call::v1::CallRecord& record = *answered.mutable_record();
   record.set_customer_id(request.customer_id());
   record.set_trunk_id(request.trunk_id());
@@ -41,20 +49,21 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
   order.customer = customer->id;
   order.trunk = base::TrunkId(request.trunk_id());
   order.floor_micros = customer->floor_micros;
-  if (request.want_paid_seconds() != 0) {
-    order.wanted_micros = money::charge(rate, std::chrono::seconds(request.want_paid_seconds()));
-  }
-  order.confirmed_seconds = request.confirmed_seconds();
-  if (request.confirmed_seconds() != 0) {
-    order.confirmed_micros = money::charge(rate, std::chrono::seconds(request.confirmed_seconds()));
-  }
+  const std::chrono::seconds confirmed(request.confirmed_seconds());
+  const std::chrono::seconds promised(request.paid_seconds());
+  const auto wanted =
+      request.want_paid_seconds() != 0 ? std::chrono::seconds(request.want_paid_seconds()) : leastKept(request, deps_.settings);
+  order.promised_micros = costOf(rate, promised);
+  order.window = holdWindow(deps_.settings, rate, confirmed, wanted, promised);
+  order.confirmed_seconds = confirmed.count();
+  order.sequence = request.sequence();
+  order.instance = request.instance();
   order.record = knownRecord(context.call_id, request);
-  order.wanted_if_lost_micros = money::charge(
-      rate, std::chrono::seconds(request.confirmed_seconds()) + std::chrono::ceil<std::chrono::seconds>(deps_.settings.quantum));
   const TrunkView* carrier = snapshot->trunks.find(base::TrunkId(request.carrier_trunk_id()));
   // Shared with the one completion below: std::function needs captures that can be copied, and the responder cannot.
   auto shared = std::make_shared<bus::Responder<v1::ExtendReply>>(std::move(responder));
-  deps_.store.extend(order, [this, shared, call = context.call_id, request, snapshot, carrier](base::Result<ExtendOutcome> outcome) {
+  deps_.store.extend(order, [this, shared, call = context.call_id, request, snapshot, carrier,
+                             wanted_micros = order.window.wanted_micros](base::Result<ExtendOutcome> outcome) {
     if (!outcome) {
       deps_.metrics.extend.failed.add();
       shared->fail(outcome.error());
@@ -63,7 +72,7 @@ void Extension::extend(const bus::RpcContext& context, const v1::ExtendRequest& 
     if (outcome->status == ExtendStatus::kHeld && carrier != nullptr) {
       deps_.store.renewSlot(call, carrier->customer, carrier->id);
     }
-    onExtended(call, request, *outcome, *shared);
+    onExtended(call, request, wanted_micros, *outcome, *shared);
   });
 }
 
@@ -108,8 +117,8 @@ void Extension::release(const bus::RpcContext& context, const v1::ReleaseRequest
   });
 }
 
-void Extension::onExtended(const std::string& call, const v1::ExtendRequest& request, const ExtendOutcome& outcome,
-                           bus::Responder<v1::ExtendReply>& responder) {
+void Extension::onExtended(const std::string& call, const v1::ExtendRequest& request, std::int64_t wanted_micros,
+                           const ExtendOutcome& outcome, bus::Responder<v1::ExtendReply>& responder) {
   const base::CustomerId customer(request.customer_id());
   if (outcome.status != ExtendStatus::kHeld) {
     deps_.metrics.extend.failed.add();
@@ -122,13 +131,15 @@ void Extension::onExtended(const std::string& call, const v1::ExtendRequest& req
     return;
   }
   v1::ExtendReply reply;
-  const auto paid = money::maxSecondsFor(wire::fromWire(request.rate()), outcome.held_micros);
-  reply.set_paid_seconds(static_cast<std::uint32_t>(paid.count()));
+  const auto due = money::maxSecondsFor(wire::fromWire(request.rate()), std::max<std::int64_t>(outcome.due_micros, 0));
+  reply.set_paid_seconds(static_cast<std::uint32_t>(std::max(due, leastKept(request, deps_.settings)).count()));
   reply.set_held_micros(outcome.held_micros);
-  reply.set_refused(reply.paid_seconds() < request.want_paid_seconds());
+  reply.set_refused(outcome.due_micros < wanted_micros);
   if (reply.refused()) {
     deps_.metrics.extend.refused.add();
-    publishExhausted(call, customer, reply.paid_seconds());
+    if (!request.was_refused()) {
+      publishExhausted(call, customer, reply.paid_seconds());
+    }
   } else {
     deps_.metrics.extend.granted.add();
   }

@@ -17,7 +17,7 @@ class Extension {
   void release(const bus::RpcContext& context, const v1::ReleaseRequest& request, bus::Responder<v1::ReleaseReply> responder);
 
  private:
-  void onExtended(const std::string& call, const v1::ExtendRequest& request, const ExtendOutcome& outcome,
+  void onExtended(const std::string& call, const v1::ExtendRequest& request, std::int64_t wanted_micros, const ExtendOutcome& outcome,
                   bus::Responder<v1::ExtendReply>& responder);
   void publishExhausted(const std::string& call, base::CustomerId customer, std::uint32_t paid_seconds);
 

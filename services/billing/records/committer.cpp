@@ -103,8 +103,11 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
     call::v1::CallAnswered answered;
     if (parse(record, answered)) {
       const base::CustomerId customer(answered.record().customer_id());
-      deps_.store.noteAnswered(answered.header().call_id(), customer, record.streamSequence());
-      record.ack();
+      deps_.store.noteAnswered(answered.header().call_id(), customer, std::string(record.data()), [record](const base::Result<void>& kept) {
+        if (kept) {
+          record.ack();  // otherwise the stream delivers it again
+        }
+      });
       return std::nullopt;
     }
   } else if (verb == "ended") {

@@ -1,5 +1,6 @@
 #include "services/ingress/calls/control.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "libs/telemetry/log.hpp"
@@ -12,8 +13,14 @@ constexpr std::size_t kAuthorMax = 128;
 
 }  // namespace
 
-Control::Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, const CallReport& report, std::string instance)
-    : connection_(connection), loop_(loop), calls_(calls), report_(report), instance_(std::move(instance)) {}
+Control::Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, const CallReport& report, std::string instance,
+                 IsReplaying is_replaying)
+    : connection_(connection),
+      loop_(loop),
+      calls_(calls),
+      report_(report),
+      instance_(std::move(instance)),
+      is_replaying_(std::move(is_replaying)) {}
 
 base::Result<void> Control::start() {
   TG_TRY_ASSIGN(subscriptions, bus::serveControl<control::v1::Ingress>(connection_, *this));
@@ -32,21 +39,31 @@ void Control::hangup(const control::v1::HangupRequest& request, bus::ControlRepl
   });
 }
 
+struct Control::Report {
+  control::v1::ReportCallsRequest request;
+  bus::ControlReplier<control::v1::ReportCallsReply> replier;
+  CallReport::Cursor cursor;
+  std::uint32_t sent = 0;
+};
+
 void Control::reportCalls(const control::v1::ReportCallsRequest& request, bus::ControlReplier<control::v1::ReportCallsReply> replier) {
-  if (replier.isWanted()) {
-    (void)loop_.post([this, request, replier = std::move(replier)] { sendPiece(request, replier, 0); });
+  if (replier.isWanted() && (request.instance().empty() || request.instance() == instance_)) {
+    auto report = std::make_shared<Report>(Report{request, std::move(replier), {}, 0});  // shared by the tasks of its pieces
+    (void)loop_.post([this, report = std::move(report)] { sendPiece(report); });
   }
 }
 
-// Loop thread. Each piece is a task of its own, so that calls are handled between two pieces.
-void Control::sendPiece(const control::v1::ReportCallsRequest& request, const bus::ControlReplier<control::v1::ReportCallsReply>& replier,
-                        std::size_t first) {
-  const auto piece = report_.report(request, first, calls_.isDraining());
-  if (piece.next == 0 || piece.reply.calls_size() > 0) {
-    replier.reply(piece.reply);
+// Loop thread. Each piece is a task of its own, so that calls are handled between two pieces. Pieces without a call are left out.
+void Control::sendPiece(const std::shared_ptr<Report>& report) {
+  auto reply = report_.report(report->request, report->cursor);
+  if (reply.is_last() || reply.total() > 0) {
+    reply.set_draining(calls_.isDraining());
+    reply.set_replaying(is_replaying_());
+    reply.set_piece(report->sent++);
+    report->replier.reply(reply);
   }
-  if (piece.next != 0) {
-    (void)loop_.post([this, request, replier, next = piece.next] { sendPiece(request, replier, next); });
+  if (!reply.is_last()) {
+    (void)loop_.post([this, report] { sendPiece(report); });
   }
 }
 

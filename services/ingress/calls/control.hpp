@@ -17,7 +17,10 @@ namespace tollgate::ingress {
 
 class Control {
  public:
-  Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, const CallReport& report, std::string instance);
+  // Is a record of an earlier run not stored yet? Loop thread.
+  using IsReplaying = std::function<bool()>;
+  Control(bus::Connection& connection, sofia::Loop& loop, Calls& calls, const CallReport& report, std::string instance,
+          IsReplaying is_replaying);
 
   // Errors: those of bus::Connection::subscribe().
   [[nodiscard]] base::Result<void> start();
@@ -29,8 +32,8 @@ class Control {
   void logLevel(const control::v1::LogLevelRequest& request, const bus::ControlReplier<control::v1::LogLevelReply>& replier);
 
  private:
-  void sendPiece(const control::v1::ReportCallsRequest& request, const bus::ControlReplier<control::v1::ReportCallsReply>& replier,
-                 std::size_t first);
+  struct Report;  // a request for the calls that is being answered
+  void sendPiece(const std::shared_ptr<Report>& report);
 
   // Passed in.
   bus::Connection& connection_;
@@ -38,6 +41,7 @@ class Control {
   Calls& calls_;
   const CallReport& report_;
   const std::string instance_;
+  const IsReplaying is_replaying_;
   // Owned.
   std::vector<bus::Subscription> subscriptions_;
 };

@@ -100,6 +100,10 @@ void Decisions::extend(CallRef ref, const call::CallMachine& machine, const call
   *request.mutable_rate() = wire::toWire(record.rate);
   request.set_confirmed_seconds(question.confirmed_seconds);
   request.set_want_paid_seconds(question.want_paid_seconds);
+  request.set_paid_seconds(record.paid_seconds);
+  request.set_sequence(question.sequence);
+  request.set_was_refused(question.was_refused);
+  request.set_instance(instance_);
   ask<billing::v1::Billing::Extend>(ref, machine, request, call::Decision::kExtend, timeouts_.billing);
 }
 

@@ -1,6 +1,8 @@
 #include "services/ingress/records/call_report.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "libs/wire/wire.hpp"
@@ -39,11 +41,12 @@ void fillCall(control::v1::LiveCall& to, const call::CallMachine& machine) {
   }
 }
 
-bool wanted(const control::v1::ReportCallsRequest& request, const control::v1::LiveCall& call) {
+bool wanted(const control::v1::ReportCallsRequest& request, const std::unordered_set<std::string_view>& named,
+            const control::v1::LiveCall& call) {
   const auto is_or_any = [](std::int64_t asked, std::int64_t has) { return asked == 0 || asked == has; };
   return is_or_any(request.customer_id(), call.customer_id()) && is_or_any(request.trunk_id(), call.trunk_id()) &&
          is_or_any(request.carrier_trunk_id(), call.carrier_trunk_id()) && call.called().starts_with(request.called_prefix()) &&
-         (request.call_id().empty() || request.call_id() == call.call_id());
+         (request.call_id().empty() || request.call_id() == call.call_id()) && (named.empty() || named.contains(call.call_id()));
 }
 
 }  // namespace
@@ -109,43 +112,44 @@ void CallReport::released(const std::string& message_id) {
   }
 }
 
-CallReport::Piece CallReport::report(const control::v1::ReportCallsRequest& request, std::size_t first, bool draining) const {
-  Piece piece;
-  auto& reply = piece.reply;
+control::v1::ReportCallsReply CallReport::report(const control::v1::ReportCallsRequest& request, Cursor& cursor) const {
+  control::v1::ReportCallsReply reply;
   reply.set_instance(instance_);
-  reply.set_draining(draining);
-  const auto add = [&](control::v1::LiveCall&& call) {
+  const std::unordered_set<std::string_view> named(request.call_ids().begin(), request.call_ids().end());
+  const auto add = [&](control::v1::LiveCall live) -> control::v1::LiveCall* {
+    if (!wanted(request, named, live)) {
+      return nullptr;
+    }
     reply.set_total(reply.total() + 1);
-    if (request.limit() == 0 || static_cast<std::uint32_t>(reply.calls_size()) < request.limit()) {
-      *reply.add_calls() = std::move(call);
+    if (request.limit() != 0 && static_cast<std::uint32_t>(reply.calls_size()) >= request.limit()) {
+      return nullptr;
     }
+    *reply.add_calls() = std::move(live);
+    return reply.mutable_calls(reply.calls_size() - 1);
   };
-  const auto end = std::min(first + kSlotsPerPiece, table_.slots());
-  for (std::size_t i = first; i < end; ++i) {
-    const auto* call = table_.at(i);
-    if (call == nullptr || call->machine.isRecorded()) {
-      continue;  // its record is in over_ or stored already
+  if (cursor.slot < table_.slots()) {
+    const auto end = std::min(cursor.slot + kCallsPerPiece, table_.slots());
+    for (; cursor.slot < end; ++cursor.slot) {
+      const auto* call = table_.at(cursor.slot);
+      if (call == nullptr || call->machine.isRecorded()) {
+        continue;  // its record is in over_ or stored already
+      }
+      control::v1::LiveCall live;
+      fillCall(live, call->machine);
+      if (auto* added = add(std::move(live)); added != nullptr && !request.call_id().empty()) {
+        wire::addTrace(call->machine.record().trace, *added->mutable_trace());
+      }
     }
-    control::v1::LiveCall live;
-    fillCall(live, call->machine);
-    if (!wanted(request, live)) {
-      continue;
-    }
-    if (!request.call_id().empty()) {
-      wire::addTrace(call->machine.record().trace, *live.mutable_trace());
-    }
-    add(std::move(live));
+    reply.set_is_last(cursor.slot == table_.slots() && over_.empty());
+    return reply;
   }
-  if (end < table_.slots()) {
-    piece.next = end;
-    return piece;
+  auto next = over_.upper_bound(cursor.after);
+  for (std::size_t i = 0; i < kCallsPerPiece && next != over_.end(); ++i, ++next) {
+    add(next->second.unstored.call);
+    cursor.after = next->first;
   }
-  for (const auto& [id, kept] : over_) {
-    if (wanted(request, kept.unstored.call)) {
-      add(control::v1::LiveCall(kept.unstored.call));
-    }
-  }
-  return piece;
+  reply.set_is_last(next == over_.end());
+  return reply;
 }
 
 }  // namespace tollgate::ingress

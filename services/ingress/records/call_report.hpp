@@ -4,9 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "libs/base/clock.hpp"
@@ -50,15 +50,17 @@ class CallReport {
   // Ended calls that are kept: the metric tollgate_ingress_unstored_calls.
   [[nodiscard]] std::size_t waiting() const { return over_.size(); }
 
-  // One piece of the answer: the calls of the slots [first, first + kSlotsPerPiece), and with the last piece the ended calls. `next` is the
-  // first slot of the next piece, 0 after the last one. There are pieces because 20,000 calls in one turn would delay all calls.
-  struct Piece {
-    control::v1::ReportCallsReply reply;
-    std::size_t next = 0;
+  // Where the next piece of an answer begins. Each piece looks at kCallsPerPiece slots of the table, and after those at as many ended
+  // calls, because 20,000 calls in one turn would delay all calls. A call that ends meanwhile may be in two pieces, but it is in one of
+  // them.
+  struct Cursor {
+    std::size_t slot = 0;
+    std::string after;  // message id of the last ended call looked at
   };
-  [[nodiscard]] Piece report(const control::v1::ReportCallsRequest& request, std::size_t first, bool draining) const;
+  // The next piece, and moves the cursor; the last one has is_last.
+  [[nodiscard]] control::v1::ReportCallsReply report(const control::v1::ReportCallsRequest& request, Cursor& cursor) const;
 
-  static constexpr std::size_t kSlotsPerPiece = 1000;
+  static constexpr std::size_t kCallsPerPiece = 1000;
 
  private:
   struct Kept {
@@ -75,7 +77,7 @@ class CallReport {
   const std::string instance_;
   const std::chrono::milliseconds release_after_;
   // Owned.
-  std::unordered_map<std::string, Kept> over_;
+  std::map<std::string, Kept> over_;             // by message id; in order, so that pieces can go on where the last one ended
   std::multimap<base::MonotonicTime, Due> due_;  // calls that are stored or released meanwhile are left out when their time comes
 };
 

@@ -32,39 +32,48 @@ class CallReportTest : public ::testing::Test {
   base::SeededRandom random{1};
   CallTable<Call> table;
   CallReport report{table, "ingress-1", std::chrono::seconds(2)};
+
+  // The pieces of an answer joined into one.
+  control::v1::ReportCallsReply whole(const control::v1::ReportCallsRequest& request) {
+    control::v1::ReportCallsReply all;
+    CallReport::Cursor cursor;
+    while (!all.is_last()) {
+      all.MergeFrom(report.report(request, cursor));
+    }
+    return all;
+  }
 };
 
 TEST_F(CallReportTest, ListsLiveCallsThatMatchTheFilter) {
   const auto ref = addTalking();
   control::v1::ReportCallsRequest request;
-  auto piece = report.report(request, 0, false);
-  EXPECT_EQ(piece.next, 0U);
-  ASSERT_EQ(piece.reply.calls_size(), 1);
-  EXPECT_EQ(piece.reply.calls(0).call_id(), table.find(ref)->machine.id().text());
-  EXPECT_EQ(piece.reply.calls(0).phase(), control::v1::CALL_PHASE_TALKING);
-  EXPECT_EQ(piece.reply.calls(0).held_micros(), 600'000);
-  EXPECT_EQ(piece.reply.calls(0).trace_size(), 0);
+  const auto piece = whole(request);
+  EXPECT_TRUE(piece.is_last());
+  ASSERT_EQ(piece.calls_size(), 1);
+  EXPECT_EQ(piece.calls(0).call_id(), table.find(ref)->machine.id().text());
+  EXPECT_EQ(piece.calls(0).phase(), control::v1::CALL_PHASE_TALKING);
+  EXPECT_EQ(piece.calls(0).held_micros(), 600'000);
+  EXPECT_EQ(piece.calls(0).trace_size(), 0);
   request.set_customer_id(2);
-  EXPECT_EQ(report.report(request, 0, false).reply.calls_size(), 0);
+  EXPECT_EQ(whole(request).calls_size(), 0);
   request.set_customer_id(1);
   request.set_called_prefix("4477");
-  EXPECT_EQ(report.report(request, 0, false).reply.calls_size(), 1);
+  EXPECT_EQ(whole(request).calls_size(), 1);
   request.set_call_id(table.find(ref)->machine.id().text());
-  EXPECT_GT(report.report(request, 0, false).reply.calls(0).trace_size(), 0);  // REQUIREMENTS 10.3
+  EXPECT_GT(whole(request).calls(0).trace_size(), 0);  // REQUIREMENTS 10.3
 }
 
 // Billing rebuilds accounts from this (REQUIREMENTS 9.4): a call stays in the report until the stream has its last record.
 TEST_F(CallReportTest, KeepsACallThatIsOverUntilItsRecordIsStored) {
   const auto ref = addTalking();
   end(ref);
-  EXPECT_EQ(report.report({}, 0, false).reply.calls_size(), 0);
+  EXPECT_EQ(whole({}).calls_size(), 0);
   report.over(table.find(ref)->machine, "id.7", {});
   table.remove(ref);
   report.forgetStored({"id.6"});
-  const auto piece = report.report({}, 0, true);
-  ASSERT_EQ(piece.reply.calls_size(), 1);
-  EXPECT_EQ(piece.reply.calls(0).phase(), control::v1::CALL_PHASE_ENDING);
-  EXPECT_TRUE(piece.reply.draining());
+  const auto piece = whole({});
+  ASSERT_EQ(piece.calls_size(), 1);
+  EXPECT_EQ(piece.calls(0).phase(), control::v1::CALL_PHASE_ENDING);
   report.forgetStored({"id.7"});
   EXPECT_EQ(report.waiting(), 0U);
 }
@@ -124,18 +133,53 @@ TEST_F(CallReportTest, AStoredCallIsNeverDueAndATurnTakesALimitedNumber) {
 }
 
 TEST_F(CallReportTest, AnswersInPiecesAndCountsBeyondTheLimit) {
-  for (std::size_t i = 0; i < CallReport::kSlotsPerPiece + 5; ++i) {
+  for (std::size_t i = 0; i < CallReport::kCallsPerPiece + 5; ++i) {
     (void)addTalking();
   }
   control::v1::ReportCallsRequest request;
   request.set_limit(3);
-  const auto first = report.report(request, 0, false);
-  EXPECT_EQ(first.next, CallReport::kSlotsPerPiece);
-  EXPECT_EQ(first.reply.calls_size(), 3);
-  EXPECT_EQ(first.reply.total(), CallReport::kSlotsPerPiece);
-  const auto second = report.report(request, first.next, false);
-  EXPECT_EQ(second.next, 0U);
-  EXPECT_EQ(second.reply.total(), 5U);
+  CallReport::Cursor cursor;
+  const auto first = report.report(request, cursor);
+  EXPECT_FALSE(first.is_last());
+  EXPECT_EQ(first.calls_size(), 3);
+  EXPECT_EQ(first.total(), CallReport::kCallsPerPiece);
+  const auto second = report.report(request, cursor);
+  EXPECT_EQ(second.total(), 5U);
+  EXPECT_TRUE(second.is_last());
+}
+
+// 100,000 calls wait while the stream is away: no turn of the loop walks all of them.
+TEST_F(CallReportTest, EndedCallsComeInPiecesToo) {
+  const auto ref = addTalking();
+  end(ref);
+  const auto count = 2 * CallReport::kCallsPerPiece + 7;
+  for (std::size_t i = 0; i < count; ++i) {
+    report.over(table.find(ref)->machine, "id." + std::to_string(i), {});
+  }
+  CallReport::Cursor cursor;
+  std::size_t total = 0;
+  int pieces = 0;
+  for (bool is_last = false; !is_last; ++pieces) {
+    const auto piece = report.report({}, cursor);
+    EXPECT_LE(piece.total(), CallReport::kCallsPerPiece);
+    total += piece.total();
+    is_last = piece.is_last();
+    report.forgetStored({cursor.after});  // that it is stored meanwhile does not confuse the cursor
+  }
+  EXPECT_EQ(total, count);
+  EXPECT_EQ(pieces, 4);  // one of the table, three of ended calls
+}
+
+TEST_F(CallReportTest, ListsNamedCallsOnly) {
+  const auto first = addTalking();
+  const auto second = addTalking();
+  control::v1::ReportCallsRequest request;
+  request.add_call_ids(std::string(table.find(second)->machine.id().text()));
+  request.add_call_ids("another");
+  const auto reply = whole(request);
+  ASSERT_EQ(reply.calls_size(), 1);
+  EXPECT_EQ(reply.calls(0).call_id(), table.find(second)->machine.id().text());
+  EXPECT_NE(first, second);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
--- Stores with the hold the stream sequence of call.answered. The CDR is made from that record if the instance of the call is lost.
--- KEYS: hold of the call   ARGV: stream sequence
+-- Keeps the record call.answered with the hold. The CDR is made from it if the instance of the call is lost.
+-- KEYS: hold of the call   ARGV: record
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
-redis.call('HSET', KEYS[1], 'answered', ARGV[1])
+redis.call('HSET', KEYS[1], 'record', ARGV[1])
 return 1

@@ -9,10 +9,8 @@ local call, lease, cap, cps_cap = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
 if redis.call('HEXISTS', account, 'posted') == 0 then
   return {'missing', 0, 0}
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
-local in_use = redis.call('ZCARD', slots)
+local now, second = now_ms()
+local in_use = slots_in_use(slots, now)
 if redis.call('ZSCORE', slots, call) then
   redis.call('ZADD', slots, now + lease, call)
   return {'replay', in_use, 0}
@@ -20,17 +18,12 @@ end
 if cap >= 0 and in_use >= cap then
   return {'busy', in_use, 0}
 end
-local this_second = 0
+local this_second = cps_cap >= 0 and calls_this_second(cps, second) or 0
+if cps_cap >= 0 and this_second >= cps_cap then
+  return {'cps', in_use, this_second}
+end
 if cps_cap >= 0 then
-  local bucket = redis.call('HMGET', cps, 'second', 'calls')
-  if bucket[1] == time[1] then
-    this_second = tonumber(bucket[2])
-  end
-  if this_second >= cps_cap then
-    return {'cps', in_use, this_second}
-  end
-  redis.call('HSET', cps, 'second', time[1], 'calls', this_second + 1)
-  redis.call('PEXPIRE', cps, 2000)
+  count_call(cps, second, this_second + 1)
 end
 redis.call('ZADD', slots, now + lease, call)
 return {'taken', in_use + 1, this_second + 1}

@@ -6,13 +6,16 @@
 local account, holds, hold, ended, slots = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, charge, wait = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 
--- An account that is being rebuilt takes the hold from the report of the ingress, but leaves out calls that are marked as ended. Without
--- the record nothing else would hold the charge.
+-- An account that is being rebuilt takes the hold from the report of the ingress. A mark would make it a hold without end, which only a
+-- record that has arrived may be.
 local is_loaded = redis.call('HEXISTS', account, 'posted') == 1
 if wait and not is_loaded then
   return {'missing'}
 end
-redis.call('SET', ended, '1', 'PX', ARGV[2])
+-- A call that ends while its account is rebuilt has no hold: the mark keeps its charge for load_account.lua. Once booked, the mark says 0.
+if redis.call('GET', ended) ~= '0' then
+  redis.call('SET', ended, ARGV[3], 'PX', ARGV[2])
+end
 redis.call('ZREM', slots, call)
 local state = redis.call('HMGET', hold, 'amount', 'over', 'confirmed')
 if not state[1] then
@@ -28,8 +31,7 @@ if wait then
   -- nothing stays as well. If the record has arrived before this request, the hold has no lease, and none is set.
   redis.call('HSET', hold, 'amount', kept, 'over', 1, 'confirmed', math.max(tonumber(ARGV[5]), tonumber(state[3] or '0')))
   if not state[2] then
-    local time = redis.call('TIME')
-    redis.call('ZADD', holds, time[1] * 1000 + math.floor(time[2] / 1000) + wait, call)
+    redis.call('ZADD', holds, now_ms() + wait, call)
   end
 elseif kept == 0 then
   redis.call('DEL', hold)

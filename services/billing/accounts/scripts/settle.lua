@@ -23,7 +23,7 @@ for i = 4, #ARGV do
   local call = ARGV[i]
   local key = 4 + (i - 4) * 3
   local hold, ended, slots = KEYS[key], KEYS[key + 1], KEYS[key + 2]
-  redis.call('SET', ended, '1', 'PX', ARGV[3])
+  redis.call('SET', ended, '0', 'PX', ARGV[3])  -- nothing is left to book
   redis.call('ZREM', slots, call)
   local amount = redis.call('HGET', hold, 'amount')
   if amount then
