@@ -32,6 +32,7 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       payments_posted(payments(metrics, "posted")),
       payments_repeated(payments(metrics, "repeated")),
       payments_refused(payments(metrics, "refused")),
+      payments_failed(payments(metrics, "failed")),
       records_unacknowledged(
           metrics.gauge("tollgate_billing_records_unacknowledged", "records received from the stream and not acknowledged yet")),
       dead_letters(metrics.counter("tollgate_billing_dead_letters_total", "records that could not be read or stored")),

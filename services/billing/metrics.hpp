@@ -23,6 +23,7 @@ struct BillingMetrics {
   telemetry::Counter& payments_posted;
   telemetry::Counter& payments_repeated;
   telemetry::Counter& payments_refused;
+  telemetry::Counter& payments_failed;  // the store could not be used, or the outcome is not known
   // Records.
   telemetry::Gauge& records_unacknowledged;
   telemetry::Counter& dead_letters;

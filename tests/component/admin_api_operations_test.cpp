@@ -63,6 +63,44 @@ TEST_F(AdminApi, AKeyUsedForAnotherMovementIsRefused) {
   EXPECT_EQ(ledger[0]["amount"], "1.000000");
 }
 
+TEST_F(AdminApi, APaymentWhoseOutcomeIsNotKnownSaysSo) {
+  // REQUIREMENTS 1.8: 504 and never "nothing was changed", until the same key gives the outcome.
+  const auto path = "/v1/customers/" + std::to_string(customer()) + "/payments";
+  const auto pay = [&](const char* amount) {
+    return call("POST", path, {{"amount", amount}, {"reference", "r"}}, {{"Idempotency-Key", "unknown"}});
+  };
+  const auto set = [&](bool unanswered, bool not_posted, std::optional<base::Error> error) {
+    const std::lock_guard lock(neighbours().mutex);
+    neighbours().payment_unanswered = unanswered;
+    neighbours().payment_not_posted = not_posted;
+    neighbours().payment_error = std::move(error);
+  };
+  const auto expectUnknown = [](const Answer& answer) {
+    EXPECT_EQ(outcomeOf(answer), "504 Idempotency-Key 1.8") << answer.body.dump();
+    EXPECT_NE(answer.detail().find("repeat with the same key"), std::string::npos) << answer.detail();
+    EXPECT_EQ(answer.detail().find("nothing was"), std::string::npos) << answer.detail();
+    EXPECT_TRUE(answer.headers.contains("retry-after"));
+  };
+  set(true, false, std::nullopt);
+  expectUnknown(pay("3"));
+  for (const auto code : {base::ErrorCode::kTimeout, base::ErrorCode::kUnavailable, base::ErrorCode::kInternal}) {
+    set(false, false, base::Error{code, "the connection was lost"});
+    expectUnknown(pay("3"));
+  }
+  set(false, true, std::nullopt);
+  const auto absent = pay("3");
+  EXPECT_EQ(outcomeOf(absent), "503");
+  EXPECT_NE(absent.detail().find("nothing was posted"), std::string::npos) << absent.detail();
+  set(false, false, std::nullopt);
+  EXPECT_EQ(outcomeOf(pay("3")), "200") << "the first request had posted it";
+  EXPECT_EQ(outcomeOf(pay("4")), "409 Idempotency-Key 1.8");
+  set(false, false, base::Error{base::ErrorCode::kInvalid, "amount: the balance must stay between -1 and 1"});
+  const auto limit = pay("5");
+  EXPECT_EQ(outcomeOf(limit), "422 amount 1.8");
+  EXPECT_EQ(limit.detail(), "the balance must stay between -1 and 1");
+  set(false, false, std::nullopt);
+}
+
 TEST_F(AdminApi, BalanceShowsHoldsAndWhatIsAvailable) {
   const auto id = customer();
   const auto balance = get("/v1/customers/" + std::to_string(id) + "/balance").body;

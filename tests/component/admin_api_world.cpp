@@ -40,6 +40,11 @@ void Neighbours::serveRpcs() {
   const auto serving = [](const base::Result<void>& result) { must(result.has_value(), "cannot serve"); };
   serving(server_->serve<billing::v1::Billing::PostPayment>([this](const auto&, const auto& request, auto responder) {
     const auto reply = post(request);
+    const std::lock_guard lock(mutex);
+    if (payment_unanswered) {
+      unanswered_.push_back(std::move(responder));
+      return;
+    }
     reply ? responder.reply(*reply) : responder.fail(reply.error());
   }));
   serving(server_->serve<billing::v1::Billing::Balance>([](const auto&, const auto& request, auto responder) {
@@ -120,6 +125,14 @@ void Neighbours::serveControl() {
 base::Result<billing::v1::PostPaymentReply> Neighbours::post(const billing::v1::PostPaymentRequest& request) {
   const std::lock_guard lock(mutex);
   payments.push_back(request);
+  if (payment_error) {
+    return tl::unexpected(*payment_error);
+  }
+  if (payment_not_posted) {
+    billing::v1::PostPaymentReply reply;
+    reply.set_not_posted(true);
+    return reply;
+  }
   const auto account = std::to_string(request.customer_id());
   billing::v1::PostPaymentReply reply;
   reply.set_transfer_id("pay:" + account + ":" + request.idempotency_key());

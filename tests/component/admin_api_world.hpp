@@ -53,6 +53,9 @@ class Neighbours {
   auth::v1::AuthorizeReply authorize;
   routing::v1::RouteReply route;
   billing::v1::ReserveReply reserve;
+  std::optional<base::Error> payment_error;  // instead of posting
+  bool payment_not_posted = false;
+  bool payment_unanswered = false;  // posted, but the answer is lost
   std::vector<control::v1::LiveCall> calls;
   // What they were asked.
   std::vector<billing::v1::PostPaymentRequest> payments;
@@ -68,6 +71,7 @@ class Neighbours {
   std::unique_ptr<bus::Connection> connection_;
   std::unique_ptr<bus::RpcServer> server_;
   std::vector<bus::Subscription> subscriptions_;
+  std::vector<bus::Responder<billing::v1::PostPaymentReply>> unanswered_;
   std::map<std::string, std::int64_t> balances_;
   std::map<std::string, std::int64_t> movements_;  // amounts by transfer id
 };

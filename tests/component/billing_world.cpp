@@ -37,6 +37,7 @@ BillingWorld::BillingWorld(const std::map<std::string, std::string>& environment
   testkit::ServiceProcess::Options options = config_.service("billing");
   options.environment["TOLLGATE_REDIS_HOST"] = redis_.host();
   options.environment["TOLLGATE_REDIS_PORT"] = std::to_string(redis_.port());
+  options.environment["TOLLGATE_MYSQL_PORT"] = std::to_string(mysql_gate_.port());
   options.environment["TOLLGATE_HEARTBEAT"] = "1s";
   options.environment["TOLLGATE_LEASE"] = "3s";
   options.environment["TOLLGATE_OUTAGE_WINDOW"] = "0s";  // BillingWindow has one
@@ -141,7 +142,7 @@ std::string BillingWorld::newCall() {
 }
 
 base::Result<billing::v1::PostPaymentReply> BillingWorld::pay(const Party& party, std::int64_t micros, const std::string& key,
-                                                              billing::v1::MovementKind kind) {
+                                                              billing::v1::MovementKind kind, std::chrono::milliseconds limit) {
   billing::v1::PostPaymentRequest request;
   request.set_customer_id(party.customer);
   request.set_idempotency_key(key);
@@ -150,7 +151,11 @@ base::Result<billing::v1::PostPaymentReply> BillingWorld::pay(const Party& party
   request.mutable_amount()->set_currency("USD");
   request.set_reference("wire 7");
   request.set_author("finance");
-  return ask<billing::v1::Billing::PostPayment>("", request);
+  TG_TRY_ASSIGN(reply, ask<billing::v1::Billing::PostPayment>("", request, limit));
+  if (reply.not_posted()) {
+    return base::fail(base::ErrorCode::kUnavailable, "billing has posted nothing");
+  }
+  return reply;
 }
 
 billing::v1::ReserveRequest BillingWorld::reserveRequest(const Party& party, const std::vector<Party>& carriers,

@@ -21,6 +21,7 @@
 #include "libs/redis/client.hpp"
 #include "libs/testkit/wait.hpp"
 #include "tests/component/decision_world.hpp"
+#include "tests/component/tcp_gate.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
 #include "tollgate/call/v1/call.pb.h"
 #include "tollgate/control/v1/control.rpc.h"
@@ -51,6 +52,8 @@ class BillingWorld {
   [[nodiscard]] testkit::ServiceProcess& billing() { return *billing_; }
   [[nodiscard]] testkit::RedisServer& redis() { return redis_; }
   [[nodiscard]] testkit::MariaDb& maria() { return config_.maria(); }
+  // Between billing and MySQL.
+  [[nodiscard]] TcpGate& mySqlGate() { return mysql_gate_; }
   [[nodiscard]] testkit::NatsServer& nats() { return config_.nats(); }
   [[nodiscard]] bus::Connection& events() { return *events_; }
   [[nodiscard]] redis::Client& redisClient() { return *redis_client_; }
@@ -63,7 +66,7 @@ class BillingWorld {
   // A change as admin_api makes it; in force when this returns.
   void save(std::string_view entity, std::int64_t id, const std::string& statements, std::string_view action = "saved");
 
-  // Requests.
+  // Requests. pay() gives kUnavailable when billing answers that nothing was posted.
   [[nodiscard]] std::string newCall();
   template <class Def>
   [[nodiscard]] base::Result<typename Def::Reply> ask(const std::string& call, const typename Def::Request& request,
@@ -71,7 +74,8 @@ class BillingWorld {
     return client_->template wait<Def>(call, request, limit);
   }
   [[nodiscard]] base::Result<billing::v1::PostPaymentReply> pay(const Party& party, std::int64_t micros, const std::string& key,
-                                                                billing::v1::MovementKind kind = billing::v1::MOVEMENT_KIND_PAYMENT);
+                                                                billing::v1::MovementKind kind = billing::v1::MOVEMENT_KIND_PAYMENT,
+                                                                std::chrono::milliseconds limit = std::chrono::seconds(3));
   [[nodiscard]] static billing::v1::ReserveRequest reserveRequest(const Party& party, const std::vector<Party>& carriers,
                                                                   const std::string& called = "37410123456");
   [[nodiscard]] base::Result<billing::v1::ReserveReply> reserve(const std::string& call, const Party& party,
@@ -120,6 +124,7 @@ class BillingWorld {
   // Owned.
   DecisionWorld config_;
   testkit::RedisServer redis_;
+  TcpGate mysql_gate_{config_.maria().port()};
   std::unique_ptr<testkit::ServiceProcess> billing_;
   std::unique_ptr<bus::Connection> events_;
   std::unique_ptr<bus::RpcClient> client_;

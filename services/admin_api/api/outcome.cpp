@@ -26,7 +26,7 @@ Refused asRefused(const base::Error& error) {
     case base::ErrorCode::kTimeout:
     case base::ErrorCode::kOverLimit:
       telemetry::warn("request could not be served", {{"error", std::string_view(error.message)}});
-      return Refused{503, statusTitle(503),      "a part this needs does not answer now; nothing was changed unless said otherwise", "",
+      return Refused{503, statusTitle(503),      "a required service is unavailable; read before you repeat a change", "",
                      "",  {{"Retry-After", "2"}}};
     case base::ErrorCode::kConflict:
       telemetry::warn("the store refused a change", {{"error", std::string_view(error.message)}});
@@ -72,6 +72,8 @@ std::string statusTitle(int status) {
       return "Too many requests";
     case 503:
       return "Unavailable";
+    case 504:
+      return "Outcome unknown";
     default:
       return "Internal error";
   }

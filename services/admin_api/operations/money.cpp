@@ -1,4 +1,5 @@
 // Movements and balance of a customer (REQUIREMENTS 1.8). Money changes through billing's RPC only; the ledger is read from MySQL.
+#include "libs/telemetry/log.hpp"
 #include "services/admin_api/operations/listing.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
@@ -64,6 +65,31 @@ Outcome<std::string> currencyOf(Backend& backend, std::int64_t customer) {
   return rows[0].text(0);
 }
 
+// A broken rule comes as "<field>: <rule>". With every other error the movement may have been posted, or may still be.
+Refused refusedPayment(const base::Error& error) {
+  const bool is_rule = error.code == base::ErrorCode::kInvalid || error.code == base::ErrorCode::kConflict;
+  const auto colon = error.message.find(": ");
+  if (is_rule && colon != std::string::npos) {
+    const auto field = error.message.substr(0, colon);
+    return {error.code == base::ErrorCode::kInvalid ? 422 : 409,
+            statusTitle(error.code == base::ErrorCode::kInvalid ? 422 : 409),
+            error.message.substr(colon + 2),
+            field == "idempotency_key" ? "Idempotency-Key" : field,
+            "1.8",
+            {}};
+  }
+  if (error.code == base::ErrorCode::kNotFound) {
+    return asRefused(error);
+  }
+  telemetry::warn("the outcome of a payment is not known", {{"error", std::string_view(error.message)}});
+  return {504,
+          statusTitle(504),
+          "the outcome is not known: the movement may have been posted; repeat with the same key, and it is posted at most once",
+          "Idempotency-Key",
+          "1.8",
+          {{"Retry-After", "2"}}};
+}
+
 Outcome<http::Response> postPayment(Backend& backend, const Call& call) {
   TG_PASS_ASSIGN(customer, call.id("id"));
   TG_PASS_ASSIGN(key, idempotencyKey(call));
@@ -78,17 +104,20 @@ Outcome<http::Response> postPayment(Backend& backend, const Call& call) {
   request.set_reference(textOf(payment, "reference"));
   request.set_author(call.author);
   request.set_note(textOf(payment, "note"));
-  TG_PASS_ASSIGN(reply, backend.ask<billing::v1::Billing::PostPayment>(request));
-  if (reply.has_refusal()) {
-    return conflict("amount", "1.8", reply.refusal().detail());
+  const auto reply = backend.ask<billing::v1::Billing::PostPayment>(request);
+  if (!reply) {
+    return tl::unexpected(refusedPayment(reply.error()));
   }
-  payment["transfer_id"] = reply.transfer_id();
+  if (reply->not_posted()) {
+    return tl::unexpected(Refused{503, statusTitle(503), "the ledger is unavailable; nothing was posted", "", "", {{"Retry-After", "2"}}});
+  }
+  payment["transfer_id"] = reply->transfer_id();
   payment["customer_id"] = customer;
   payment["currency"] = currency;
   payment["author"] = call.author;
-  payment["existed"] = reply.existed();
-  payment["balance"] = moneyText(reply.balance().micros());
-  return jsonResponse(reply.existed() ? 200 : 201, payment);
+  payment["existed"] = reply->existed();
+  payment["balance"] = moneyText(reply->balance().micros());
+  return jsonResponse(reply->existed() ? 200 : 201, payment);
 }
 
 Outcome<http::Response> readBalance(Backend& backend, const Call& call) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "libs/base/clock.hpp"
 #include "libs/base/limits.hpp"
@@ -45,56 +46,103 @@ Transfer toTransfer(const v1::PostPaymentRequest& request, money::Currency curre
   return transfer;
 }
 
-// Errors: kConflict, the key was used for a different movement.
-base::Result<void> checkSame(const sql::Row& stored, const Transfer& transfer) {
-  const bool same = stored.integer(0) == transfer.amount_micros && stored.text(1) == transfer.currency.text() &&
-                    stored.text(2) == transfer.kind && stored.text(3) == sql::fit(transfer.reference, kReferenceMax);
-  if (!same) {
-    return base::fail(base::ErrorCode::kConflict, "idempotency_key: was already used for a different movement");
-  }
-  return {};
-}
+// Posts one movement, and knows afterwards whether it is in the ledger.
+class Posting {
+ public:
+  Posting(sql::Pool& pool, const bus::RpcContext& context, const v1::PostPaymentRequest& request)
+      : pool_(pool), context_(context), request_(request), customer_(request.customer_id()) {}
 
-base::Result<Posted> postInside(sql::Session& session, const v1::PostPaymentRequest& request) {
-  const base::CustomerId customer(request.customer_id());
-  TG_TRY_ASSIGN(customers, session.query("SELECT currency FROM customers WHERE id = ?", {customer.value()}));
-  if (customers.empty()) {
-    return base::fail(base::ErrorCode::kNotFound, "customer_id: no customer " + std::to_string(customer.value()));
+  // Errors: kInvalid, kConflict or kNotFound with "<field>: <rule>", and kUnavailable: nothing was posted. kTimeout: not known.
+  [[nodiscard]] base::Result<Posted> run() {
+    constexpr int kTries = 5;
+    base::Error error{base::ErrorCode::kUnavailable, "the deadline of the request was over before it was read"};
+    for (int tried = 0; tried < kTries && !context_.isLate(); ++tried) {
+      refused_.reset();
+      at_commit_ = false;
+      auto posted = pool_.transaction<Posted>([this](sql::Session& session) { return postInside(session); });
+      if (posted) {
+        return posted;
+      }
+      if (refused_) {
+        return tl::unexpected(*refused_);
+      }
+      error = posted.error();
+      maybe_posted_ = maybe_posted_ || at_commit_;
+      // Repeated: a lost COMMIT, because the next try finds the movement if it was stored, and a conflict, because then another thread
+      // has committed the same key between the SELECT and the INSERT.
+      if (!maybe_posted_ && error.code != base::ErrorCode::kConflict) {
+        break;
+      }
+    }
+    if (maybe_posted_) {
+      return base::fail(base::ErrorCode::kTimeout, "it is not known whether the movement was posted: " + error.message);
+    }
+    return base::fail(base::ErrorCode::kUnavailable, error.message);
   }
-  const std::string& currency_text = customers.front().text(0);
-  if (request.amount().currency() != currency_text) {
-    return base::fail(base::ErrorCode::kInvalid, "currency: must be the customer's, " + currency_text);
-  }
-  TG_TRY_ASSIGN(currency, money::Currency::parse(currency_text));
-  const Transfer transfer = toTransfer(request, currency);
-  Posted posted;
-  posted.transfer_id = transfer.id;
-  TG_TRY_ASSIGN(stored,
-                session.query("SELECT amount_micros, currency, kind, reference FROM ledger_entries WHERE transfer_id = ? AND line = 1",
-                              {transfer.id}));
-  if (!stored.empty()) {
-    TG_TRY(checkSame(stored.front(), transfer));
-    posted.existed = true;
-  } else {
-    TG_TRY(post(session, {transfer}));
-  }
-  TG_TRY_ASSIGN(sums, readSums(session, {customer}));
-  posted.sum = sums[customer];
-  const std::int64_t balance = posted.sum.balance_micros;
-  if (!posted.existed && (balance > base::limits::kMoneyMicrosMax || balance < -base::limits::kMoneyMicrosMax)) {
-    return base::fail(base::ErrorCode::kInvalid, "amount: the balance must stay between -1000000000.000000 and 1000000000.000000");
-  }
-  return posted;
-}
 
-base::Result<Posted> postOnce(sql::Pool& pool, const v1::PostPaymentRequest& request) {
-  const auto attempt = [&] { return pool.transaction<Posted>([&](sql::Session& session) { return postInside(session, request); }); };
-  auto posted = attempt();
-  if (!posted && posted.error().code == base::ErrorCode::kConflict) {
-    // Either the stored movement differs, or the same key was committed between our SELECT and our INSERT; the second try tells.
-    posted = attempt();
+ private:
+  // A broken rule rolls the transaction back.
+  [[nodiscard]] tl::unexpected<base::Error> refuse(base::ErrorCode code, std::string rule) {
+    refused_ = base::Error{code, std::move(rule)};
+    return tl::unexpected(*refused_);
   }
-  return posted;
+
+  [[nodiscard]] base::Result<Posted> postInside(sql::Session& session) {
+    TG_TRY_ASSIGN(customers, session.query("SELECT currency FROM customers WHERE id = ?", {customer_.value()}));
+    if (customers.empty()) {
+      return refuse(base::ErrorCode::kNotFound, "customer_id: no customer " + std::to_string(customer_.value()));
+    }
+    const std::string& currency_text = customers.front().text(0);
+    if (request_.amount().currency() != currency_text) {
+      return refuse(base::ErrorCode::kInvalid, "currency: must be the customer's, " + currency_text);
+    }
+    TG_TRY_ASSIGN(currency, money::Currency::parse(currency_text));
+    const Transfer transfer = toTransfer(request_, currency);
+    TG_TRY_ASSIGN(stored,
+                  session.query("SELECT amount_micros, currency, kind, reference FROM ledger_entries WHERE transfer_id = ? AND line = 1",
+                                {transfer.id}));
+    if (!stored.empty() && !isSame(stored.front(), transfer)) {
+      return refuse(base::ErrorCode::kConflict, "idempotency_key: was already used for a different movement");
+    }
+    Posted posted{.transfer_id = transfer.id, .existed = !stored.empty(), .sum = {}};
+    if (!posted.existed) {
+      TG_TRY(billing::post(session, {transfer}));
+    }
+    TG_TRY_ASSIGN(sums, readSums(session, {customer_}));
+    posted.sum = sums[customer_];
+    if (!posted.existed && !isWithinLimit(posted.sum.balance_micros)) {
+      const std::string limit = money::formatDecimal(base::limits::kMoneyMicrosMax);
+      return refuse(base::ErrorCode::kInvalid, "amount: the balance must stay between -" + limit + " and " + limit);
+    }
+    if (context_.isLate()) {
+      return base::fail(base::ErrorCode::kTimeout, "the deadline of the request is over, the movement is rolled back");
+    }
+    at_commit_ = !posted.existed;
+    return posted;
+  }
+
+  [[nodiscard]] static bool isWithinLimit(std::int64_t micros) {
+    return micros <= base::limits::kMoneyMicrosMax && micros >= -base::limits::kMoneyMicrosMax;
+  }
+
+  [[nodiscard]] static bool isSame(const sql::Row& stored, const Transfer& transfer) {
+    return stored.integer(0) == transfer.amount_micros && stored.text(1) == transfer.currency.text() && stored.text(2) == transfer.kind &&
+           stored.text(3) == sql::fit(transfer.reference, kReferenceMax);
+  }
+
+  // Passed in.
+  sql::Pool& pool_;
+  const bus::RpcContext& context_;
+  const v1::PostPaymentRequest& request_;
+  // Derived.
+  const base::CustomerId customer_;
+  std::optional<base::Error> refused_;
+  bool at_commit_ = false;  // the last run of the transaction has reached its COMMIT
+  bool maybe_posted_ = false;
+};
+
+bool isRule(base::ErrorCode code) {
+  return code == base::ErrorCode::kInvalid || code == base::ErrorCode::kConflict || code == base::ErrorCode::kNotFound;
 }
 
 }  // namespace
@@ -112,7 +160,7 @@ base::Result<void> checkPayment(const v1::PostPaymentRequest& request) {
     return invalid("amount: must be above 0 for a payment or refund");
   }
   if (micros > base::limits::kMoneyMicrosMax || micros < -base::limits::kMoneyMicrosMax) {
-    return invalid("amount: must not exceed 1000000000.000000");
+    return base::fail(base::ErrorCode::kInvalid, "amount: must not exceed " + money::formatDecimal(base::limits::kMoneyMicrosMax));
   }
   // No blanks, because the database ignores blanks at the end when it compares texts.
   const std::string& key = request.idempotency_key();
@@ -135,7 +183,7 @@ base::Result<void> checkPayment(const v1::PostPaymentRequest& request) {
 Payments::Payments(sql::Pool& pool, Settler& settler, BillingMetrics& metrics, std::size_t threads)
     : pool_(pool), settler_(settler), metrics_(metrics), workers_("payments", threads, kQueueMax) {}
 
-void Payments::post(const bus::RpcContext&, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
+void Payments::post(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder) {
   if (const auto checked = checkPayment(request); !checked) {
     metrics_.payments_refused.add();
     responder.fail(checked.error());
@@ -143,18 +191,27 @@ void Payments::post(const bus::RpcContext&, const v1::PostPaymentRequest& reques
   }
   // Shared with the queued task: std::function needs captures that can be copied.
   auto shared = std::make_shared<bus::Responder<v1::PostPaymentReply>>(std::move(responder));
-  const auto queued = workers_.submit([this, request, shared] { run(request, *shared); });
+  const auto queued = workers_.submit([this, context, request, shared] { run(context, request, *shared); });
   if (!queued) {
-    shared->fail(queued.error());
+    v1::PostPaymentReply reply;
+    reply.set_not_posted(true);
+    shared->reply(reply);
   }
 }
 
-void Payments::run(const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply>& responder) {
-  const auto posted = postOnce(pool_, request);
+void Payments::run(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply>& responder) {
+  const auto posted = Posting(pool_, context, request).run();
   if (!posted) {
-    metrics_.payments_refused.add();
-    telemetry::warn("payment not posted", {{"customer", request.customer_id()}, {"error", posted.error().message}});
-    responder.fail(posted.error());
+    const base::Error& error = posted.error();
+    (isRule(error.code) ? metrics_.payments_refused : metrics_.payments_failed).add();
+    telemetry::warn("payment not posted", {{"customer", request.customer_id()}, {"error", error.message}});
+    if (error.code == base::ErrorCode::kUnavailable) {
+      v1::PostPaymentReply reply;
+      reply.set_not_posted(true);
+      responder.reply(reply);
+      return;
+    }
+    responder.fail(error);
     return;
   }
   (posted->existed ? metrics_.payments_repeated : metrics_.payments_posted).add();

@@ -1,4 +1,6 @@
-// PostPayment (REQUIREMENTS 1.8): payments, adjustments and refunds in the ledger, once per idempotency key.
+// PostPayment (REQUIREMENTS 1.8): payments, adjustments and refunds in the ledger, once per idempotency key. A movement is committed only
+// before the caller's deadline. When the connection to MySQL is lost during the COMMIT, the ledger is read again by the movement's id; if
+// that fails until the deadline, the reply is an error that says the outcome is not known.
 // Threads: post() runs on bus threads and does not block; the MySQL work runs on worker threads. Owns: the workers and their queue.
 #pragma once
 
@@ -17,7 +19,7 @@ class Payments {
   void post(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply> responder);
 
  private:
-  void run(const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply>& responder);
+  void run(const bus::RpcContext& context, const v1::PostPaymentRequest& request, bus::Responder<v1::PostPaymentReply>& responder);
 
   // Passed in.
   sql::Pool& pool_;
