@@ -147,6 +147,9 @@ std::vector<Column<Cdr>> cdrColumns() {
       rateId("vendor_rate_id", kVendorRate),
       ratePrefix("vendor_rate_prefix", kVendorRate),
       rateMicros("vendor_rate_per_minute_micros", kVendorRate, &Rate::per_minute_micros),
+      rateMicros("vendor_rate_connection_fee_micros", kVendorRate, &Rate::connection_fee_micros),
+      rateSeconds("vendor_rate_connection_seconds", kVendorRate, &Rate::connection_seconds),
+      rateSeconds("vendor_rate_billing_block_seconds", kVendorRate, &Rate::billing_block_seconds),
       price("talked_ms", Type::kInteger, &Price::talked_ms),
       price("talked_seconds", Type::kInteger, &Price::talked_seconds),
       price("billed_seconds", Type::kInteger, &Price::billed_seconds),
@@ -161,6 +164,8 @@ std::vector<Column<Cdr>> cdrColumns() {
       text<Cdr>("ended_by", 16, [](const Cdr& cdr) { return endedByWord(cdr.call.record.ended_by()); }),
       text("ended_by_user", 128, &R::ended_by_user),
       integer<Cdr>("attempt_count", [](const Cdr& cdr) { return std::int64_t{cdr.call.record.attempts_size()}; }),
+      {"recorded_at", Type::kTime, true, 0, [](const Cdr& cdr) { return timeValue(cdr.call.header.at()); }},
+      integer<Cdr>("corrections", [](const Cdr& cdr) { return cdr.corrections; }),
   };
 }
 

@@ -34,6 +34,7 @@ struct Price {
 struct Cdr {
   const FinishedCall& call;
   const Price& price;
+  std::int64_t corrections = 0;  // how often the row of this call was replaced
 };
 
 // The source of a row of `cdr_attempts`. Requires: `call` and `attempt` outlive it.

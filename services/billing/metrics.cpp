@@ -47,6 +47,12 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       settles_failed(metrics.counter("tollgate_billing_settle_failures_total", "settlements in Redis that failed and were repeated")),
       commit_seconds(metrics.histogram("tollgate_billing_commit_seconds", "duration of one commit of records",
                                        {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})),
+      mysql_bytes(metrics.gauge("tollgate_billing_mysql_bytes", "size of all tables of the database with their indexes and free space")),
+      mysql_bytes_max(
+          metrics.gauge("tollgate_billing_mysql_bytes_max", "what they may use, by the setting mysql_bytes_max; 0 = not known")),
+      partitions_dropped(metrics.counter("tollgate_billing_partitions_dropped_total", "daily partitions dropped beyond the retention")),
+      storage_failures(metrics.counter("tollgate_billing_storage_failures_total",
+                                       "times that partitions could not be kept or the tables not be measured; it is tried again")),
       accounts_missing(metrics.counter("tollgate_billing_accounts_missing_total", "requests for an account that is missing in Redis")),
       accounts_loaded(metrics.counter("tollgate_billing_accounts_loaded_total", "accounts rebuilt in Redis from MySQL and the live calls")),
       hold_drift_micros(metrics.gauge("tollgate_billing_hold_drift_micros",

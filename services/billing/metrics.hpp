@@ -36,6 +36,11 @@ struct BillingMetrics {
   telemetry::Gauge& commit_blocked_seconds;
   telemetry::Counter& settles_failed;
   telemetry::Histogram& commit_seconds;
+  // Storage.
+  telemetry::Gauge& mysql_bytes;
+  telemetry::Gauge& mysql_bytes_max;
+  telemetry::Counter& partitions_dropped;
+  telemetry::Counter& storage_failures;
   // Accounts.
   telemetry::Counter& accounts_missing;
   telemetry::Counter& accounts_loaded;

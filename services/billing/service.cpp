@@ -16,6 +16,7 @@
 #include "services/billing/records/committer.hpp"
 #include "services/billing/records/dead_letters.hpp"
 #include "services/billing/records/intake.hpp"
+#include "services/billing/records/storage.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
 
 namespace tollgate::billing {
@@ -38,6 +39,7 @@ struct BillingService::Components {
         store(*redis, scripts, {settings.lease, settings.ended_mark, settings.record_wait}),
         settler(store, metrics),
         committer({tables, pool, store, settler, metrics, settings}),
+        storage(pool, metrics, settings.storage),
         intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),
         presence(clock, settings.instance_gone_after),
         presence_watch(*requests, pool, presence),
@@ -95,6 +97,7 @@ struct BillingService::Components {
   CreditStore store;
   Settler settler;
   Committer committer;
+  Storage storage;
   Intake intake;
   base::SystemClock clock;
   Presence presence;
@@ -122,6 +125,7 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   components_ = std::make_unique<Components>(settings_, runtime.metrics, std::move(requests), std::move(events));
   TG_TRY(components_->feed->start());
   components_->committer.start();
+  components_->storage.start();
   components_->intake.start();
   TG_TRY(components_->presence_watch.start());
   components_->loader.start();
@@ -176,6 +180,7 @@ void BillingService::stop() {
   components_->presence_watch.stop();
   components_->intake.stop();
   components_->committer.stop();
+  components_->storage.stop();
   components_->feed.reset();
   if (const auto flushed = components_->events->flush(kFlushOnStop); !flushed) {
     telemetry::warn("events not flushed during the stop", {{"error", flushed.error().message}});

@@ -43,6 +43,15 @@ Settings readSettings(config::Loader& loader) {
   settings.audit_interval =
       loader.duration("audit_interval", settings.audit_interval, seconds(1), hours(24), "one round of the drift check over all customers");
   settings.workers = loader.integer("workers", settings.workers, 1, 64, "threads that post payments");
+  StorageSettings& storage = settings.storage;
+  storage.cdr_retention_days =
+      loader.integer("cdr_retention_days", storage.cdr_retention_days, 0, 36'500, "days that call records are kept; 0 = for ever");
+  storage.trace_retention_days = loader.integer("trace_retention_days", storage.trace_retention_days, 0, 36'500,
+                                                "days that attempts and decision traces are kept; 0 = for ever");
+  storage.mysql_bytes_max = loader.integer("mysql_bytes_max", storage.mysql_bytes_max, 0, std::int64_t{1} << 50,
+                                           "bytes that the tables may use; a warning from 80 % on; 0 = not known");
+  storage.interval = loader.duration("storage_interval", storage.interval, milliseconds(100), hours(6),
+                                     "how often the partitions are kept and the tables measured");
   const milliseconds stream_age = loader.duration("stream_max_age", settings.stream.max_age, hours(1), hours(24 * 365),
                                                   "how long the stream keeps acknowledged records");
   settings.stream.max_age = std::chrono::duration_cast<hours>(stream_age);

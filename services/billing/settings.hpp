@@ -13,6 +13,13 @@
 
 namespace tollgate::billing {
 
+struct StorageSettings {
+  std::int64_t cdr_retention_days = 0;     // 0 = for ever
+  std::int64_t trace_retention_days = 90;  // of attempts and traces; 0 = for ever
+  std::int64_t mysql_bytes_max = 0;        // what the tables may use; 0 = no bound is known
+  std::chrono::milliseconds interval{std::chrono::minutes(10)};
+};
+
 struct Settings {
   bus::ConnectionSettings bus;
   redis::ClientSettings redis;
@@ -32,7 +39,8 @@ struct Settings {
   std::int64_t batch_max = 500;
   std::chrono::milliseconds feed_poll = feed::kPollDefault;            // for configuration changes whose event was missed
   std::chrono::milliseconds audit_interval{std::chrono::seconds(30)};  // one round of the check of the held sums
-  std::int64_t workers = 2;                                            // threads that post payments
+  StorageSettings storage;
+  std::int64_t workers = 2;  // threads that post payments
 };
 
 [[nodiscard]] Settings readSettings(config::Loader& loader);

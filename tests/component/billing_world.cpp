@@ -46,6 +46,8 @@ BillingWorld::BillingWorld(const std::map<std::string, std::string>& environment
   options.environment["TOLLGATE_STREAM_ACK_WAIT"] = "2s";
   options.environment["TOLLGATE_REPORT_WAIT"] = "200ms";
   options.environment["TOLLGATE_AUDIT_INTERVAL"] = "1s";
+  options.environment["TOLLGATE_STORAGE_INTERVAL"] = "500ms";
+  options.environment["TOLLGATE_MYSQL_BYTES_MAX"] = "1000000";
   options.environment.insert(environment.begin(), environment.end());
   billing_ = std::make_unique<testkit::ServiceProcess>(options);
 }
@@ -311,6 +313,13 @@ std::string BillingWorld::cdr(const std::string& call, const std::string& column
     text.pop_back();
   }
   return text;
+}
+
+std::vector<base::TraceStep> BillingWorld::trace(const std::string& call) {
+  sql::Pool pool(testkit::settingsOf(maria()));
+  const auto rows =
+      pool.use<sql::Rows>([&](sql::Session& session) { return session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {call}); });
+  return cdr::unpackTrace(rows.value().at(0).text(0)).value();
 }
 
 std::int64_t BillingWorld::cdrCount(const std::string& call) {

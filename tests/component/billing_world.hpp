@@ -18,6 +18,7 @@
 #include "libs/base/random.hpp"
 #include "libs/bus/control.hpp"
 #include "libs/bus/records.hpp"
+#include "libs/cdr/trace.hpp"
 #include "libs/redis/client.hpp"
 #include "libs/testkit/wait.hpp"
 #include "tests/component/decision_world.hpp"
@@ -110,6 +111,7 @@ class BillingWorld {
   // The books.
   [[nodiscard]] std::int64_t number(const std::string& query);
   [[nodiscard]] std::string cdr(const std::string& call, const std::string& column);
+  [[nodiscard]] std::vector<base::TraceStep> trace(const std::string& call);
   [[nodiscard]] std::int64_t cdrCount(const std::string& call);
   [[nodiscard]] bool waitCdr(const std::string& call, std::chrono::milliseconds limit = std::chrono::seconds(10));
   // Settled: no hold, no slot left.

@@ -48,6 +48,7 @@ cdr::FinishedCall fullCall() {
   cdr::FinishedCall call;
   call.header.set_call_id(base::CallId::make(1'700'000'000'000, random).text());
   call.header.set_instance("ingress-1");
+  call.header.mutable_at()->set_seconds(1'700'000'001);
   auto& record = call.record;
   for (auto* time : {record.mutable_setup_at(), record.mutable_ringing_at(), record.mutable_answered_at(), record.mutable_ended_at()}) {
     time->set_seconds(1'700'000'000);
@@ -158,11 +159,11 @@ TEST_F(AdminApi, ACdrIsShownAndDocumentedColumnByColumn) {
   const auto call = fullCall();
   const cdr::Price price{12'000, 12, 30, 13'000, 6'000, 7'000, money::Currency::parse("EUR").value()};
   const auto run = [](const std::string& statement, const std::vector<sql::Value>& values) { execute(statement, values); };
-  insert<cdr::Cdr>(cdr::cdrs(), {call, price}, run);
+  insert<cdr::Cdr>(cdr::cdrs(), {call, price, 2}, run);
   insert<cdr::CdrAttempt>(cdr::attempts(), {call, call.record.attempts(0)}, run);
   const auto schemas = get("/v1/openapi.json").body["components"]["schemas"];
   const auto document = get("/v1/cdrs/" + call.header.call_id()).body;
-  expectShown<cdr::Cdr>(cdr::cdrs(), {call, price}, document, schemas["Cdr"], {"attempts", "trace"});
+  expectShown<cdr::Cdr>(cdr::cdrs(), {call, price, 2}, document, schemas["Cdr"], {"attempts", "trace"});
   ASSERT_EQ(document["attempts"].size(), 1U);
   expectShown<cdr::CdrAttempt>(cdr::attempts(), {call, call.record.attempts(0)}, document["attempts"][0], schemas["CdrAttempt"]);
 }

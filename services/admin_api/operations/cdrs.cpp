@@ -2,6 +2,9 @@
 #include "libs/base/ids.hpp"
 #include "libs/base/reason.hpp"
 #include "libs/cdr/columns.hpp"
+#include "libs/cdr/days.hpp"
+#include "libs/cdr/trace.hpp"
+#include "libs/telemetry/log.hpp"
 #include "services/admin_api/operations/listing.hpp"
 #include "services/admin_api/operations/operations.hpp"
 #include "services/admin_api/resources/store.hpp"
@@ -45,17 +48,6 @@ const std::vector<Field>& attemptFields() {
   return kFields;
 }
 
-class ZeroRandom final : public base::Random {
- public:
-  [[nodiscard]] std::uint64_t next() override { return 0; }
-};
-
-// The smallest call id of a moment. Ids carry their set-up time, so a span of time is a span of the primary key.
-std::string firstIdOf(base::WallTime time) {
-  ZeroRandom zero;
-  return base::CallId::make(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(), zero).text();
-}
-
 Outcome<void> addTimes(const Call& call, std::vector<Condition>& conditions) {
   // An id is made a moment before or after setup_at is taken; the span of ids is wider by this much.
   constexpr auto kSlack = std::chrono::minutes(1);
@@ -70,8 +62,8 @@ Outcome<void> addTimes(const Call& call, std::vector<Condition>& conditions) {
       return refuse(400, "must be a time like 2026-01-31T00:00:00Z", name, "11.1");
     }
     conditions.push_back({is_from ? "setup_at >= ?" : "setup_at < ?", {sql::fromTime(*time)}});
-    const auto edge = is_from ? std::max(*time - kSlack, base::WallTime{}) : *time + kSlack;
-    conditions.push_back({is_from ? "call_id >= ?" : "call_id < ?", {firstIdOf(edge)}});
+    // Ids carry their set-up time, so a span of time is a span of the primary key, and of its partitions.
+    conditions.push_back({is_from ? "call_id >= ?" : "call_id < ?", {cdr::firstIdOf(is_from ? *time - kSlack : *time + kSlack)}});
   }
   return {};
 }
@@ -131,8 +123,16 @@ base::Result<Json> loadCdr(sql::Session& session, const std::string& id) {
     addFromSql(attemptFields(), attempt, 0, document["attempts"].emplace_back(Json::object()));
   }
   TG_TRY_ASSIGN(traces, session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {id}));
-  auto trace = traces.empty() ? Json::array() : Json::parse(traces[0].text(0), nullptr, false);
-  document["trace"] = trace.is_discarded() ? Json::array() : std::move(trace);
+  document["trace"] = Json::array();
+  if (!traces.empty()) {
+    const auto steps = cdr::unpackTrace(traces[0].text(0));
+    if (!steps) {
+      telemetry::error("a stored trace cannot be read", {{"call_id", id}, {"error", std::string_view(steps.error().message)}});
+    }
+    for (const auto& step : steps.value_or(std::vector<base::TraceStep>{})) {
+      document["trace"].push_back({{"stage", step.stage}, {"check", step.check}, {"found", step.found}, {"passed", step.passed}});
+    }
+  }
   return document;
 }
 

@@ -146,7 +146,8 @@ const std::vector<Field>& entryFields() {
                                              {.name = "call_id", .nullable = true},
                                              {.name = "reference"},
                                              {.name = "author"},
-                                             {.name = "at", .kind = Kind::kTime},
+                                             {.name = "at", .kind = Kind::kTime, .help = "When it happened."},
+                                             {.name = "posted_at", .kind = Kind::kTime, .help = "When the entry was written."},
                                              {.name = "note"}};
   return kFields;
 }

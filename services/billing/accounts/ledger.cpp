@@ -10,7 +10,8 @@ std::string systemAccount(const Transfer& transfer) {
   return "system:" + transfer.counterpart + ":" + transfer.currency.text();
 }
 
-std::vector<sql::Value> entryRow(const Transfer& transfer, std::int64_t line, const std::string& account, std::int64_t amount) {
+std::vector<sql::Value> entryRow(const Transfer& transfer, std::int64_t line, const std::string& account, std::int64_t amount,
+                                 const sql::Value& posted_at) {
   return {transfer.id,
           line,
           account,
@@ -21,7 +22,8 @@ std::vector<sql::Value> entryRow(const Transfer& transfer, std::int64_t line, co
           sql::fit(transfer.reference, 128),
           sql::fit(transfer.author, 128),
           sql::fit(transfer.note, 255),
-          sql::fromTime(transfer.at)};
+          sql::fromTime(transfer.at),
+          posted_at};
 }
 
 struct Movement {
@@ -39,21 +41,23 @@ base::Result<void> post(sql::Session& session, const std::vector<Transfer>& tran
   if (transfers.empty()) {
     return {};
   }
+  const sql::Value posted_at = sql::fromTime(base::SystemClock().wall());
   std::vector<std::vector<sql::Value>> entries;
   // Sorted by account, so that all transactions lock the sums in the same order.
   std::map<std::string, Movement> movements;
   for (const Transfer& transfer : transfers) {
     const std::string customer = customerAccount(transfer.customer);
     const std::string system = systemAccount(transfer);
-    entries.push_back(entryRow(transfer, 1, customer, transfer.amount_micros));
-    entries.push_back(entryRow(transfer, 2, system, -transfer.amount_micros));
+    entries.push_back(entryRow(transfer, 1, customer, transfer.amount_micros, posted_at));
+    entries.push_back(entryRow(transfer, 2, system, -transfer.amount_micros, posted_at));
     for (const auto& [account, amount] : {std::pair(customer, transfer.amount_micros), std::pair(system, -transfer.amount_micros)}) {
       movements[account].currency = transfer.currency;
       movements[account].amount_micros += amount;
     }
   }
   TG_TRY(session.insertMany(
-      "ledger_entries (transfer_id, line, account, amount_micros, currency, kind, call_id, reference, author, note, at)", entries, ""));
+      "ledger_entries (transfer_id, line, account, amount_micros, currency, kind, call_id, reference, author, note, at, posted_at)",
+      entries, ""));
   std::vector<std::vector<sql::Value>> sums;
   for (const auto& [account, movement] : movements) {
     sums.push_back({account, movement.currency.text(), movement.amount_micros, std::int64_t{1}});

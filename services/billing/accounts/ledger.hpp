@@ -18,7 +18,7 @@ namespace tollgate::billing {
 struct Transfer {
   std::string id;  // unique: a transfer is posted once per id
   base::CustomerId customer;
-  std::string counterpart;  // the system's account: cash or revenue
+  std::string counterpart;  // the system's account: cash, adjustment or revenue
   std::int64_t amount_micros = 0;
   money::Currency currency;
   std::string kind;
@@ -26,7 +26,7 @@ struct Transfer {
   std::string reference;
   std::string author;
   std::string note;
-  base::WallTime at;
+  base::WallTime at;  // when it happened; post() adds when it is written
 };
 
 struct AccountSum {

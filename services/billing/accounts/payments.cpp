@@ -35,7 +35,7 @@ Transfer toTransfer(const v1::PostPaymentRequest& request, money::Currency curre
   Transfer transfer;
   transfer.customer = base::CustomerId(request.customer_id());
   transfer.id = "pay:" + std::to_string(request.customer_id()) + ":" + request.idempotency_key();
-  transfer.counterpart = "cash";
+  transfer.counterpart = request.kind() == v1::MOVEMENT_KIND_ADJUSTMENT ? "adjustment" : "cash";  // an adjustment moves no cash
   transfer.amount_micros = signedAmount(request);
   transfer.currency = currency;
   transfer.kind = wire::wordOf(request.kind());

@@ -129,6 +129,9 @@ std::optional<Committer::Item> Committer::read(const bus::Record& record) {
 }
 
 void Committer::addLost(cdr::FinishedCall call) {
+  if (const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current()) {
+    addVendorRate(*snapshot, call.record);
+  }
   Item item;
   item.call = std::move(call);
   push(std::move(item));

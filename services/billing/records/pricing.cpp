@@ -34,4 +34,15 @@ cdr::Price priceOf(const call::v1::CallRecord& record) {
   return price;
 }
 
+void addVendorRate(const Snapshot& snapshot, call::v1::CallRecord& record) {
+  const TrunkView* carrier = snapshot.trunks.find(base::TrunkId(record.carrier_trunk_id()));
+  if (record.has_vendor_rate() || carrier == nullptr || !carrier->vendor_rate_plan.isSet()) {
+    return;
+  }
+  record.set_carrier_customer_id(carrier->customer.value());
+  if (const auto rate = snapshot.rates.find(carrier->vendor_rate_plan, record.called_rated(), wire::fromWire(record.setup_at()))) {
+    *record.mutable_vendor_rate() = wire::toWire(*rate);
+  }
+}
+
 }  // namespace tollgate::billing

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "libs/cdr/columns.hpp"
+#include "services/billing/config/snapshot.hpp"
 
 namespace tollgate::billing {
 
@@ -14,5 +15,9 @@ namespace tollgate::billing {
 
 // Charge by the customer's rate, cost by the carrier's, all 0 for a call that was not answered.
 [[nodiscard]] cdr::Price priceOf(const call::v1::CallRecord& record);
+
+// Adds the carrier's rate to a record that has none although the call had a carrier, because it was made from what billing itself knew of
+// a lost call. A lost call keeps its cost.
+void addVendorRate(const Snapshot& snapshot, call::v1::CallRecord& record);
 
 }  // namespace tollgate::billing

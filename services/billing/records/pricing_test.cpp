@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/limits.hpp"
 #include "services/billing/accounts/payments.hpp"
 #include "services/billing/accounts/sweeper.hpp"
 #include "services/billing/wire.hpp"
@@ -94,6 +95,40 @@ TEST(LostCall, IsStillWrittenWhenNothingIsKnown) {
   EXPECT_EQ(priceOf(lost.record).talked_seconds, 7);
 }
 
+// REQUIREMENTS 8.5: what billing itself knew of a lost call says which carrier it had; its cost follows from the carrier's plan.
+TEST(LostCall, KeepsItsCost) {
+  money::RateRow row;
+  row.id = base::RateId(5);
+  row.prefix = "374";
+  row.per_minute_micros = 30'000;
+  row.connection_fee_micros = 700;
+  row.billing_block_seconds = 1;
+  const base::RatePlanId plan(2);
+  Snapshot snapshot;
+  snapshot.rates = money::RateTable({{plan, money::PlanRates::build(plan, money::Currency::parse("USD").value(), {row}).value()}});
+  feed::WorkingRows<base::TrunkId, TrunkView> trunks;
+  TrunkView carrier;
+  carrier.id = base::TrunkId(9);
+  carrier.customer = base::CustomerId(3);
+  carrier.vendor_rate_plan = plan;
+  trunks.set(carrier.id, carrier);
+  snapshot.trunks = trunks.publish();
+
+  call::v1::CallAnswered known;
+  known.mutable_record()->set_carrier_trunk_id(9);
+  known.mutable_record()->set_called_rated("37410123456");
+  *known.mutable_record()->mutable_setup_at() = wire::toWire(at(3990));
+  cdr::FinishedCall lost = lostCall(kCall, known.SerializeAsString(), 60, at(5000));
+  EXPECT_EQ(priceOf(lost.record).cost_micros, 0);
+  addVendorRate(snapshot, lost.record);
+  EXPECT_EQ(priceOf(lost.record).cost_micros, 30'700);
+  EXPECT_EQ(lost.record.carrier_customer_id(), 3);
+
+  lost.record.mutable_vendor_rate()->set_connection_fee_micros(1);
+  addVendorRate(snapshot, lost.record);
+  EXPECT_EQ(priceOf(lost.record).cost_micros, 30'001) << "the rate that the call was placed with stays";
+}
+
 v1::PostPaymentRequest payment() {
   v1::PostPaymentRequest request;
   request.set_customer_id(1);
@@ -116,7 +151,7 @@ TEST(CheckPayment, NamesTheFieldAndTheRule) {
   };
   EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(0); }), "amount");
   EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(-1); }), "amount");
-  EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(1'000'000'000'000'001); }), "amount");
+  EXPECT_EQ(broken([](auto& request) { request.mutable_amount()->set_micros(base::limits::kMoneyMicrosMax + 1); }), "amount");
   EXPECT_EQ(broken([](auto& request) { request.clear_kind(); }), "kind");
   EXPECT_EQ(broken([](auto& request) { request.clear_author(); }), "author");
   EXPECT_EQ(broken([](auto& request) { request.set_idempotency_key(""); }), "idempotency_key");

@@ -2,12 +2,11 @@
 
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "libs/base/clock.hpp"
 #include "libs/base/limits.hpp"
 #include "libs/base/reason.hpp"
 #include "libs/base/text.hpp"
+#include "libs/cdr/trace.hpp"
 #include "services/billing/records/pricing.hpp"
 #include "services/billing/wire.hpp"
 
@@ -23,18 +22,32 @@ using SqlRow = std::vector<sql::Value>;
 struct Stored {
   bool lost = false;
   std::int64_t charge_micros = 0;
+  std::int64_t corrections = 0;
+  std::string recorded_at;  // DATETIME text
 };
 
 bool isLost(const FinishedCall& call) {
   return call.record.reason() == common::v1::REASON_INSTANCE_LOST;
 }
 
-// One record per call. Within a batch the true record is preferred to one that was made when the lease of the call ended.
+// As DATETIME text, which sorts by time. A row of an older version has none and sorts first.
+std::string recordedAt(const FinishedCall& call) {
+  return std::get<std::string>(sql::fromTime(wire::fromWire(call.header.at())));
+}
+
+// Whether a record counts instead of another one of the same call. A true record counts instead of one that was made when the call was
+// closed as lost, never the other way round. Of two true records the one that was made later counts, so that neither the order of arrival
+// nor a repeated delivery matters.
+bool replaces(bool is_lost, const std::string& recorded_at, bool was_lost, const std::string& stored_at) {
+  return is_lost != was_lost ? was_lost : !is_lost && recorded_at > stored_at;
+}
+
+// One record per call.
 std::map<std::string, const FinishedCall*> pickRecords(const std::vector<const FinishedCall*>& calls) {
   std::map<std::string, const FinishedCall*> picked;
   for (const FinishedCall* call : calls) {
     const FinishedCall*& slot = picked[call->header.call_id()];
-    if (slot == nullptr || (isLost(*slot) && !isLost(*call))) {
+    if (slot == nullptr || replaces(isLost(*call), recordedAt(*call), isLost(*slot), recordedAt(*slot))) {
       slot = call;
     }
   }
@@ -48,15 +61,22 @@ base::Result<std::map<std::string, Stored>> readStored(sql::Session& session, co
   for (const auto& [id, call] : calls) {
     ids.emplace_back(id);
   }
-  TG_TRY(sql::eachIn(session, "SELECT call_id, reason, charge_micros FROM cdrs WHERE call_id", ids, [&](const sql::Row& row) {
-    stored[row.text(0)] = Stored{row.text(1) == lost_word, row.integer(2)};
+  constexpr const char* kSelect = "SELECT call_id, reason, charge_micros, corrections, recorded_at FROM cdrs WHERE call_id";
+  TG_TRY(sql::eachIn(session, kSelect, ids, [&](const sql::Row& row) {
+    stored[row.text(0)] = Stored{row.text(1) == lost_word, row.integer(2), row.integer(3), row.text(4)};
   }));
   return stored;
 }
 
-Transfer chargeOf(const FinishedCall& call, const Price& price, std::int64_t charge_micros, bool correction) {
+// `correction`: 0 for the first record of a call.
+std::string transferId(const std::string& call, std::int64_t correction) {
+  const std::string number = correction > 1 ? ":" + std::to_string(correction) : "";
+  return "call:" + call + (correction > 0 ? ":correction" + number : "");
+}
+
+Transfer chargeOf(const FinishedCall& call, const Price& price, std::int64_t charge_micros, std::int64_t correction) {
   Transfer transfer;
-  transfer.id = "call:" + call.header.call_id() + (correction ? ":correction" : "");
+  transfer.id = transferId(call.header.call_id(), correction);
   transfer.customer = base::CustomerId(call.record.customer_id());
   transfer.counterpart = "revenue";
   transfer.amount_micros = -charge_micros;
@@ -78,11 +98,7 @@ void addAttempts(const FinishedCall& call, std::vector<SqlRow>& rows) {
 }
 
 SqlRow traceRow(const FinishedCall& call) {
-  nlohmann::json trace = nlohmann::json::array();
-  for (const common::v1::TraceStep& step : call.record.trace()) {
-    trace.push_back({{"stage", step.stage()}, {"check", step.check()}, {"found", step.found()}, {"passed", step.passed()}});
-  }
-  return {call.header.call_id(), trace.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)};
+  return {call.header.call_id(), cdr::packTrace(call.record.trace())};
 }
 
 // What one transaction writes.
@@ -91,20 +107,21 @@ struct Batch {
   std::vector<SqlRow> attempts;
   std::vector<SqlRow> traces;
   std::vector<Transfer> transfers;
-  std::vector<std::string> replaced;  // call ids whose record as lost is deleted first
+  std::vector<std::string> replaced;  // call ids whose rows are deleted first
 
   // `stored` is what the table has of this call, or nullptr. False: the call needs no change.
   [[nodiscard]] bool add(const FinishedCall& call, const Stored* stored) {
-    if (stored != nullptr && (!stored->lost || isLost(call))) {
+    if (stored != nullptr && !replaces(isLost(call), recordedAt(call), stored->lost, stored->recorded_at)) {
       return false;
     }
     const Price price = priceOf(call.record);
-    cdrs.push_back(cdr::cdrs().row({call, price}));
+    const std::int64_t correction = stored != nullptr ? stored->corrections + 1 : 0;
+    cdrs.push_back(cdr::cdrs().row({call, price, correction}));
     addAttempts(call, attempts);
     traces.push_back(traceRow(call));
     const std::int64_t due = price.charge_micros - (stored != nullptr ? stored->charge_micros : 0);
     if (due != 0 && call.record.customer_id() != 0) {
-      transfers.push_back(chargeOf(call, price, due, stored != nullptr));
+      transfers.push_back(chargeOf(call, price, due, correction));
     }
     if (stored != nullptr) {
       replaced.push_back(call.header.call_id());

@@ -1,6 +1,7 @@
 // Writes what the record stream delivers to MySQL: calls (CDR, attempts, trace, charge, sums), unknown sources, dead letters (REQUIREMENTS
 // 9.3, 10.1). Every function runs inside a transaction of the caller and may be repeated: a call is written once, whatever is replayed, and
-// a call that was closed as lost is corrected when its true record arrives. Worker threads only. Owns nothing.
+// a call that was closed as lost is corrected when its true record arrives, and again by a true record that was made later. Worker threads
+// only. Owns nothing.
 #pragma once
 
 #include <map>
@@ -16,7 +17,7 @@ namespace tollgate::billing {
 struct WriteOutcome {
   std::size_t written = 0;
   std::size_t repeated = 0;                     // had been written before
-  std::size_t corrected = 0;                    // had been closed as lost
+  std::size_t corrected = 0;                    // replaced what was stored
   std::size_t lost = 0;                         // written as lost
   std::map<base::CustomerId, AccountSum> sums;  // of every customer of the batch, after it
 };
