@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "libs/base/worker.hpp"
@@ -12,7 +13,7 @@
 namespace tollgate::feed {
 namespace {
 
-constexpr std::uint64_t kChangesMax = 50'000;  // with more changes than this a full load is quicker
+constexpr std::uint64_t kChangesMax = 5'000'000;  // a bound for the memory; with more changes everything is loaded
 constexpr std::chrono::milliseconds kBackoffFirst{100};
 constexpr std::chrono::milliseconds kBackoffMost{3'000};
 
@@ -24,36 +25,30 @@ base::Result<std::uint64_t> readVersion(sql::Session& session) {
   return static_cast<std::uint64_t>(rows.front().integer(0));
 }
 
-// All changes after `known` up to `target`, which differ; empty when some are missing or there are too many.
+// The last change of each row after `known` up to `target`, which differ, in the order of versions: a row is read once, however often it
+// changed. Empty when changes are missing or there are too many. Read along an index that has all these columns, because the lines
+// themselves carry the documents of the audit.
 base::Result<std::vector<Change>> readChanges(sql::Session& session, std::uint64_t known, std::uint64_t target) {
   if (target < known || target - known > kChangesMax) {
     return std::vector<Change>{};
   }
-  TG_TRY_ASSIGN(rows, session.query("SELECT version, entity, entity_id, action FROM config_changes WHERE version > ? AND version <= ? "
-                                    "ORDER BY version",
-                                    {static_cast<std::int64_t>(known), static_cast<std::int64_t>(target)}));
-  if (rows.size() != target - known) {
+  std::uint64_t count = 0;
+  std::unordered_map<std::string, std::unordered_set<std::int64_t>> seen;
+  std::vector<Change> changes;
+  TG_TRY(session.each(
+      "SELECT version, entity, entity_id, action FROM config_changes FORCE INDEX (config_changes_followed) WHERE version > " +
+          std::to_string(known) + " AND version <= " + std::to_string(target) + " ORDER BY version DESC",
+      {}, [&](const sql::Row& row) {
+        ++count;
+        if (seen[row.text(1)].insert(row.integer(2)).second) {
+          changes.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(1), row.integer(2), row.text(3) == "deleted"});
+        }
+      }));
+  if (count != target - known) {
     return std::vector<Change>{};
   }
-  std::vector<Change> changes;
-  changes.reserve(rows.size());
-  for (const auto& row : rows) {
-    changes.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(1), row.integer(2), row.text(3) == "deleted"});
-  }
+  std::reverse(changes.begin(), changes.end());
   return changes;
-}
-
-// The last change of each row, still in the order of versions: a row is read once, however often it changed.
-std::vector<Change> lastPerRow(std::vector<Change> changes) {
-  std::set<std::pair<std::string, std::int64_t>> seen;
-  std::vector<Change> last;
-  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-    if (seen.emplace(change->entity, change->entity_id).second) {
-      last.push_back(std::move(*change));
-    }
-  }
-  std::reverse(last.begin(), last.end());
-  return last;
 }
 
 }  // namespace
@@ -118,7 +113,7 @@ base::Result<void> Feed::State::catchUp() {
       return Applied{};
     }
     must_load = true;  // until it is applied, the tables may be half changed
-    if (auto outcome = tables.apply(session, lastPerRow(std::move(changes))); !outcome) {
+    if (auto outcome = tables.apply(session, changes); !outcome) {
       telemetry::warn("configuration changes could not be applied; loading everything", {{"error", outcome.error().message}});
       return Applied{};
     }
@@ -137,7 +132,11 @@ base::Result<void> Feed::State::round() {
     return loadEverything();
   }
   TG_TRY_ASSIGN(current, pool.use<std::uint64_t>(readVersion));
-  return current == version ? base::Result<void>{} : catchUp();
+  if (current != version) {
+    return catchUp();
+  }
+  tables.settled();
+  return {};
 }
 
 base::Result<void> Feed::State::roundWithoutExceptions() {

@@ -36,11 +36,14 @@ class Tables {
   // Reads everything. Runs inside one consistent read, so the version belongs to the rows. Errors: those of sql::Session; it is tried
   // again.
   [[nodiscard]] virtual base::Result<void> loadAll(sql::Session& session) = 0;
-  // Brings the named rows up to date: one change for each row, the last one. Runs inside one consistent read.
+  // Brings the named rows up to date: one change for each row, the last one. They may be very many; those that do not concern the service
+  // cost it nothing. Runs inside one consistent read.
   // Errors: those of sql::Session; after any Error everything is loaded again.
   [[nodiscard]] virtual base::Result<void> apply(sql::Session& session, const std::vector<Change>& changes) = 0;
   // Puts the rows that loadAll or apply has read in force.
   virtual void publish(std::uint64_t version) = 0;
+  // Nothing has changed since the last round: what was only kept for a moment may be freed.
+  virtual void settled() {}
 };
 
 class Feed {

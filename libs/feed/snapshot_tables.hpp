@@ -43,6 +43,9 @@ class SnapshotTables : public Tables {
     published(*next);
   }
 
+  // The requests that were answered from the previous snapshot have ended by now.
+  void settled() final { previous_ = nullptr; }
+
  protected:
   [[nodiscard]] virtual std::shared_ptr<Snapshot> makeSnapshot() = 0;
   // Called when the snapshot is in force.
@@ -59,7 +62,7 @@ class SnapshotTables : public Tables {
   Handler on_publish_;
   // Owned.
   base::Published<Snapshot> current_;  // shared with the requests being answered from it
-  // Kept until the next is published, so that freeing a large snapshot takes the feed's time and not a request's.
+  // Kept for one round of the feed, so that freeing a large snapshot takes the feed's time and not a request's.
   std::shared_ptr<const Snapshot> previous_;
   std::size_t rows_refused_ = 0;
 };

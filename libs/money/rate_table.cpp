@@ -36,19 +36,49 @@ bool PlanRates::inOrder(const Rates::Entry& left, const Rates::Entry& right) {
   return left.first != right.first ? left.first < right.first : left.second.from_us < right.second.from_us;
 }
 
-base::Result<std::shared_ptr<const PlanRates>> PlanRates::build(base::RatePlanId plan, Currency currency,
-                                                                const std::vector<RateRow>& rows) {
-  std::vector<Rates::Entry> entries;
-  entries.reserve(rows.size());
-  for (const RateRow& row : rows) {
-    TG_TRY_ASSIGN(entry, toEntry(row));
-    entries.push_back(entry);
+base::Result<void> PlanRates::Builder::add(const RateRow& row) {
+  constexpr std::size_t kPieceMin = 16;
+  constexpr std::size_t kPieceMax = 16'384;
+  TG_TRY_ASSIGN(entry, toEntry(row));
+  if (pieces_.empty() || pieces_.back().size() == pieces_.back().capacity()) {
+    pieces_.emplace_back().reserve(std::clamp(size_, kPieceMin, kPieceMax));
   }
-  // Rows mostly come sorted from MySQL.
+  pieces_.back().push_back(entry);
+  ++size_;
+  return {};
+}
+
+std::shared_ptr<const PlanRates> PlanRates::Builder::build() {
+  std::vector<Rates::Entry> entries;
+  entries.reserve(size_);
+  for (; !pieces_.empty(); pieces_.pop_front()) {
+    entries.insert(entries.end(), pieces_.front().begin(), pieces_.front().end());
+  }
   if (!std::is_sorted(entries.begin(), entries.end(), inOrder)) {
     std::sort(entries.begin(), entries.end(), inOrder);
   }
-  return std::shared_ptr<const PlanRates>(new PlanRates(plan, currency, std::move(entries)));
+  return std::shared_ptr<const PlanRates>(new PlanRates(plan_, currency_, std::move(entries)));
+}
+
+base::Result<std::shared_ptr<const PlanRates>> PlanRates::build(base::RatePlanId plan, Currency currency,
+                                                                const std::vector<RateRow>& rows) {
+  Builder builder(plan, currency);
+  for (const RateRow& row : rows) {
+    TG_TRY(builder.add(row));
+  }
+  return builder.build();
+}
+
+bool PlanRates::contains(const RateRow& row) const {
+  const auto wanted = toEntry(row);
+  bool found = false;
+  if (wanted) {
+    rates_.visit(digits::PrefixCode::head(row.prefix), [&](digits::PrefixCode prefix, const Entry& entry) {
+      found = prefix == wanted->first && entry == wanted->second;
+      return !found && prefix == wanted->first;
+    });
+  }
+  return found;
 }
 
 base::Result<std::shared_ptr<const PlanRates>> PlanRates::with(const std::vector<RateRow>& rows,

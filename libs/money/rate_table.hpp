@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ struct RateRow {
 
 class PlanRates {
  public:
+  // Takes the rows one by one and keeps them in the form of the table, so that they are never in memory as rows too. One thread.
+  class Builder;
+
   // Rows in any order; rows sorted by prefix build faster.
   // Errors: kInvalid: a prefix that is not 0 to 15 digits.
   [[nodiscard]] static base::Result<std::shared_ptr<const PlanRates>> build(base::RatePlanId plan, Currency currency,
@@ -49,6 +53,8 @@ class PlanRates {
   [[nodiscard]] Currency currency() const { return currency_; }
   // Whether the plan has a rate with one of these ids. Takes time in proportion to the plan's size.
   [[nodiscard]] bool containsAny(const std::vector<base::RateId>& ids) const;
+  // Whether exactly this row is in the plan.
+  [[nodiscard]] bool contains(const RateRow& row) const;
   [[nodiscard]] std::size_t size() const { return rates_.size(); }
 
  private:
@@ -60,6 +66,7 @@ class PlanRates {
     std::int64_t connection_fee_micros = 0;
     std::int32_t connection_seconds = 0;
     std::int32_t billing_block_seconds = 1;
+    friend bool operator==(const Entry&, const Entry&) = default;
   };
   using Rates = digits::PrefixMap<Entry>;
 
@@ -74,6 +81,22 @@ class PlanRates {
   Currency currency_;
   // Derived.
   Rates rates_;  // rates of one prefix in the order of their validity
+};
+
+class PlanRates::Builder {
+ public:
+  Builder(base::RatePlanId plan, Currency currency) : plan_(plan), currency_(currency) {}
+  // In any order. Errors: kInvalid: a prefix that is not 0 to 15 digits; the row is not added.
+  [[nodiscard]] base::Result<void> add(const RateRow& row);
+  // Requires: called once, last.
+  [[nodiscard]] std::shared_ptr<const PlanRates> build();
+
+ private:
+  const base::RatePlanId plan_;
+  const Currency currency_;
+  // In pieces, because one long vector would be copied whenever it grows.
+  std::list<std::vector<Rates::Entry>> pieces_;
+  std::size_t size_ = 0;
 };
 
 class RateTable {

@@ -137,5 +137,32 @@ TEST(RateTable, KeepsPlansApart) {
   EXPECT_FALSE(table.find(RatePlanId(3), "44", at(0)).has_value());
 }
 
+TEST(PlanRates, ContainsExactlyTheRowsThatItWasBuiltFrom) {
+  std::vector<RateRow> rows;
+  PlanRates::Builder builder(base::RatePlanId(1), Currency::parse("USD").value());
+  for (std::int64_t i = 1; i <= 1000; ++i) {
+    RateRow row;
+    row.id = base::RateId(i);
+    row.prefix = std::to_string((i * 7919) % 997);
+    row.valid_from = base::WallTime(std::chrono::seconds(i));
+    row.per_minute_micros = i;
+    ASSERT_TRUE(builder.add(row).has_value());
+    rows.push_back(row);
+  }
+  RateRow broken;
+  broken.prefix = "37x";
+  EXPECT_FALSE(builder.add(broken).has_value());
+  const auto plan = builder.build();
+  EXPECT_EQ(plan->size(), rows.size());
+  for (RateRow& row : rows) {
+    EXPECT_TRUE(plan->contains(row)) << row.id.value();
+    ++row.connection_fee_micros;
+    EXPECT_FALSE(plan->contains(row)) << row.id.value();
+    --row.connection_fee_micros;
+    row.prefix += "1";
+    EXPECT_FALSE(plan->contains(row)) << row.id.value();
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::money

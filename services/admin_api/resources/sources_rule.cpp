@@ -1,5 +1,9 @@
 #include "services/admin_api/resources/sources_rule.hpp"
 
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <set>
 #include <vector>
 
 #include "libs/digits/sources.hpp"
@@ -7,25 +11,44 @@
 namespace tollgate::admin_api {
 namespace {
 
-// The SQL condition for rows that may overlap the network, so that not every row of every trunk is read. It compares the whole octets of
-// an IPv4 network.
-std::string nearby(const digits::Network& network, std::vector<sql::Value>& parameters) {
-  if (!network.isV4()) {
-    return "s.network LIKE '%:%'";
+// An address as the column range_start has it: the family, then the address in hex.
+std::string startText(bool is_v4, const digits::AddressBits& bits) {
+  char text[34];
+  if (is_v4) {
+    std::snprintf(text, sizeof text, "4%08" PRIX64, bits.low & 0xffff'ffffU);
+  } else {
+    std::snprintf(text, sizeof text, "6%016" PRIX64 "%016" PRIX64, bits.high, bits.low);
   }
-  const auto octets = static_cast<std::size_t>(network.length() / 8);
-  if (octets == 0) {
-    return "s.network NOT LIKE '%:%'";
+  return text;
+}
+
+// The last address of the network.
+digits::AddressBits lastOf(const digits::Network& network) {
+  const int host_bits = (network.isV4() ? 32 : 128) - network.length();
+  const auto ones = [](int count) { return count <= 0 ? 0 : ~std::uint64_t{0} >> (64 - std::min(count, 64)); };
+  digits::AddressBits bits = network.address().bits();
+  bits.low |= ones(host_bits);
+  bits.high |= ones(host_bits - 64);
+  return bits;
+}
+
+// The SQL condition for the rows that can overlap the networks, all of them ranges and values of one index: networks that begin inside one
+// of these, and networks that begin where one that contains it would begin. Some of the latter are too small to contain it; the rule
+// itself compares exactly.
+std::string overlapping(const std::vector<digits::AuthorisedSource>& candidates, std::vector<sql::Value>& parameters) {
+  std::string where;
+  std::set<std::string> starts;
+  for (const auto& candidate : candidates) {
+    const digits::Network& network = candidate.network;
+    where += "s.range_start BETWEEN ? AND ? OR ";
+    parameters.emplace_back(startText(network.isV4(), network.address().bits()));
+    parameters.emplace_back(startText(network.isV4(), lastOf(network)));
+    for (int length = 1; length <= network.length(); ++length) {
+      starts.insert(startText(network.isV4(), digits::Network::around(network.address(), length).address().bits()));
+    }
   }
-  const auto text = network.address().text();
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < octets && end != std::string::npos; ++i) {
-    end = text.find('.', end == 0 ? 0 : end + 1);
-  }
-  const auto head = end == std::string::npos ? text + "/" : text.substr(0, end + 1);
-  parameters.emplace_back(head + "%");
-  return "(s.network LIKE ? OR (s.network NOT LIKE '%:%' AND CAST(SUBSTRING_INDEX(s.network, '/', -1) AS UNSIGNED) < " +
-         std::to_string(octets * 8) + "))";
+  parameters.insert(parameters.end(), starts.begin(), starts.end());
+  return where + "s.range_start IN (" + sql::marks(starts.size()) + ")";
 }
 
 digits::AuthorisedSource sourceOf(std::int64_t trunk, const std::string& identification, const std::string& tech_prefix) {
@@ -50,11 +73,8 @@ std::vector<digits::AuthorisedSource> candidateSources(const Json& trunk) {
 
 base::Result<std::vector<digits::AuthorisedSource>> existingSources(Change& change, std::int64_t own_id,
                                                                     const std::vector<digits::AuthorisedSource>& candidates) {
-  std::string where;
   std::vector<sql::Value> parameters = {own_id};
-  for (const auto& candidate : candidates) {
-    where += (where.empty() ? "" : " OR ") + nearby(candidate.network, parameters);
-  }
+  const std::string where = overlapping(candidates, parameters);
   std::vector<digits::AuthorisedSource> sources;
   TG_TRY(
       change.session.each("SELECT s.trunk_id, s.id, t.identification, t.tech_prefix, s.network, s.port, s.match_port FROM trunk_sources s "

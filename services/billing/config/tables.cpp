@@ -2,6 +2,7 @@
 
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "libs/feed/id_filter.hpp"
 #include "libs/telemetry/log.hpp"
@@ -20,8 +21,12 @@ constexpr const char* kRateColumns =
     "SELECT id, plan_id, prefix, TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_from), "
     "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_to), per_minute_micros, connection_fee_micros, connection_seconds, "
     "billing_block_seconds FROM rates";
-// After more deletions than this at a time all rates are loaded again.
+// After more deletions than this at a time all rates are read again, because each deletion searches all plans.
 constexpr std::size_t kDeletedRatesMax = 1000;
+// With more changed rows of one entity than this its whole table is read again: that is quicker than so many single rows. The tables of the
+// other entities are not read.
+constexpr std::size_t kRowsByIdMax = 50'000;
+constexpr std::int64_t kRatesPerRead = 100'000;
 
 std::optional<std::int64_t> limitOf(const sql::Row& row, std::size_t column) {
   return row.isNull(column) ? std::nullopt : std::optional<std::int64_t>(row.integer(column));
@@ -94,6 +99,28 @@ auto reader(sql::Session& session, const char* select, Row (*read)(const sql::Ro
   };
 }
 
+// Calls `take` for each rate in the order of the ids, in pieces. `and_where` is appended to the condition. Errors: of the session, then the
+// first of `take`.
+base::Result<void> eachRate(sql::Session& session, const std::string& and_where,
+                            const std::function<base::Result<void>(base::RatePlanId, const money::RateRow&)>& take) {
+  std::int64_t last = 0;
+  base::Result<void> outcome;
+  for (bool more = true; more && outcome;) {
+    std::int64_t count = 0;
+    TG_TRY(session.each(std::string(kRateColumns) + " FORCE INDEX (PRIMARY) WHERE id > " + std::to_string(last) + and_where +
+                            " ORDER BY id LIMIT " + std::to_string(kRatesPerRead),
+                        {}, [&](const sql::Row& row) {
+                          ++count;
+                          last = row.integer(0);
+                          if (outcome) {
+                            outcome = take(base::RatePlanId(row.integer(1)), readRate(row));
+                          }
+                        }));
+    more = count == kRatesPerRead;
+  }
+  return outcome;
+}
+
 }  // namespace
 
 void ConfigTables::setCustomer(const CustomerView& customer) {
@@ -105,52 +132,79 @@ void ConfigTables::setCustomer(const CustomerView& customer) {
 }
 
 base::Result<void> ConfigTables::loadAll(sql::Session& session) {
+  TG_TRY(loadCustomers(session));
+  TG_TRY(loadTrunks(session));
+  return loadRates(session);
+}
+
+base::Result<void> ConfigTables::loadCustomers(sql::Session& session) {
   customers_.clear();
-  trunks_.clear();
   const std::set<base::CustomerId> before = std::exchange(customer_ids_, {});
   TG_TRY(session.each(kCustomerColumns, {}, [this](const sql::Row& row) { setCustomer(readCustomer(row)); }));
   std::erase_if(new_customers_, [&](base::CustomerId id) { return before.contains(id); });
   customers_changed_ = true;
-  TG_TRY(session.each(kTrunkColumns, {}, [this](const sql::Row& row) { trunks_.set(base::TrunkId(row.integer(0)), readTrunk(row)); }));
-  return loadRates(session);
+  return {};
 }
 
-// Plan by plan, in the order of the rows, so that the rows of only one plan are in memory twice at a time.
+base::Result<void> ConfigTables::loadTrunks(sql::Session& session) {
+  trunks_.clear();
+  return session.each(kTrunkColumns, {}, [this](const sql::Row& row) { trunks_.set(base::TrunkId(row.integer(0)), readTrunk(row)); });
+}
+
+// Reads along the primary key, so that MySQL sorts nothing and the first row comes immediately. A plan that is in force already is compared
+// with the rows while they arrive, and is kept if it is the same; only the others are built, in a second pass. So a full reload needs
+// memory for the plans that have changed and not for all.
 base::Result<void> ConfigTables::loadRates(sql::Session& session) {
-  plans_.clear();
   std::unordered_map<base::RatePlanId, money::Currency> currencies;
   TG_TRY(session.each("SELECT id, currency FROM rate_plans", {},
                       [&](const sql::Row& row) { currencies[base::RatePlanId(row.integer(0))] = currencyOf(row.text(1)); }));
-  std::vector<money::RateRow> rows;
-  base::RatePlanId current;
-  base::Result<void> outcome;
-  const auto finishPlan = [&] {
-    if (!current.isSet() || !outcome) {
-      return;
-    }
-    auto built = money::PlanRates::build(current, currencies[current], rows);
-    rows.clear();
-    if (!built) {
-      outcome = tl::unexpected(built.error());
-      return;
-    }
-    plans_[current] = std::move(*built);
-  };
-  TG_TRY(session.each(std::string(kRateColumns) + " ORDER BY plan_id, prefix, valid_from", {}, [&](const sql::Row& row) {
-    const base::RatePlanId plan(row.integer(1));
-    if (plan != current) {
-      finishPlan();
-      current = plan;
-    }
-    rows.push_back(readRate(row));
-  }));
-  finishPlan();
-  TG_TRY(outcome);
+  std::unordered_map<base::RatePlanId, std::size_t> same;  // rows of plans in force that are as they were
+  std::unordered_set<base::RatePlanId> changed;
   for (const auto& [plan, currency] : currencies) {
-    if (!plans_.contains(plan)) {
-      TG_TRY_ASSIGN(empty, money::PlanRates::build(plan, currency, {}));
-      plans_[plan] = std::move(empty);
+    const auto known = plans_.find(plan);
+    const bool is_comparable = known != plans_.end() && known->second->size() > 0 && known->second->currency() == currency;
+    is_comparable ? (void)(same[plan] = 0) : (void)changed.insert(plan);
+  }
+  if (!same.empty()) {
+    TG_TRY(eachRate(session, "", [&](base::RatePlanId plan, const money::RateRow& row) -> base::Result<void> {
+      if (const auto count = same.find(plan); count != same.end()) {
+        plans_[plan]->contains(row) ? (void)++count->second : (void)changed.insert(plan);
+      }
+      return {};
+    }));
+    for (const auto& [plan, count] : same) {
+      if (count != plans_[plan]->size()) {
+        changed.insert(plan);
+      }
     }
+  }
+  std::erase_if(plans_, [&](const auto& plan) { return !currencies.contains(plan.first); });
+  return buildPlans(session, changed, currencies);
+}
+
+// Reads the rates of these plans and puts them into the place of what was known.
+base::Result<void> ConfigTables::buildPlans(sql::Session& session, const std::unordered_set<base::RatePlanId>& plans,
+                                            const std::unordered_map<base::RatePlanId, money::Currency>& currencies) {
+  if (plans.empty()) {
+    return {};
+  }
+  std::string list;
+  for (const base::RatePlanId plan : plans) {
+    list += (list.empty() ? "" : ",") + std::to_string(plan.value());
+  }
+  const std::string of_these = plans.size() == currencies.size() ? "" : " AND plan_id IN (" + list + ")";
+  std::unordered_map<base::RatePlanId, money::PlanRates::Builder> builders;
+  for (const base::RatePlanId plan : plans) {
+    builders.emplace(plan, money::PlanRates::Builder(plan, currencies.at(plan)));
+  }
+  TG_TRY(eachRate(session, of_these, [&](base::RatePlanId plan, const money::RateRow& row) -> base::Result<void> {
+    const auto builder = builders.find(plan);
+    return builder == builders.end() ? base::Result<void>{} : builder->second.add(row);
+  }));
+  while (!builders.empty()) {
+    const auto first = builders.begin();
+    plans_[first->first] = first->second.build();
+    builders.erase(first);  // one plan at a time is in memory twice
   }
   return {};
 }
@@ -165,6 +219,9 @@ base::Result<void> ConfigTables::apply(sql::Session& session, const std::vector<
 }
 
 base::Result<void> ConfigTables::applyCustomers(sql::Session& session, const std::vector<base::CustomerId>& ids) {
+  if (ids.size() > kRowsByIdMax) {
+    return loadCustomers(session);
+  }
   return feed::refreshRows<CustomerView, base::CustomerId>(
       ids, reader<CustomerView, base::CustomerId>(session, kCustomerColumns, readCustomer),
       [this](const CustomerView& customer) { setCustomer(customer); },
@@ -175,6 +232,9 @@ base::Result<void> ConfigTables::applyCustomers(sql::Session& session, const std
 }
 
 base::Result<void> ConfigTables::applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids) {
+  if (ids.size() > kRowsByIdMax) {
+    return loadTrunks(session);
+  }
   return feed::refreshRows<TrunkView, base::TrunkId>(
       ids, reader<TrunkView, base::TrunkId>(session, kTrunkColumns, readTrunk),
       [this](TrunkView trunk) { trunks_.set(trunk.id, std::move(trunk)); }, [this](base::TrunkId id) { trunks_.erase(id); });
@@ -196,6 +256,9 @@ base::Result<void> ConfigTables::applyPlan(sql::Session& session, base::RatePlan
 
 // The plan of a rate never changes, so a new row replaces the old one in the same plan.
 base::Result<void> ConfigTables::applyRates(sql::Session& session, const std::vector<base::RateId>& ids) {
+  if (ids.size() > kRowsByIdMax) {
+    return loadRates(session);
+  }
   std::map<base::RatePlanId, std::vector<money::RateRow>> saved;
   std::vector<base::RateId> deleted;
   TG_TRY((feed::refreshRows<PlanRate, base::RateId>(

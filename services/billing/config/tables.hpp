@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "libs/feed/snapshot_tables.hpp"
@@ -23,7 +25,11 @@ class ConfigTables final : public feed::SnapshotTables<Snapshot> {
   [[nodiscard]] base::Result<void> apply(sql::Session& session, const std::vector<feed::Change>& changes) override;
 
  private:
+  [[nodiscard]] base::Result<void> loadCustomers(sql::Session& session);
+  [[nodiscard]] base::Result<void> loadTrunks(sql::Session& session);
   [[nodiscard]] base::Result<void> loadRates(sql::Session& session);
+  [[nodiscard]] base::Result<void> buildPlans(sql::Session& session, const std::unordered_set<base::RatePlanId>& plans,
+                                              const std::unordered_map<base::RatePlanId, money::Currency>& currencies);
   [[nodiscard]] base::Result<void> applyCustomers(sql::Session& session, const std::vector<base::CustomerId>& ids);
   [[nodiscard]] base::Result<void> applyTrunks(sql::Session& session, const std::vector<base::TrunkId>& ids);
   [[nodiscard]] base::Result<void> applyPlan(sql::Session& session, base::RatePlanId plan);
