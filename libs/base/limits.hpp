@@ -19,7 +19,9 @@ constexpr std::size_t kHttpBodyBytesMax = 1U << 20U;
 constexpr std::size_t kJsonDepthMax = 16;
 constexpr std::size_t kJsonValuesMax = 10'000;  // of one request body: objects, lists and what is in them
 constexpr std::size_t kPageRowsMax = 500;
-constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // 1e9 units; larger amounts are refused where they enter
-constexpr std::int64_t kRatePerMinuteMicrosMax = 1'000'000'000;  // 1,000 units a minute
+// Wide enough for every currency of ISO 4217: in rupiah or rial an ordinary amount has twelve digits. An available balance, which is a
+// balance and two limits, is still below 2^63.
+constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000'000;  // 1e12 units; larger amounts are refused where they enter
+constexpr std::int64_t kRatePerMinuteMicrosMax = 1'000'000'000'000;  // 1,000,000 units a minute
 
 }  // namespace tollgate::base::limits

@@ -55,7 +55,7 @@ base::Result<std::int64_t> parseDecimal(std::string_view text) {
   for (const char digit : whole) {
     units = units * 10 + (digit - '0');
     if (units > kWholeMax) {
-      return base::fail(base::ErrorCode::kInvalid, "must not exceed 1000000000.000000");
+      return base::fail(base::ErrorCode::kInvalid, "must not exceed " + formatDecimal(base::limits::kMoneyMicrosMax));
     }
   }
   std::int64_t fraction = 0;
@@ -64,7 +64,7 @@ base::Result<std::int64_t> parseDecimal(std::string_view text) {
   }
   const std::int64_t micros = units * kMicrosPerUnit + fraction;
   if (micros > base::limits::kMoneyMicrosMax) {
-    return base::fail(base::ErrorCode::kInvalid, "must not exceed 1000000000.000000");
+    return base::fail(base::ErrorCode::kInvalid, "must not exceed " + formatDecimal(base::limits::kMoneyMicrosMax));
   }
   return negative ? -micros : micros;
 }

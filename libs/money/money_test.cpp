@@ -29,9 +29,9 @@ TEST(ParseDecimal, RefusesEverythingElseAndNamesTheRule) {
 }
 
 TEST(ParseDecimal, StopsAtTheBoundOfMoney) {
-  EXPECT_EQ(parseDecimal("1000000000").value(), base::limits::kMoneyMicrosMax);
-  EXPECT_EQ(parseDecimal("-1000000000.000000").value(), -base::limits::kMoneyMicrosMax);
-  EXPECT_FALSE(parseDecimal("1000000000.000001").has_value());
+  EXPECT_EQ(parseDecimal("1000000000000").value(), base::limits::kMoneyMicrosMax);
+  EXPECT_EQ(parseDecimal("-1000000000000.000000").value(), -base::limits::kMoneyMicrosMax);
+  EXPECT_EQ(parseDecimal("1000000000000.000001").error().message, "must not exceed 1000000000000.000000");
   EXPECT_FALSE(parseDecimal("99999999999999999999999999999999").has_value());
 }
 

@@ -134,5 +134,16 @@ TEST(BilledSeconds, TreatsABlockOfZeroAsOneSecond) {
   EXPECT_EQ(billedSeconds(rateOf(60, 0, 0, 0), seconds(5)), seconds(5));
 }
 
+// The dearest minute (1,000,000 units) for the longest call, in rupiah; the smallest part of a dinar.
+TEST(Charge, FitsEveryCurrency) {
+  Rate idr = rateOf(base::limits::kRatePerMinuteMicrosMax, base::limits::kRatePerMinuteMicrosMax, 0, 1);
+  idr.currency = Currency::parse("IDR").value();
+  EXPECT_EQ(charge(idr, seconds(24 * 3600)), base::limits::kRatePerMinuteMicrosMax * (24 * 60 + 1));
+  EXPECT_EQ(maxSecondsFor(idr, base::limits::kRatePerMinuteMicrosMax * 11), seconds(600));
+  Rate kwd = rateOf(305, 1, 30, 6);
+  kwd.currency = Currency::parse("KWD").value();
+  EXPECT_EQ(charge(kwd, seconds(31)), 1 + 183) << "36 s at 0.000305 a minute are exactly 183 micro-units";
+}
+
 }  // namespace
 }  // namespace tollgate::money

@@ -300,5 +300,26 @@ TEST_F(AdminApi, ValidityOfOnePrefixDoesNotOverlap) {
       << "valid_from stays when not given";
 }
 
+TEST_F(AdminApi, AmountsOfEveryCurrencyFit) {
+  // REQUIREMENTS 8.2, 1.3, 1.8: rupiah have many digits before the point, dinars count after it.
+  for (const auto& [currency, per_minute, balance] :
+       {std::tuple("IDR", "1000000.000000", "1000000000000.000000"), std::tuple("KWD", "0.000305", "0.000001")}) {
+    const auto owner = customer({{"currency", currency}, {"billing_type", "postpaid"}, {"credit_line", balance}});
+    EXPECT_EQ(get("/v1/customers/" + std::to_string(owner)).body["credit_line"], balance);
+    const auto plan_id = std::to_string(plan("customer", currency));
+    const json rate = {{"prefix", "62"}, {"valid_from", "2026-01-01T00:00:00Z"}, {"rate_per_minute", per_minute}};
+    const auto made = call("POST", "/v1/rate-plans/" + plan_id + "/rates", rate);
+    EXPECT_EQ(made.status, 201) << made.body.dump();
+    EXPECT_EQ(made.body["rate_per_minute"], per_minute);
+    const auto paid = call("POST", "/v1/customers/" + std::to_string(owner) + "/payments", {{"amount", balance}, {"reference", "r"}},
+                           {{"Idempotency-Key", "all"}});
+    EXPECT_EQ(outcomeOf(paid), "201") << paid.body.dump();
+    EXPECT_EQ(paid.body["balance"], balance);
+    EXPECT_EQ(outcomeOf(call("POST", "/v1/customers/" + std::to_string(owner) + "/payments",
+                             {{"amount", "1000000000000.000001"}, {"reference", "r"}}, {{"Idempotency-Key", "more"}})),
+              "422 amount 1.8");
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::admin_api
