@@ -1,5 +1,5 @@
-// The daily partitions of cdrs, cdr_attempts and cdr_traces. A call id begins with the time of the call's set-up and sorts by it, so a day is
-// a range of call ids: the partition column is the primary key itself, and a look-up by call id reads one partition. Pure: any thread.
+// The daily partitions of cdrs, cdr_attempts and cdr_traces. A call id begins with the time of the call's set-up and sorts by it, so a day
+// is a range of call ids: the partition column is the primary key itself, and a look-up by call id reads one partition. Pure: any thread.
 #pragma once
 
 #include <string>

@@ -17,7 +17,8 @@ TEST(Days, ADayIsTheIdsOfItsCalls) {
   EXPECT_EQ(dayOf(noon, -21).name, "p20261031");
   for (const auto before_midnight : {std::chrono::milliseconds(12 * 3'600'000), std::chrono::milliseconds(1)}) {
     const auto time = noon + std::chrono::hours(12) - before_midnight;
-    const auto id = base::CallId::make(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(), random).text();
+    const auto id =
+        base::CallId::make(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(), random).text();
     EXPECT_LT(id, day.below);
     EXPECT_GE(id, dayOf(noon, -1).below);
   }

@@ -8,8 +8,8 @@
 
 #include <google/protobuf/repeated_ptr_field.h>
 
-#include "libs/base/result.hpp"
 #include "libs/base/decision.hpp"
+#include "libs/base/result.hpp"
 #include "tollgate/common/v1/common.pb.h"
 
 namespace tollgate::cdr {

@@ -1,5 +1,5 @@
-// What tollgate-billing writes for the records of a call: corrections, prices that can be computed again, both times of an entry. After each
-// test the books agree (REQUIREMENTS 9.6).
+// What tollgate-billing writes for the records of a call: corrections, prices that can be computed again, both times of an entry. After
+// each test the books agree (REQUIREMENTS 9.6).
 #include <gtest/gtest.h>
 
 #include "libs/cdr/trace.hpp"
@@ -158,9 +158,8 @@ TEST_F(BillingRecords, ATraceIsStoredPackedWithEveryByteOfIt) {
     publish(call, one, seconds(0), ".9");
     ASSERT_TRUE(world_->waitCdr(call));
     sql::Pool pool(testkit::settingsOf(world_->maria()));
-    const auto rows = pool.use<sql::Rows>([&](sql::Session& session) {
-      return session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {call});
-    });
+    const auto rows =
+        pool.use<sql::Rows>([&](sql::Session& session) { return session.query("SELECT trace FROM cdr_traces WHERE call_id = ?", {call}); });
     ASSERT_TRUE(rows.has_value() && rows->size() == 1);
     stored += rows->front().text(0).size();
     const auto steps = cdr::unpackTrace(rows->front().text(0));

@@ -20,6 +20,7 @@ PLANS = 50
 COLUMNS = ("id, plan_id, prefix, TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_from), "
            "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', valid_to), per_minute_micros, connection_fee_micros, connection_seconds, "
            "billing_block_seconds")
+OVERLAP = "SELECT s.id FROM trunk_sources s JOIN trunks t ON t.id = s.trunk_id WHERE t.status = 'enabled' AND t.id <> 1 AND ("
 NOW = "UTC_TIMESTAMP(6)"
 
 
@@ -43,8 +44,8 @@ def fill(stack, rates):
 def show(stack, title, statement):
     plan = "; ".join(f"{row[2]} {row[3]} key={row[5]} rows={row[8]} {row[9]}" for row in stack.sql("EXPLAIN " + statement))
     began = time.monotonic()
-    client = subprocess.Popen(["mariadb", "--no-defaults", f"--socket={stack.path('run', 'mysql.sock')}", "-N", "-B", "-q", "tollgate", "-e",
-                               statement], stdout=subprocess.PIPE)
+    argv = ["mariadb", "--no-defaults", f"--socket={stack.path('run', 'mysql.sock')}", "-N", "-B", "-q", "tollgate", "-e", statement]
+    client = subprocess.Popen(argv, stdout=subprocess.PIPE)
     first = client.stdout.read(1)
     first_at = time.monotonic() - began
     count = (first + client.stdout.read()).count(b"\n")
@@ -55,7 +56,7 @@ def show(stack, title, statement):
 def old_overlap(hosts):
     nearby = " OR ".join(f"(s.network LIKE '{host}/%' OR (s.network NOT LIKE '%:%' AND "
                          "CAST(SUBSTRING_INDEX(s.network, '/', -1) AS UNSIGNED) < 32))" for host in hosts)
-    return "SELECT s.id FROM trunk_sources s JOIN trunks t ON t.id = s.trunk_id WHERE t.status = 'enabled' AND t.id <> 1 AND (" + nearby + ")"
+    return OVERLAP + nearby + ")"
 
 
 def new_overlap(hosts):
@@ -65,8 +66,7 @@ def new_overlap(hosts):
         starts.update(address >> (32 - length) << (32 - length) for length in range(1, 33))
     texts = [f"4{int.from_bytes(bytes(int(part) for part in host.split('.')), 'big'):08X}" for host in hosts]
     inside = "".join(f"s.range_start BETWEEN '{text}' AND '{text}' OR " for text in texts)
-    return ("SELECT s.id FROM trunk_sources s JOIN trunks t ON t.id = s.trunk_id WHERE t.status = 'enabled' AND t.id <> 1 AND (" + inside +
-            "s.range_start IN (" + ",".join(f"'4{start:08X}'" for start in sorted(starts)) + "))")
+    return OVERLAP + inside + "s.range_start IN (" + ",".join(f"'4{start:08X}'" for start in sorted(starts)) + "))"
 
 
 def memory(stack):

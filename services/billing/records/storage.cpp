@@ -50,9 +50,9 @@ base::Result<void> Storage::keepPartitions() {
     }
     // A change of partitions waits for readers of the table, and new work waits behind it: it gives up soon and is tried again.
     auto outcome = session.execute("SET SESSION lock_wait_timeout = 2", {});
-    for (const auto& [table, days] : {std::pair("cdrs", settings_.cdr_retention_days),
-                                      std::pair("cdr_attempts", settings_.trace_retention_days),
-                                      std::pair("cdr_traces", settings_.trace_retention_days)}) {
+    for (const auto& [table, days] :
+         {std::pair("cdrs", settings_.cdr_retention_days), std::pair("cdr_attempts", settings_.trace_retention_days),
+          std::pair("cdr_traces", settings_.trace_retention_days)}) {
       if (const auto kept = keepTable(session, table, days); !kept) {
         outcome = tl::unexpected(kept.error());
       }
@@ -87,9 +87,8 @@ base::Result<void> Storage::keepTable(sql::Session& session, const std::string& 
     }
   }
   if (!made.empty()) {
-    TG_TRY(session.execute("ALTER TABLE " + table + " REORGANIZE PARTITION p_next INTO (" + made +
-                               "PARTITION p_next VALUES LESS THAN (MAXVALUE))",
-                           {}));
+    TG_TRY(session.execute(
+        "ALTER TABLE " + table + " REORGANIZE PARTITION p_next INTO (" + made + "PARTITION p_next VALUES LESS THAN (MAXVALUE))", {}));
     telemetry::info("partitions made", {{"table", table}, {"partitions", made}});
   }
   if (retention_days == 0) {

@@ -12,7 +12,8 @@ namespace tollgate::billing {
 
 class Storage {
  public:
-  Storage(sql::Pool& pool, BillingMetrics& metrics, const StorageSettings& settings) : pool_(pool), metrics_(metrics), settings_(settings) {}
+  Storage(sql::Pool& pool, BillingMetrics& metrics, const StorageSettings& settings)
+      : pool_(pool), metrics_(metrics), settings_(settings) {}
   void start();
   void stop();
 
