@@ -272,6 +272,44 @@ TEST_F(Billing, ManyLargeBalancesAreBookedExactly) {
   }
 }
 
+// REQUIREMENTS 9.1, 9.2: 10^12 rupiah are 10^18 micro-units, beyond what the scripts count exactly; nothing is oversold or lost by that.
+TEST_F(Billing, LargeBalancesCallAndPayAndAreNeverOversold) {
+  constexpr std::int64_t kMost = 1'000'000'000'000 * kUnit;
+  constexpr std::int64_t kMinute = 1'000'000 * kUnit;
+  PartyOptions rupiah{.billing_type = "postpaid", .credit_line = kMost, .rate_plan = "3", .currency = "IDR"};
+  const Party party = world_->makeParty(rupiah);
+  ASSERT_TRUE(world_->pay(party, kMost - 7, "all").has_value());
+  const std::string call = world_->newCall();
+  const auto reserved = world_->reserve(call, party, {carrier_});
+  ASSERT_TRUE(reserved.has_value() && reserved->has_reserved());
+  EXPECT_GE(reserved->reserved().paid_seconds(), 60U);
+  finish(call, party, reserved->reserved(), 31);
+  EXPECT_TRUE(world_->waitIdle(party));
+  const std::int64_t charged = 516'666'666'667;  // 31 s of 1,000,000 IDR a minute, rounded half up
+  EXPECT_EQ(world_->balance(party)->posted().micros(), kMost - 7 - charged);
+  EXPECT_EQ(world_->cdr(call, "charge_micros, currency"), std::to_string(charged) + "\tIDR");
+
+  // Two minutes are left above the floor of -10^18.
+  ASSERT_TRUE(world_->pay(party, -(kMost - 7 - charged), "back", billing::v1::MOVEMENT_KIND_ADJUSTMENT).has_value());
+  ASSERT_TRUE(world_->pay(party, -(kMost - 2 * kMinute), "nearly-all", billing::v1::MOVEMENT_KIND_ADJUSTMENT).has_value());
+  std::uint32_t paid_seconds = 0;
+  std::vector<std::pair<std::string, billing::v1::Reserved>> calls;
+  for (int i = 0; i < 4; ++i) {
+    const std::string next = world_->newCall();
+    if (const auto reply = world_->reserve(next, party, {carrier_}); reply.has_value() && reply->has_reserved()) {
+      paid_seconds += reply->reserved().paid_seconds();
+      calls.emplace_back(next, reply->reserved());
+    }
+  }
+  EXPECT_LE(paid_seconds, 120U);
+  EXPECT_GE(paid_seconds, 118U) << "at most a second of each call is lost to rounding";
+  for (const auto& [next, granted] : calls) {
+    finish(next, party, granted, granted.paid_seconds());
+  }
+  EXPECT_TRUE(world_->waitIdle(party));
+  EXPECT_GE(world_->balance(party)->posted().micros(), -kMost);
+}
+
 TEST_F(Billing, TheSameKeyAtTheSameTimeIsOneMovement) {
   const Party party = world_->makeParty();
   std::vector<std::future<base::Result<billing::v1::PostPaymentReply>>> replies;
@@ -321,6 +359,41 @@ TEST_F(Billing, ADryRunTakesNothing) {
   EXPECT_EQ(world_->balance(party)->held_micros(), 0);
   EXPECT_EQ(world_->load(party).incoming(), 0U);
   EXPECT_EQ(world_->load(carrier_).outgoing(), 0U);
+}
+
+// REQUIREMENTS 10.6: a dry run sees what a call would see, the carriers' caps of calls per second too, and uses none of them up.
+TEST_F(Billing, ADryRunDecidesAsACallWould) {
+  const Party party = funded(kUnit);
+  const Party full = world_->makeCarrier("1");
+  const Party slow = world_->makeCarrier();
+  const Party free = world_->makeCarrier();
+  world_->save("trunk", slow.trunk, "UPDATE trunks SET max_cps_outgoing = 0 WHERE id = " + std::to_string(slow.trunk));
+  world_->save("trunk", free.trunk, "UPDATE trunks SET max_cps_outgoing = 1 WHERE id = " + std::to_string(free.trunk));
+  const std::string busy = world_->newCall();
+  const auto filling = world_->reserve(busy, party, {full});
+  ASSERT_TRUE(filling->has_reserved());
+  auto request = BillingWorld::reserveRequest(party, {full, slow, free});
+  request.set_dry_run(true);
+  const auto dry = world_->ask<billing::v1::Billing::Reserve>(world_->newCall(), request);
+  const auto again = world_->ask<billing::v1::Billing::Reserve>(world_->newCall(), request);
+  const std::string call = world_->newCall();
+  const auto placed = world_->reserve(call, party, {full, slow, free});
+  const auto skipped = [](const billing::v1::ReserveReply& reply) {
+    std::string text;
+    for (const auto& one : reply.reserved().occupied().skipped()) {
+      text += common::v1::Reason_Name(one.reason()) + " " + one.detail() + "\n";
+    }
+    return text;
+  };
+  EXPECT_EQ(dry->reserved().occupied().index(), 2U) << dry->DebugString();
+  EXPECT_EQ(again->reserved().occupied().index(), 2U) << "the first dry run has used up nothing";
+  EXPECT_EQ(placed->reserved().occupied().index(), 2U);
+  EXPECT_EQ(skipped(*dry), skipped(*placed));
+  EXPECT_NE(skipped(*dry).find("REASON_CPS_LIMIT"), std::string::npos);
+  EXPECT_EQ(world_->load(free).outgoing(), 1U);
+  world_->publishRejected(busy, BillingWorld::record(party, full, filling->reserved(), std::nullopt));
+  world_->publishRejected(call, BillingWorld::record(party, free, placed->reserved(), std::nullopt));
+  EXPECT_TRUE(world_->waitIdle(party));
 }
 
 // REQUIREMENTS 1.3: a credit line, and none at all.

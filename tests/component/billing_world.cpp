@@ -77,11 +77,11 @@ void BillingWorld::makeConfiguration() {
   const std::string times = "UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)";
   config_.maria().runSql(
       "INSERT INTO rate_plans (id, name, currency, scope, created_at, updated_at) VALUES (1, 'Retail', 'USD', 'customer', " + times +
-      "), (2, 'Carriers', 'USD', 'vendor', " + times +
+      "), (2, 'Carriers', 'USD', 'vendor', " + times + "), (3, 'Rupiah', 'IDR', 'customer', " + times +
       ");"
       "INSERT INTO rates (id, plan_id, prefix, valid_from, per_minute_micros, created_at, updated_at) VALUES "
       "(1, 1, '374', '2020-01-01', 60000, " +
-      times + "), (2, 2, '', '2020-01-01', 30000, " + times + ")");
+      times + "), (2, 2, '', '2020-01-01', 30000, " + times + "), (3, 3, '', '2020-01-01', 1000000000000, " + times + ")");
 }
 
 void BillingWorld::answerReports() {
@@ -107,13 +107,15 @@ bool BillingWorld::isInForce() {
 
 Party BillingWorld::makeParty(const PartyOptions& options) {
   const Party party{next_id_, next_id_ * 10};
+  currencies_[party.customer] = options.currency;
   ++next_id_;
   const std::string customer = std::to_string(party.customer);
   const std::string trunk = std::to_string(party.trunk);
-  config_.save("customer", party.customer,
-               "INSERT INTO customers (id, name, country, billing_type, credit_line_micros, unlimited, created_at, updated_at) VALUES (" +
-                   customer + ", 'Customer " + customer + "', 'AM', '" + options.billing_type + "', " +
-                   std::to_string(options.credit_line) + ", " + (options.unlimited ? "1" : "0") + ", UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))");
+  config_.save(
+      "customer", party.customer,
+      "INSERT INTO customers (id, name, country, currency, billing_type, credit_line_micros, unlimited, created_at, updated_at) VALUES (" +
+          customer + ", 'Customer " + customer + "', 'AM', '" + options.currency + "', '" + options.billing_type + "', " +
+          std::to_string(options.credit_line) + ", " + (options.unlimited ? "1" : "0") + ", UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))");
   config_.save("trunk", party.trunk,
                "INSERT INTO trunks (id, customer_id, name, rate_plan_id, vendor_rate_plan_id, max_concurrent_incoming, "
                "max_concurrent_outgoing, max_cps_incoming, created_at, updated_at) VALUES (" +
@@ -150,7 +152,8 @@ base::Result<billing::v1::PostPaymentReply> BillingWorld::pay(const Party& party
   request.set_idempotency_key(key);
   request.set_kind(kind);
   request.mutable_amount()->set_micros(micros);
-  request.mutable_amount()->set_currency("USD");
+  const auto currency = currencies_.find(party.customer);
+  request.mutable_amount()->set_currency(currency == currencies_.end() ? "USD" : currency->second);
   request.set_reference("wire 7");
   request.set_author("finance");
   TG_TRY_ASSIGN(reply, ask<billing::v1::Billing::PostPayment>("", request, limit));

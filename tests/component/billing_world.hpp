@@ -1,6 +1,6 @@
 // tollgate-billing with its real stores, an ingress that reports the live calls that the test names, and the steps of a call: pay, reserve,
 // extend, end. Money is in micro-units. Rate plan 1 is for customers, 0.060000 USD a minute (1,000 micro-units a second); rate plan 2 is
-// for carriers and costs half of it. One thread.
+// for carriers and costs half of it; rate plan 3 is for customers in rupiah, at 1,000,000 IDR a minute. One thread.
 #pragma once
 
 #include <chrono>
@@ -43,6 +43,7 @@ struct PartyOptions {
   std::string outgoing_max = "0";
   std::string incoming_cps = "NULL";
   std::string rate_plan = "1";
+  std::string currency = "USD";
 };
 
 class BillingWorld {
@@ -136,7 +137,8 @@ class BillingWorld {
   // Derived.
   base::SeededRandom random_{20261121};
   std::int64_t next_id_ = 100;
-  std::mutex live_mutex_;  // the subscription answers on a bus thread
+  std::map<std::int64_t, std::string> currencies_;  // of the customers
+  std::mutex live_mutex_;                           // the subscription answers on a bus thread
   std::map<std::string, control::v1::LiveCall> live_;
   bool is_silent_ = false;  // under live_mutex_
   std::uint32_t sequence_ = 0;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "libs/base/clock.hpp"
+#include "libs/base/text.hpp"
 #include "services/billing/accounts/keys.hpp"
 
 namespace tollgate::billing {
@@ -90,8 +91,8 @@ base::Result<ReleaseStatus> readRelease(const Reply& reply) {
 base::Result<AccountView> readAccountView(const Reply& reply) {
   TG_TRY_ASSIGN(found, readStatus<bool>(reply, 6, {{"found", true}, {"missing", false}}));
   return AccountView{found,
-                     reply.elements[1].integer,
-                     reply.elements[2].integer,
+                     base::parseInteger(reply.elements[1].text).value_or(0),
+                     base::parseInteger(reply.elements[2].text).value_or(0),
                      reply.elements[3].integer,
                      reply.elements[4].integer,
                      reply.elements[5].integer};
@@ -159,21 +160,24 @@ CreditStore::CreditStore(redis::Client& client, const Scripts& scripts, StoreTim
 
 void CreditStore::reserve(const ReserveOrder& order, Then<ReserveOutcome> then) {
   // The lease goes first: a lease without a hold is harmless, but a hold without a lease would never end.
-  beginLease(order.call, order.customer);
+  if (!order.dry_run) {
+    beginLease(order.call, order.customer);
+  }
   auto names = keysOf(order.call, order.customer, order.trunk);
   names.push_back(keys::incomingRate(order.customer, order.trunk));
   client_.run(scripts_.reserve, std::move(names),
               {order.call, msText(times_.lease), limitText(order.incoming_max), limitText(order.cps_max), floorText(order.floor_micros),
                std::to_string(order.window.wanted_micros), std::to_string(order.least_micros), order.prepaid ? "1" : "0", order.record,
                std::to_string(order.window.generous_micros), std::to_string(order.window.share_ppm), msText(order.window.wanted_for),
-               msText(order.window.generous_for), order.instance},
+               msText(order.window.generous_for), order.instance, order.dry_run ? "1" : "0"},
               reading(std::move(then), readReserve));
 }
 
 void CreditStore::occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
-                         std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then) {
+                         std::optional<std::int64_t> cps_max, bool dry_run, Then<OccupyOutcome> then) {
   client_.run(scripts_.occupy, {keys::account(carrier), keys::outgoing(carrier, trunk), keys::outgoingRate(carrier, trunk)},
-              {call, msText(times_.lease), limitText(outgoing_max), limitText(cps_max)}, reading(std::move(then), readOccupy));
+              {call, msText(times_.lease), limitText(outgoing_max), limitText(cps_max), dry_run ? "1" : "0"},
+              reading(std::move(then), readOccupy));
 }
 
 void CreditStore::vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then) {

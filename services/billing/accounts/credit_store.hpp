@@ -51,6 +51,7 @@ struct ReserveOrder {
   HoldWindow window;
   std::string instance;  // of the ingress that has the call
   std::string record;    // CallAnswered with what is known now; the CDR is made from it if the instance of the call is lost
+  bool dry_run = false;  // decide the same and take nothing (REQUIREMENTS 10.6)
 };
 
 struct ReserveOutcome {
@@ -167,8 +168,9 @@ class CreditStore {
   CreditStore(redis::Client& client, const Scripts& scripts, StoreTimes times);
 
   void reserve(const ReserveOrder& order, Then<ReserveOutcome> then);
+  // A dry run decides the same and takes nothing (REQUIREMENTS 10.6).
   void occupy(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, std::optional<std::int64_t> outgoing_max,
-              std::optional<std::int64_t> cps_max, Then<OccupyOutcome> then);
+              std::optional<std::int64_t> cps_max, bool dry_run, Then<OccupyOutcome> then);
   // Frees the slot of a carrier trunk.
   void vacate(const std::string& call, base::CustomerId carrier, base::TrunkId trunk, Then<void> then = {});
   // Renews the lease of a carrier trunk's slot, and takes the slot again if Redis has lost it.

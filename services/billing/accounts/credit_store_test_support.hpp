@@ -78,7 +78,7 @@ class CreditStoreTest : public testing::Test {
     return await<ReserveOutcome>([&](auto then) { store_->reserve(wanted, then); }).value();
   }
   OccupyOutcome occupy(const std::string& call, std::optional<std::int64_t> limit, std::optional<std::int64_t> cps = std::nullopt) {
-    return await<OccupyOutcome>([&](auto then) { store_->occupy(call, kCarrier, kCarrierTrunk, limit, cps, then); }).value();
+    return await<OccupyOutcome>([&](auto then) { store_->occupy(call, kCarrier, kCarrierTrunk, limit, cps, false, then); }).value();
   }
   // A heartbeat: the ingress counts on what `promised` pays.
   ExtendOutcome extend(const std::string& call, std::int64_t promised, std::int64_t wanted, std::int64_t confirmed_seconds = 0) {

@@ -50,11 +50,7 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
       refuseFor(base::Reason::kConcurrentLimit, "incoming_slot", "incoming calls are off (limit 0)");
       return;
     }
-    if (request_.dry_run()) {
-      dryRun();
-    } else {
-      hold();
-    }
+    hold();
   }
 
  private:
@@ -91,6 +87,7 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
     order.least_micros = least_micros_;
     order.prepaid = customer_->prepaid;
     order.record = firstRecord(context_.call_id, request_, rate_);
+    order.dry_run = request_.dry_run();
     deps_.store.reserve(order, [self = std::static_pointer_cast<Reservation>(shared_from_this())](base::Result<ReserveOutcome> outcome) {
       if (!outcome) {
         // The step may have been executed, or will be when Redis comes to it. Commands are executed in their order.
@@ -98,35 +95,9 @@ class Reservation final : public CallRequest<v1::ReserveRequest, v1::ReserveRepl
         self->fail(outcome.error());
         return;
       }
-      self->held_ = outcome->status == ReserveStatus::kGranted;
+      self->held_ = outcome->status == ReserveStatus::kGranted && !self->request_.dry_run();
       self->onReserved(*outcome);
     });
-  }
-
-  // What the script reserve.lua would decide, without taking anything (REQUIREMENTS 10.6).
-  void dryRun() {
-    deps_.store.readAccount(customer_->id, trunk_->id,
-                            orFail<AccountView>([this](const AccountView& seen) { onReserved(wouldReserve(seen)); }));
-  }
-
-  [[nodiscard]] ReserveOutcome wouldReserve(const AccountView& seen) const {
-    ReserveOutcome outcome{ReserveStatus::kGranted, window_.generous_micros, seen.posted_micros,
-                           seen.held_micros,        seen.slots_in_use,       seen.calls_this_second};
-    if (!seen.found) {
-      outcome.status = ReserveStatus::kMissing;
-    } else if (trunk_->incoming_cps_max && seen.calls_this_second >= *trunk_->incoming_cps_max) {
-      outcome.status = ReserveStatus::kCpsLimit;
-    } else if (trunk_->incoming_max && seen.slots_in_use >= *trunk_->incoming_max) {
-      outcome.status = ReserveStatus::kNoSlot;
-    } else if (customer_->floor_micros) {
-      const std::int64_t available = seen.posted_micros - seen.held_micros - *customer_->floor_micros;
-      if (available < least_micros_ || (customer_->prepaid && available <= 0)) {
-        outcome.status = ReserveStatus::kNoCredit;
-      }
-      const auto share = available / 1'000'000 * window_.share_ppm;
-      outcome.granted_micros = std::min(available, std::max(window_.wanted_micros, std::min(window_.generous_micros, share)));
-    }
-    return outcome;
   }
 
   void onReserved(const ReserveOutcome& outcome) {

@@ -107,11 +107,7 @@ void Hunt::tryNext() {
     if (!isUsable(index, trunk)) {
       continue;
     }
-    if (order_.dry_run) {
-      tryDry(index, *trunk);
-      return;
-    }
-    store_.occupy(order_.call, trunk->customer, trunk->id, trunk->outgoing_max, trunk->outgoing_cps_max,
+    store_.occupy(order_.call, trunk->customer, trunk->id, trunk->outgoing_max, trunk->outgoing_cps_max, order_.dry_run,
                   [self = shared_from_this(), index, trunk](base::Result<OccupyOutcome> outcome) {
                     self->onOccupyReply(index, *trunk, std::move(outcome));
                   });
@@ -140,7 +136,9 @@ bool Hunt::isUsable(std::size_t index, const TrunkView* trunk) {
 void Hunt::onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome) {
   if (!outcome) {
     // The step may have been executed, or will be when Redis comes to it. Commands are executed in their order, so this one comes after it.
-    store_.vacate(order_.call, trunk.customer, trunk.id);
+    if (!order_.dry_run) {
+      store_.vacate(order_.call, trunk.customer, trunk.id);
+    }
     fail(std::move(outcome.error()));
     return;
   }
@@ -159,27 +157,11 @@ void Hunt::onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result
       break;
     case OccupyStatus::kTaken:
     case OccupyStatus::kReplay:
-      outcome_.taken = outcome->status == OccupyStatus::kTaken;
+      outcome_.taken = outcome->status == OccupyStatus::kTaken && !order_.dry_run;
       choose(index, trunk, outcome->slots_in_use);
       return;
   }
   tryNext();
-}
-
-void Hunt::tryDry(std::size_t index, const TrunkView& trunk) {
-  store_.count(keys::outgoing(trunk.customer, trunk.id), [self = shared_from_this(), index, &trunk](base::Result<std::int64_t> used) {
-    if (!used) {
-      self->fail(std::move(used.error()));
-      return;
-    }
-    if (trunk.outgoing_max && *used >= *trunk.outgoing_max) {
-      self->skip(index, base::Reason::kConcurrentLimit,
-                 nameOf(trunk) + ": " + usageText(*used, trunk.outgoing_max) + " outgoing calls in use");
-      self->tryNext();
-      return;
-    }
-    self->choose(index, trunk, *used);
-  });
 }
 
 void Hunt::choose(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use) {

@@ -57,7 +57,6 @@ class Hunt : public std::enable_shared_from_this<Hunt> {
   // False: the candidate is skipped without asking Redis.
   [[nodiscard]] bool isUsable(std::size_t index, const TrunkView* trunk);
   void onOccupyReply(std::size_t index, const TrunkView& trunk, base::Result<OccupyOutcome> outcome);
-  void tryDry(std::size_t index, const TrunkView& trunk);
   void choose(std::size_t index, const TrunkView& trunk, std::int64_t slots_in_use);
   void skip(std::size_t index, base::Reason reason, std::string detail);
   void finish();

@@ -1,6 +1,6 @@
 -- Takes one outgoing slot of a carrier trunk for a call. All keys are in the carrier's hash slot. Idempotent by call id.
 -- KEYS: account of the carrier, slots of the trunk, CPS bucket of the trunk
--- ARGV: call, lease ms, slot cap (-1 none), CPS cap (-1 none)
+-- ARGV: call, lease ms, slot cap (-1 none), CPS cap (-1 none), dry run (1/0: decide the same, take nothing)
 -- -> status, slots in use, calls this second
 local account, slots, cps = KEYS[1], KEYS[2], KEYS[3]
 local call, lease, cap, cps_cap = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -21,6 +21,9 @@ end
 local this_second = cps_cap >= 0 and calls_this_second(cps, second) or 0
 if cps_cap >= 0 and this_second >= cps_cap then
   return {'cps', in_use, this_second}
+end
+if ARGV[5] == '1' then
+  return {'taken', in_use, this_second}
 end
 if cps_cap >= 0 then
   count_call(cps, second, this_second + 1)

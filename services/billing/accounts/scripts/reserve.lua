@@ -1,7 +1,8 @@
 -- Admits one call on the customer's side: CPS, incoming slot and hold, all or none. Idempotent by call id.
 -- KEYS: account, holds, hold of the call, ended mark of the call, slots of the trunk, CPS bucket of the trunk
 -- ARGV: call, lease ms of the slot, slot cap (-1 none), CPS cap (-1 none), floor ('' none), wanted, least, prepaid (1/0), record of the call,
---       generous, share in millionths, ms that a hold of `wanted` promises, ms that a hold of `generous` promises, instance of the call
+--       generous, share in millionths, ms that a hold of `wanted` promises, ms that a hold of `generous` promises, instance of the call,
+--       dry run (1/0: decide the same, take nothing)
 -- -> status, granted, posted, held before, slots in use, calls this second
 local account, holds, hold, ended, slots, cps = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, lease, cap, cps_cap, floor = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -41,6 +42,9 @@ if floor then
   granted = target(wanted, generous, tonumber(ARGV[11]), available)
 end
 
+if ARGV[15] == '1' then
+  return {'granted', granted, posted, held, in_use, this_second}
+end
 redis.call('HSET', hold, 'amount', integer(granted), 'confirmed', 0, 'sequence', 0, 'seen', now, 'instance', ARGV[14], 'record', ARGV[9])
 redis.call('ZADD', holds, now + tonumber(granted > wanted and ARGV[13] or ARGV[12]), call)
 redis.call('HINCRBY', account, 'held', integer(granted))
