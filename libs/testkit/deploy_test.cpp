@@ -297,6 +297,13 @@ TEST(DeployMySql, EachServiceMayDoItsWorkAndNoMore) {
       {"billing", "UPDATE cdrs SET reason = 'normal'" + none, true},
       {"billing", "DELETE FROM cdrs" + none, true},
       {"billing", "DELETE FROM cdr_attempts" + none, true},
+      {"billing",
+       "ALTER TABLE cdr_traces REORGANIZE PARTITION p_next INTO (PARTITION p20010101 VALUES LESS THAN ('0'), "
+       "PARTITION p_next VALUES LESS THAN (MAXVALUE))",
+       true},
+      {"billing", "ALTER TABLE cdr_traces DROP PARTITION p20010101", true},
+      {"billing", "ALTER TABLE ledger_entries ADD COLUMN other INT", false},
+      {"billing", "DROP TABLE ledger_entries", false},
       {"billing", "UPDATE dead_letters SET replayed_by = 'x'" + none, true},
       {"billing", "UPDATE dead_letters SET data_hex = ''" + none, false},
       {"admin_api", "UPDATE config_state SET version = version" + none, true},
