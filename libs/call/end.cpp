@@ -28,13 +28,18 @@ void CallMachine::on(OperatorHangup& event) {
   }
 }
 
-void CallMachine::on(Shutdown&) {
+void CallMachine::on(Shutdown& event) {
   if (phase_ == Phase::kTalking) {
-    hangUp(base::Reason::kDraining, EndedBy::kTollgate, true);
+    hangUp(event.reason, EndedBy::kTollgate, true);
   } else if (isSettingUp()) {
-    reject(base::Reason::kDraining, EndedBy::kTollgate);
-  } else {
+    reject(event.reason, EndedBy::kTollgate);
+  } else if (!event.is_last || final_published_ || !finished_) {
     ignore();
+  }
+  if (event.is_last && finished_ && !final_published_) {
+    recordAsked();  // billing's answer will not be heard
+    pending_.reset();
+    publishFinal();
   }
 }
 

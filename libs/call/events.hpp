@@ -126,7 +126,10 @@ struct OperatorHangup {
 };
 
 // The drain time is over: the process ends, and the call with it (REQUIREMENTS 6.9).
-struct Shutdown {};
+struct Shutdown {
+  base::Reason reason = base::Reason::kDraining;
+  bool is_last = false;  // no further event follows: the final record does not wait for an answer of billing
+};
 
 using Event =
     std::variant<Invited, Authorized, Routed, Reserved, Occupied, Extended, Refused, DecisionFailed, LegStarted, LegProvisional,

@@ -54,14 +54,14 @@ Inbox::~Inbox() {
   ::close(fd_);
 }
 
-base::Result<void> Inbox::post(Loop::Task task) {
+base::Result<void> Inbox::post(Loop::Task task, bool is_completion) {
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) {
       return base::fail(base::ErrorCode::kUnavailable, "the loop has stopped");
     }
-    if (tasks_.size() >= tasks_max_) {
+    if (tasks_.size() >= tasks_max_ && !is_completion) {
       ++refused_;
       return base::fail(base::ErrorCode::kOverLimit, "the inbox of the loop is full");
     }
@@ -234,7 +234,11 @@ void Loop::stop() {
 }
 
 base::Result<void> Loop::post(Task task) {
-  return impl_->inbox.post(std::move(task));
+  return impl_->inbox.post(std::move(task), false);
+}
+
+base::Result<void> Loop::postCompletion(Task task) {
+  return impl_->inbox.post(std::move(task), true);
 }
 
 bool Loop::isLoopThread() const {

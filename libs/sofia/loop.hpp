@@ -1,7 +1,8 @@
 // The thread that owns all calls: Sofia's event loop, a bounded inbox that any thread may post to, a timer wheel, and a hook at the end
 // of each turn. An Agent and its calls are used only on this thread, so a call needs no lock; nothing that blocks may run on it. Owns the
 // thread, the tasks not yet run, and the timers.
-// Any thread: post(), stop(), isLoopThread(), now(), clock(). Loop thread: arm(), cancel(), stats(), and the two handlers after start().
+// Any thread: post(), postCompletion(), stop(), isLoopThread(), now(), clock(). Loop thread: arm(), cancel(), stats(), and the two handlers
+// after start().
 #pragma once
 
 #include <atomic>
@@ -57,6 +58,9 @@ class Loop {
   // Runs `task` on the loop thread, in order of posting. Tasks posted before start() run after `setup`. A task that throws is logged and
   // dropped. Errors: kOverLimit when the inbox is full; kUnavailable when the loop has stopped.
   [[nodiscard]] base::Result<void> post(Task task);
+  // The same for the completion of what the loop itself has begun: it is never refused for a full inbox, because what waits for it would
+  // wait for ever. Its number is bounded by what was begun. Errors: kUnavailable when the loop has stopped.
+  [[nodiscard]] base::Result<void> postCompletion(Task task);
   [[nodiscard]] bool isLoopThread() const;
 
   // Calls the timer handler once with `key`, never early, and at most one tick late unless a turn takes longer.

@@ -23,7 +23,7 @@ class Inbox {
   Inbox& operator=(const Inbox&) = delete;
 
   // Any thread.
-  [[nodiscard]] base::Result<void> post(Loop::Task task);
+  [[nodiscard]] base::Result<void> post(Loop::Task task, bool is_completion);
   void wake();
   void close();  // later posts are refused, waiting tasks dropped
   [[nodiscard]] std::uint64_t refused();

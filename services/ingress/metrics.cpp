@@ -52,10 +52,13 @@ IngressMetrics::IngressMetrics(telemetry::Metrics& metrics)
       stale_events(metrics.counter("tollgate_ingress_stale_events_total", "Callbacks, timers and answers for calls that exist no more")),
       ignored_events(metrics.counter("tollgate_ingress_ignored_events_total", "Events that made no sense in their call's phase")),
       events_lost(metrics.counter("tollgate_ingress_events_lost_total", "Events for watching that could not be published")),
+      faulted_calls(metrics.counter("tollgate_ingress_faulted_calls_total", "Calls ended because a step of theirs threw an exception")),
+      records_lost(metrics.counter("tollgate_ingress_records_lost_total", "Records that could not be kept; the log has what is known")),
       released_calls(
           metrics.counter("tollgate_ingress_released_calls_total", "Ended calls that billing released before their record was stored")),
       calls(metrics.gauge("tollgate_ingress_calls", "Calls in memory")),
       unstored_calls(metrics.gauge("tollgate_ingress_unstored_calls", "Ended calls whose last record the stream has not stored yet")),
+      overloaded(metrics.gauge("tollgate_ingress_overloaded", "1 while new calls are refused because too many records wait")),
       draining(metrics.gauge("tollgate_ingress_draining", "1 while new calls are refused")),
       sip_(metrics),
       loop_(metrics) {

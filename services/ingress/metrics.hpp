@@ -34,9 +34,12 @@ class IngressMetrics {
   telemetry::Counter& stale_events;    // for calls that exist no more
   telemetry::Counter& ignored_events;  // that made no sense in the call's phase
   telemetry::Counter& events_lost;     // not published: the bus was not connected
+  telemetry::Counter& faulted_calls;   // ended because a step threw
+  telemetry::Counter& records_lost;    // could not be kept
   telemetry::Counter& released_calls;  // by billing, before the stream had the last record
   telemetry::Gauge& calls;
   telemetry::Gauge& unstored_calls;  // ended, but the stream has not stored the last record
+  telemetry::Gauge& overloaded;
   telemetry::Gauge& draining;
 
  private:

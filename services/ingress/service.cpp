@@ -4,6 +4,7 @@
 #include <future>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "services/ingress/calls/calls.hpp"
 #include "services/ingress/calls/control.hpp"
 #include "services/ingress/intake/network_watch.hpp"
+#include "services/ingress/intake/pressure.hpp"
 #include "services/ingress/records/announcer.hpp"
 #include "services/ingress/records/spool_metrics.hpp"
 
@@ -173,6 +175,7 @@ base::Result<void> IngressService::setUpLoop() {
       *parts.events,
       [&parts](const std::string& subject, const std::string& id, std::string data) {
         if (const auto kept = parts.spool->append(subject, id, std::move(data)); !kept) {
+          parts.metrics.records_lost.add();
           telemetry::error("the record could not be kept", {{"message_id", id}, {"error", kept.error().message}});
         }
       },
@@ -184,7 +187,7 @@ base::Result<void> IngressService::setUpLoop() {
   parts.decisions = std::make_unique<Decisions>(
       *parts.requests,
       [&parts](std::function<void()> task) {
-        (void)parts.loop.post(std::move(task));  // a full inbox is counted by the loop; the setup timer ends the call
+        (void)parts.loop.postCompletion(std::move(task));  // refused only when the loop has ended, and with it all calls
       },
       Decisions::Timeouts{settings_.auth_timeout, settings_.routing_timeout, settings_.billing_timeout}, parts.instance, parts.metrics,
       [&parts](CallRef ref, call::Event event) { parts.calls->onDecision(ref, std::move(event)); });
@@ -234,6 +237,14 @@ void IngressService::everySecond() {
     stored.swap(parts.stored_ids);
   }
   parts.report->forgetStored(stored);
+  const bool is_overloaded = isOverloaded({settings_.spool_bytes_max, settings_.unstored_calls_max}, parts.spool->stats(),
+                                          parts.calls->table().size(), parts.report->waiting());
+  if (is_overloaded != (parts.metrics.overloaded.value() != 0)) {
+    telemetry::warn(is_overloaded ? "new calls are refused: the spool is nearly full of records that the stream does not take"
+                                  : "new calls are taken again");
+    parts.metrics.overloaded.set(is_overloaded ? 1 : 0);
+  }
+  parts.calls->setOverloaded(is_overloaded);
   parts.metrics.unstored_calls.set(static_cast<double>(parts.report->waiting()));
   parts.metrics.calls.set(static_cast<double>(parts.calls->table().size()));
   parts.spool_metrics.update(parts.spool->stats());
@@ -268,24 +279,40 @@ bool IngressService::drained() const {
   return parts_->live_calls == 0 && parts_->spool->unsentCount() == 0;
 }
 
+// Every call ends with its record. Those that wait for billing's answer to a reserve or occupy get a moment for it.
+void IngressService::endCalls() {
+  auto& parts = *parts_;
+  for (const bool is_last : {false, true}) {
+    const auto recorded = std::make_shared<std::promise<bool>>();  // shared with the task, which may run after the wait has ended
+    const auto deadline = std::chrono::steady_clock::now() + (is_last ? kShutdownLimit : settings_.billing_timeout);
+    bool all_recorded = false;
+    (void)parts.loop.postCompletion([&parts, is_last, recorded] {
+      parts.calls->shutDown(is_last);
+      recorded->set_value(parts.calls->areAllRecorded());
+    });
+    auto outcome = recorded->get_future();
+    if (outcome.wait_until(deadline) == std::future_status::ready) {
+      all_recorded = outcome.get();
+    }
+    if (all_recorded) {
+      return;
+    }
+    std::this_thread::sleep_until(is_last ? std::chrono::steady_clock::now() : deadline);
+  }
+}
+
 void IngressService::stop() {
   if (!parts_ || !parts_->loop_runs.exchange(false)) {
     parts_.reset();
     return;
   }
   auto& parts = *parts_;
+  endCalls();
   if (parts.control) {
     parts.control->stop();
   }
   if (parts.watch) {
     parts.watch->stop();
-  }
-  const auto done = std::make_shared<std::promise<void>>();  // shared with the task, which may run after the wait has ended
-  if (parts.loop.post([&parts, done] {
-        parts.calls->shutDown();
-        done->set_value();
-      })) {
-    (void)done->get_future().wait_for(kShutdownLimit);
   }
   parts.loop.stop();
   // What is not stored by then waits on disk for the next start.

@@ -28,6 +28,7 @@ class IngressService final : public service::Service {
   [[nodiscard]] base::Result<void> openSpool();
   [[nodiscard]] base::Result<void> setUpLoop();
   void tearDownLoop();
+  void endCalls();
   void everySecond();
 
   // Passed in.

@@ -134,6 +134,8 @@ Settings readSettings(config::Loader& loader) {
        "how long to wait for the bus to store a record; then it is sent again");
   read(loader, "release_after", settings.release_after, seconds(1), minutes(1),
        "how long the record of an ended call may wait to be stored; then billing is asked to release the call's slots");
+  read(loader, "unstored_calls_max", settings.unstored_calls_max, 1000, 10'000'000,
+       "most ended calls whose record the stream has not stored; beyond, new calls get 503 overloaded");
   read(loader, "spool_bytes_max", settings.spool_bytes_max, 100'000'000, 1'000'000'000'000,
        "largest size of the records that the bus has not stored yet");
   return settings;

@@ -42,6 +42,7 @@ struct Settings {
   std::chrono::milliseconds record_ack_timeout{2000};
   std::chrono::milliseconds release_after{2000};
   std::int64_t spool_bytes_max = 4'000'000'000;
+  std::size_t unstored_calls_max = 200'000;
 };
 
 // Declares and reads all settings. What is wrong is reported by loader.finish() (REQUIREMENTS 12.1).

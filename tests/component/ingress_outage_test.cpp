@@ -65,6 +65,57 @@ TEST_F(IngressOutageTest, KeepsCallsAndRecordsWhileTheBusIsDownAndRecoversWithou
   (void)record<call::v1::CallEnded>("ended");
 }
 
+// REQUIREMENTS 12.3: refused calls never take the room of the records of running calls.
+TEST_F(IngressOutageTest, RefusesNewCallsWithoutARecordWhenTheSpoolIsNearlyFull) {
+  ingress_.reset();
+  spool_bytes_max_ = 60'000;
+  startIngress();
+  const auto made = talk();
+  nats_.stop();
+  int refused = 0;
+  ASSERT_TRUE(testkit::waitUntil(
+      [&] {
+        second_.newCall("refused" + std::to_string(++refused));
+        second_.send(second_.request("INVITE", kNumber, 1, "", sdp("caller")));
+        return headerOf(second_.expect("SIP/2.0 503"), "Reason") == "Q.850;cause=42;text=\"overloaded\"";
+      },
+      std::chrono::seconds(60)));
+  hangUp(made);
+  nats_.start();
+  EXPECT_EQ(record<call::v1::CallEnded>("ended").record().reason(), common::v1::REASON_NORMAL);
+  // The refused calls are counted.
+  const auto summary = record<call::v1::UnknownSources>("unknown_sources");
+  ASSERT_EQ(summary.sources_size(), 1);
+  EXPECT_EQ(summary.sources(0).reason(), common::v1::REASON_OVERLOADED);
+  EXPECT_EQ(summary.sources(0).address(), "127.0.0.1");
+  forgetEvents();
+  EXPECT_TRUE(testkit::waitUntil([&] { return ingress_->ready().ready && ingress_->drained(); }));
+  EXPECT_TRUE(optionsAnswered("SIP/2.0 200"));
+}
+
+// A call that waits for billing's answer when its instance stops leaves a record, which names what billing may have taken for it.
+TEST_F(IngressOutageTest, ACallWhoseDecisionIsPendingLeavesARecordWhenItsInstanceStops) {
+  std::promise<void> stopped;
+  std::promise<void> asked;
+  answer(on_reserve_, [&asked, over = stopped.get_future().share()](const auto&) {
+    asked.set_value();
+    (void)over.wait_for(std::chrono::seconds(10));
+    return reserved(60);
+  });
+  ingress_.reset();
+  settings_.billing_timeout = std::chrono::seconds(2);
+  startIngress();
+  caller_.newCall("pending");
+  caller_.send(caller_.request("INVITE", kNumber, 1, "", sdp("caller")));
+  asked.get_future().wait();
+  ingress_.reset();
+  stopped.set_value();
+  const auto rejected = record<call::v1::CallRejected>("rejected").record();
+  EXPECT_EQ(rejected.reason(), common::v1::REASON_DRAINING);
+  ASSERT_EQ(rejected.asked_trunk_ids_size(), 1);
+  EXPECT_EQ(rejected.asked_trunk_ids(0), 20);
+}
+
 TEST_F(IngressOutageTest, RejectsWhenAStageDoesNotAnswer) {
   std::promise<void> refused;
   answer(on_route_, [over = refused.get_future().share()](const auto&) {

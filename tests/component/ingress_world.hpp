@@ -61,7 +61,7 @@ class IngressWorld : public ::testing::Test {
     settings_.bus.name = "ingress";
     settings_.listen = {{"127.0.0.1", 0}};
     settings_.spool_dir = folder_.file("spool");
-    settings_.spool_bytes_max = 100'000'000;
+    settings_.spool_bytes_max = spool_bytes_max_;
     settings_.networks_poll = std::chrono::milliseconds(100);
     settings_.unknown_source_summary = std::chrono::seconds(1);
     settings_.record_ack_timeout = std::chrono::milliseconds(500);
@@ -192,6 +192,7 @@ class IngressWorld : public ::testing::Test {
   testkit::TempDir folder_;
   telemetry::Metrics metrics_;
   service::Runtime runtime_{"ingress-test", metrics_};
+  std::int64_t spool_bytes_max_ = 100'000'000;
   ingress::Settings settings_;
   std::unique_ptr<bus::Connection> connection_;
   std::unique_ptr<ingress::IngressService> ingress_;

@@ -60,7 +60,10 @@ TEST_F(LoopTest, RefusesTasksWhenTheInboxIsFull) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, base::ErrorCode::kOverLimit);
   EXPECT_EQ(loop->stats().tasks_refused, 1U);
+  std::promise<void> completed;
+  EXPECT_TRUE(loop->postCompletion([&] { completed.set_value(); }));
   release.set_value();
+  EXPECT_EQ(completed.get_future().wait_for(kLimit), std::future_status::ready);
   const auto end = std::chrono::steady_clock::now() + kLimit;
   while (!loop->post([] {}) && std::chrono::steady_clock::now() < end) {
     std::this_thread::yield();

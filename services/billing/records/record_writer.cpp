@@ -183,13 +183,15 @@ base::Result<WriteOutcome> writeCalls(sql::Session& session, const std::vector<c
 base::Result<void> writeUnknownSources(sql::Session& session, const call::v1::UnknownSources& summary) {
   std::vector<SqlRow> rows;
   for (const call::v1::UnknownSource& source : summary.sources()) {
+    const auto reason = source.reason() == common::v1::REASON_UNSPECIFIED ? base::Reason::kUnknownSource : wire::fromWire(source.reason());
     rows.push_back({summary.header().call_id(), sql::fit(source.address(), 45), static_cast<std::int64_t>(source.messages()),
-                    sql::fromTime(wire::fromWire(source.first_at())), sql::fromTime(wire::fromWire(source.last_at()))});
+                    sql::fromTime(wire::fromWire(source.first_at())), sql::fromTime(wire::fromWire(source.last_at())),
+                    std::string(base::reasonRow(reason).word)});
   }
   if (rows.empty()) {
     return {};
   }
-  TG_TRY(session.insertMany("unknown_sources (summary_id, address, messages, first_at, last_at)", rows,
+  TG_TRY(session.insertMany("unknown_sources (summary_id, address, messages, first_at, last_at, reason)", rows,
                             "ON DUPLICATE KEY UPDATE summary_id = summary_id"));
   return {};
 }

@@ -1,7 +1,9 @@
 #include "services/ingress/calls/calls.hpp"
 
+#include <exception>
 #include <utility>
 
+#include "libs/telemetry/log.hpp"
 #include "services/ingress/calls/media.hpp"
 
 namespace tollgate::ingress {
@@ -20,13 +22,22 @@ void Calls::startDraining() {
   parts_.metrics.draining.set(1);
 }
 
-void Calls::shutDown() {
+void Calls::shutDown(bool is_last) {
   startDraining();
   for (std::size_t i = 0; i < table_.slots(); ++i) {
     if (table_.at(i) != nullptr) {
-      feed(table_.refAt(i), call::Shutdown{});
+      feed(table_.refAt(i), call::Shutdown{base::Reason::kDraining, is_last});
     }
   }
+}
+
+bool Calls::areAllRecorded() const {
+  for (std::size_t i = 0; i < table_.slots(); ++i) {
+    if (const auto* call = table_.at(i); call != nullptr && !call->machine.isRecorded()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // Walks over all calls: operators ask rarely, and an index by call id would cost every call.
@@ -114,13 +125,13 @@ void Calls::step(CallRef ref, call::Event event, const sofia::Body& body) {
   auto& machine = call->machine;
   const auto phase = machine.phase();
   const auto ignored = machine.ignoredEvents();
-  actions_.clear();
-  body_ = &body;
-  machine.handle(std::move(event), moment(), actions_);
-  for (const auto& action : actions_) {
-    std::visit([&](const auto& concrete) { perform(ref, *call, concrete); }, action);
+  if (!handle(ref, *call, std::move(event), body)) {
+    parts_.metrics.faulted_calls.add();
+    // Nothing more can be expected of this call, so it ends, with its record. All others go on.
+    (void)handle(ref, *call, call::Shutdown{base::Reason::kDecisionUnavailable, true}, {});
+    table_.remove(ref);
+    return;
   }
-  body_ = nullptr;
   if (machine.phase() != phase) {
     parts_.metrics.phaseChanged(phase, machine.phase());
   }
@@ -130,6 +141,33 @@ void Calls::step(CallRef ref, call::Event event, const sofia::Body& body) {
   if (machine.isOver() && !call->bye_waits_for_ack) {
     table_.remove(ref);
   }
+}
+
+// False: something has thrown, in the machine or in carrying out an action. The actions after it are carried out all the same.
+bool Calls::handle(CallRef ref, Call& call, call::Event event, const sofia::Body& body) {
+  bool is_well = true;
+  const auto guarded = [&](const auto& work) {
+    try {
+      work();
+      return true;
+    } catch (const std::exception& error) {
+      telemetry::error("exception in a step of a call", {{"call_id", call.machine.id().text()}, {"error", std::string_view(error.what())}});
+    }
+    return false;
+  };
+  actions_.clear();
+  body_ = &body;
+  is_well = guarded([&] { call.machine.handle(std::move(event), moment(), actions_); });
+  for (const auto& action : actions_) {
+    const auto carryOut = [&] { std::visit([&](const auto& concrete) { perform(ref, call, concrete); }, action); };
+    const bool is_done = guarded(carryOut);
+    if (!is_done && std::holds_alternative<call::Publish>(action) && !guarded(carryOut)) {  // a record is worth a second try
+      parts_.metrics.records_lost.add();
+    }
+    is_well = is_well && is_done;
+  }
+  body_ = nullptr;
+  return is_well;
 }
 
 call::Moment Calls::moment() const {

@@ -49,9 +49,14 @@ class Calls final : public sofia::SipEvents {
   void clear() { table_.clear(); }
 
   void startDraining();
+  // While set, new calls are refused with overloaded and leave no record; they are counted.
+  void setOverloaded(bool is_overloaded) { is_overloaded_ = is_overloaded; }
   [[nodiscard]] bool isDraining() const { return draining_; }
-  // Ends all calls with BYE, CANCEL or a refusal, because the drain time is over (REQUIREMENTS 6.9).
-  void shutDown();
+  // Ends all calls with BYE, CANCEL or a refusal, because the drain time is over (REQUIREMENTS 6.9). The second time, `is_last`: no answer
+  // of billing is awaited any more.
+  void shutDown(bool is_last);
+  // Every call that is left has published its final record.
+  [[nodiscard]] bool areAllRecorded() const;
   // Ends a call for an operator (REQUIREMENTS 6.8). True when the call is on this instance and has not ended.
   [[nodiscard]] bool hangUp(std::string_view call_id, std::string user);
 
@@ -80,12 +85,13 @@ class Calls final : public sofia::SipEvents {
   // calls.cpp
   void feed(CallRef ref, call::Event event, sofia::Body body = {});
   void step(CallRef ref, call::Event event, const sofia::Body& body);
+  [[nodiscard]] bool handle(CallRef ref, Call& call, call::Event event, const sofia::Body& body);
   [[nodiscard]] call::Moment moment() const;
   void checkOffer(Call& call, call::Authorized& event);
   void checkCandidates(Call& call, call::Routed& event);
 
   // calls_sip.cpp
-  void refuseWithoutNetworks(sofia::ServerTransaction transaction);
+  void refuseWithoutRecord(base::Reason reason, sofia::ServerTransaction transaction);
   void onAnswer(CallRef ref, Call& call, call::LegId leg, const sofia::ResponseIn& response);
   void endUnusableAnswer(Call& call, call::LegId leg);
   void afterAck(CallRef ref, Call& call);
@@ -126,6 +132,7 @@ class Calls final : public sofia::SipEvents {
   CallTable<Call> table_;
   // Derived.
   bool draining_ = false;
+  bool is_overloaded_ = false;
   bool busy_ = false;  // a machine is handling an event: further events wait
   std::deque<Pending> pending_;
   call::Actions actions_;

@@ -25,7 +25,13 @@ sofia::Admission Calls::admit(const sofia::Source& source) {
 
 void Calls::onInvite(sofia::InviteIn invite, sofia::ServerTransaction transaction) {
   if (!parts_.guard.hasNetworks()) {
-    refuseWithoutNetworks(std::move(transaction));
+    // The sender may be an unknown source, and unknown sources could cause any number of records.
+    refuseWithoutRecord(base::Reason::kDecisionUnavailable, std::move(transaction));
+    return;
+  }
+  if (is_overloaded_) {
+    parts_.guard.countOverloaded(invite.source, parts_.loop.clock());
+    refuseWithoutRecord(base::Reason::kOverloaded, std::move(transaction));
     return;
   }
   (void)transaction.reply({.status = 100});  // REQUIREMENTS 6.3: immediately
@@ -51,11 +57,10 @@ void Calls::onInvite(sofia::InviteIn invite, sofia::ServerTransaction transactio
   feed(ref, std::move(invited));
 }
 
-// Without the list of networks the sender may be an unknown source. So there is no record: unknown sources could cause any number of them.
-void Calls::refuseWithoutNetworks(sofia::ServerTransaction transaction) {
+void Calls::refuseWithoutRecord(base::Reason reason, sofia::ServerTransaction transaction) {
   parts_.metrics.refused_without_record.add();
-  const auto answer = options_.policy.reject_map.answer(base::Reason::kDecisionUnavailable);
-  (void)transaction.reply(refusal(answer.sip_code, answer.q850_cause, base::Reason::kDecisionUnavailable, options_.retry_after_seconds));
+  const auto answer = options_.policy.reject_map.answer(reason);
+  (void)transaction.reply(refusal(answer.sip_code, answer.q850_cause, reason, options_.retry_after_seconds));
 }
 
 void Calls::onOutsideRequest(sofia::Method method, bool names_dialog, sofia::ServerTransaction transaction) {

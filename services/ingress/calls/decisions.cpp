@@ -1,5 +1,6 @@
 #include "services/ingress/calls/decisions.hpp"
 
+#include <exception>
 #include <utility>
 
 #include "libs/wire/wire.hpp"
@@ -37,7 +38,11 @@ void Decisions::ask(CallRef ref, const call::CallMachine& machine, const typenam
   client_.call<Def>(machine.id().text(), request, timeout, [this, ref, decision, asked](base::Result<typename Def::Reply> reply) {
     metrics_.decided(decision, std::chrono::steady_clock::now() - asked, reply.has_value());
     if (reply) {
-      deliver_(ref, toEvent(*reply));
+      try {
+        deliver_(ref, toEvent(*reply));
+      } catch (const std::exception& error) {  // a call that waits for an answer gets one
+        deliver_(ref, call::DecisionFailed{decision, error.what()});
+      }
     } else {
       deliver_(ref, call::DecisionFailed{decision, std::string(base::errorCodeName(reply.error().code)) + ": " + reply.error().message});
     }

@@ -26,18 +26,20 @@ Verdict Guard::check(const sofia::Source& source, base::MonotonicTime now, const
   if (networks_->matches(address)) {
     return Verdict::kKnown;
   }
-  const Address key{address.bits()};
-  if (const auto found = seen_.find(key); found != seen_.end()) {
-    count(found->second, clock);
-  } else if (seen_.size() < options_.addresses_max) {
-    count(seen_[key], clock);
-  } else {
-    count(others_, clock);
-  }
+  count(unknown_, address, clock);
   return options_.drop || !mayAnswer(now) ? Verdict::kDrop : Verdict::kRefuse;
 }
 
-void Guard::count(Seen& seen, const base::Clock& clock) {
+void Guard::countOverloaded(const sofia::Source& source, const base::Clock& clock) {
+  count(overloaded_, addressOf(source), clock);
+}
+
+void Guard::count(Counts& counts, const digits::IpAddress& address, const base::Clock& clock) {
+  const Address key{address.bits()};
+  const auto found = counts.by_address.find(key);
+  Seen& seen = found != counts.by_address.end()                    ? found->second
+               : counts.by_address.size() < options_.addresses_max ? counts.by_address[key]
+                                                                   : counts.others;
   seen.last_at = clock.wall();
   if (seen.messages++ == 0) {
     seen.first_at = seen.last_at;
@@ -53,22 +55,26 @@ bool Guard::mayAnswer(base::MonotonicTime now) {
   return answered_++ < options_.answers_per_second;
 }
 
-std::vector<UnknownSourceCount> Guard::takeSummary() {
-  std::vector<UnknownSourceCount> summary;
-  summary.reserve(seen_.size() + 1);
-  for (const auto& [address, seen] : seen_) {
+void Guard::addTo(std::vector<UnknownSourceCount>& summary, const Counts& counts, base::Reason reason) {
+  for (const auto& [address, seen] : counts.by_address) {
     std::array<std::uint8_t, 16> bytes{};
     for (std::size_t i = 0; i < 8; ++i) {
       bytes[i] = static_cast<std::uint8_t>(address.bits.high >> (56U - 8U * i));
       bytes[8 + i] = static_cast<std::uint8_t>(address.bits.low >> (56U - 8U * i));
     }
-    summary.push_back({digits::IpAddress::fromV6(bytes).text(), seen.messages, seen.first_at, seen.last_at});
+    summary.push_back({digits::IpAddress::fromV6(bytes).text(), seen.messages, seen.first_at, seen.last_at, reason});
   }
-  if (others_.messages > 0) {
-    summary.push_back({"*", others_.messages, others_.first_at, others_.last_at});
+  if (counts.others.messages > 0) {
+    summary.push_back({"*", counts.others.messages, counts.others.first_at, counts.others.last_at, reason});
   }
-  seen_.clear();
-  others_ = {};
+}
+
+std::vector<UnknownSourceCount> Guard::takeSummary() {
+  std::vector<UnknownSourceCount> summary;
+  addTo(summary, unknown_, base::Reason::kUnknownSource);
+  addTo(summary, overloaded_, base::Reason::kOverloaded);
+  unknown_ = {};
+  overloaded_ = {};
   return summary;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libs/base/clock.hpp"
+#include "libs/base/reason.hpp"
 #include "libs/digits/network_map.hpp"
 #include "libs/sofia/messages.hpp"
 
@@ -28,6 +29,7 @@ struct UnknownSourceCount {
   std::uint64_t messages = 0;
   base::WallTime first_at;
   base::WallTime last_at;
+  base::Reason reason = base::Reason::kUnknownSource;
 };
 
 class Guard {
@@ -45,7 +47,10 @@ class Guard {
 
   [[nodiscard]] Verdict check(const sofia::Source& source, base::MonotonicTime now, const base::Clock& clock);
 
-  // What was counted since the last call; empty when there were no unknown sources.
+  // Counts an INVITE that is refused without a record because this instance is overloaded.
+  void countOverloaded(const sofia::Source& source, const base::Clock& clock);
+
+  // What was counted since the last call; empty when there was nothing.
   [[nodiscard]] std::vector<UnknownSourceCount> takeSummary();
 
  private:
@@ -64,15 +69,20 @@ class Guard {
     base::WallTime last_at;
   };
 
-  void count(Seen& seen, const base::Clock& clock);
+  struct Counts {
+    std::unordered_map<Address, Seen, AddressHash> by_address;
+    Seen others;
+  };
+  void count(Counts& counts, const digits::IpAddress& address, const base::Clock& clock);
+  static void addTo(std::vector<UnknownSourceCount>& summary, const Counts& counts, base::Reason reason);
   [[nodiscard]] bool mayAnswer(base::MonotonicTime now);
 
   // Passed in.
   Options options_;
   std::shared_ptr<const digits::NetworkSet> networks_;  // shared with the thread that built it until it is replaced
   // Owned.
-  std::unordered_map<Address, Seen, AddressHash> seen_;
-  Seen others_;
+  Counts unknown_;
+  Counts overloaded_;
   // Derived.
   base::MonotonicTime second_;  // when the second began in which answers are counted
   std::uint32_t answered_ = 0;

@@ -136,6 +136,7 @@ void EventPublisher::publishUnknownSources(const std::vector<UnknownSourceCount>
     auto& source = *message.add_sources();
     source.set_address(unknown_source.address);
     source.set_messages(unknown_source.messages);
+    source.set_reason(wire::toWire(unknown_source.reason));
     *source.mutable_first_at() = wire::toWire(unknown_source.first_at);
     *source.mutable_last_at() = wire::toWire(unknown_source.last_at);
   }
