@@ -74,7 +74,7 @@ Presence::State Presence::stateOf(const Seen& seen) const {
 
 Presence::State Presence::of(const std::string& instance) {
   const std::lock_guard lock(mutex_);
-  return stateOf(find(instance));
+  return instance.empty() ? State::kSilent : stateOf(find(instance));
 }
 
 std::vector<std::string> Presence::mayHoldCalls() {

@@ -32,7 +32,8 @@ class Presence {
   void busIsBack();
 
   enum class State { kAlive, kSilent, kStopped };
-  // kSilent: nothing was heard for gone_after. kAlive for an instance of which nothing is known: its silence counts from this question.
+  // kSilent: nothing was heard for gone_after, or there is no name. kAlive for an instance of which nothing is known: its silence counts
+  // from this question.
   [[nodiscard]] State of(const std::string& instance);
   // Those that are alive.
   [[nodiscard]] std::vector<std::string> mayHoldCalls();

@@ -71,6 +71,12 @@ TEST_F(PresenceTest, TheSilenceOfAnUnknownInstanceCountsFromTheFirstQuestion) {
   EXPECT_EQ(presence.of("b"), State::kSilent);
 }
 
+// A hold without the name of its instance is nobody's to ask for, and no rebuild waits for it.
+TEST_F(PresenceTest, NobodyHasNoName) {
+  EXPECT_EQ(presence.of(""), State::kSilent);
+  EXPECT_TRUE(presence.mayHoldCalls().empty());
+}
+
 TEST_F(PresenceTest, SilenceCountsAnewAfterTheBusWasAway) {
   presence.heard(alive("a"));
   clock.advance(1h);
