@@ -39,9 +39,27 @@ def refuse_taken_port(ports, name, kind):
         raise StepFailed(f"port {ports[name]} ({name}) is taken by another program; set TOLLGATE_{name.upper()}_PORT to a free one")
 
 
-def free_stack_ports():
+def service_of(instance):
+    """The service of an instance: the first is named as its service, the others <service>-2, <service>-3..."""
+    return instance.split("-")[0]
+
+
+def instances_of(replicas):
+    """The instances of every service, by `replicas` = {service: how many}, 1 when not named."""
+    return tuple(service + (f"-{number}" if number > 1 else "")
+                 for service in SERVICES for number in range(1, (replicas or {}).get(service, 1) + 1))
+
+
+def listens(name):
+    """What a process listens on: {name of the port: kind of socket}. Ports of a further instance end with its number."""
+    service = service_of(name)
+    return {port + name[len(service):]: kind for port, kind in LISTENS[service].items()}
+
+
+def free_stack_ports(replicas=None):
     """A free port for everything that listens in a Stack, by name."""
-    return dict(zip(PORTS, free_ports(len(PORTS))))
+    names = [*PORTS, *(port for name in instances_of(replicas) if name not in SERVICES for port in listens(name))]
+    return dict(zip(names, free_ports(len(names))))
 
 
 def program(name):
@@ -53,13 +71,16 @@ def program(name):
 
 
 class Stack:
-    """`ports`: those of PORTS. `settings`: {service: {name: value}} on top of the defaults."""
+    """`ports`: those of PORTS, and of further instances. `settings`: {service: {name: value}} on top of the defaults.
+    `replicas`: {service: how many instances}; clients of the API reach the first admin_api.
+    `gates`: {(instance, server): port} where an instance is to find a server through something between the two."""
 
-    def __init__(self, base, build, ports, keep=False, settings=None):
+    def __init__(self, base, build, ports, keep=False, settings=None, replicas=None, gates=None):
         self.base, self.build, self.ports, self.keep = base, build, ports, keep
-        self.settings = settings or {}
+        self.settings, self.gates = settings or {}, gates or {}
+        self.instances = instances_of(replicas)
         self.processes = {}
-        for name in SERVERS + SERVICES:
+        for name in SERVERS + self.instances:
             self.processes[name] = self._process(name)
 
     # What is where.
@@ -92,8 +113,21 @@ class Stack:
         admin = self.admin()
         return Api(f"http://127.0.0.1:{self.ports['api']}", admin["name"], admin["password"])
 
-    def ops(self, service):
-        return Api(f"http://127.0.0.1:{self.ports[service + '_ops']}")
+    def ops(self, instance):
+        return Api(f"http://127.0.0.1:{self.port_of(instance, 'ops')}")
+
+    def port_of(self, instance, name):
+        """The port of an instance: its `ops`, or the one that is called `name` for the first of its service."""
+        service = service_of(instance)
+        return self.ports[(f"{service}_ops" if name == "ops" else name) + instance[len(service):]]
+
+    def spool(self, instance):
+        """The folder of an ingress's records."""
+        return self.path("data", instance.replace("ingress", "spool"))
+
+    def server_port(self, instance, server):
+        """Where an instance finds a server."""
+        return self.gates.get((instance, server), self.ports[server])
 
     def _process(self, name):
         argv = {
@@ -101,7 +135,7 @@ class Stack:
             "redis": [program("redis-server"), self.path("etc", "redis.conf")],
             "mysql": [program("mariadbd"), f"--defaults-file={self.path('etc', 'my.cnf')}", f"--user={getpass.getuser()}"],
             "nginx": [program("nginx"), "-p", self.base, "-c", self.path("etc", "nginx.conf"), "-g", self._nginx_directives()],
-        }.get(name) or [os.path.join(self.build, "bin", "tollgate-" + name.replace("_", "-")),
+        }.get(name) or [os.path.join(self.build, "bin", "tollgate-" + service_of(name).replace("_", "-")),
                         "--config", self.path("etc", name + ".conf")]
         # TOLLGATE_API_PORT is nginx's port here, but would also be the setting api_port of admin_api: the files say what a service uses.
         ports = {f"TOLLGATE_{port.upper()}_PORT" for port in PORTS}
@@ -129,14 +163,14 @@ class Stack:
             values[f"NATS_{user.upper()}_PASSWORD"] = self.secret(f"nats_{user}")
         for user in SQL_USERS:
             values[f"MYSQL_{user.upper()}_PASSWORD"] = self.secret(f"mysql_{user}")
-        for folder in ("etc", "run", "log", "data/nats", "data/redis", "data/nginx", "data/spool"):
+        for folder in ("etc", "run", "log", "data/nats", "data/redis", "data/nginx"):
             os.makedirs(self.path(folder), exist_ok=True)
         for template, target in (("nats/nats.conf", "nats.conf"), ("redis/redis.conf", "redis.conf"),
                                  ("redis/users.acl", "redis.acl"), ("mysql/my.cnf", "my.cnf"), ("mysql/users.sql", "users.sql"),
                                  ("nginx/nginx.conf", "nginx.conf")):
             self._render(os.path.join(ROOT, "deploy", template + ".template"), self.path("etc", target), values)
-        for service in SERVICES:
-            self._write_service_file(service)
+        for instance in self.instances:
+            self._write_service_file(instance)
 
     def _render(self, template, target, values):
         with open(template, encoding="utf-8") as text:
@@ -144,35 +178,37 @@ class Stack:
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             out.write(content)
 
-    def _write_service_file(self, service):
-        values = {"nats_url": f"nats://127.0.0.1:{self.ports['nats']}", "nats_user": service,
-                  "nats_password_file": self.path("secrets", f"nats_{service}"), "ops_port": self.ports[service + "_ops"]}
+    def _write_service_file(self, instance):
+        service = service_of(instance)
+        values = {"nats_url": f"nats://127.0.0.1:{self.server_port(instance, 'nats')}", "nats_user": service,
+                  "nats_password_file": self.path("secrets", f"nats_{service}"), "ops_port": self.port_of(instance, "ops")}
         if service != "ingress":
-            values.update({"mysql_port": self.ports["mysql"], "mysql_user": service, "mysql_database": "tollgate",
+            values.update({"mysql_port": self.server_port(instance, "mysql"), "mysql_user": service, "mysql_database": "tollgate",
                            "mysql_password_file": self.path("secrets", f"mysql_{service}")})
             self.secret(f"mysql_{service}")
         if service == "billing":
-            values.update({"redis_port": self.ports["redis"], "redis_user": "billing",
+            values.update({"redis_port": self.server_port(instance, "redis"), "redis_user": "billing",
                            "redis_password_file": self.path("secrets", "redis_billing")})
         if service == "ingress":
-            values.update({"listen": f"udp:127.0.0.1:{self.ports['sip']}", "spool_dir": self.path("data", "spool")})
+            os.makedirs(self.spool(instance), exist_ok=True)
+            values.update({"listen": f"udp:127.0.0.1:{self.port_of(instance, 'sip')}", "spool_dir": self.spool(instance)})
         if service == "admin_api":
             self.admin()
             self.secret("api_proxy")
-            values.update({"api_port": self.ports["api_backend"], "api_proxy_secret_file": self.path("secrets", "api_proxy"),
-                           "bootstrap_admin_file": self.path("secrets", "admin.json")})
+            values.update({"api_port": self.port_of(instance, "api_backend"), "bootstrap_admin_file": self.path("secrets", "admin.json"),
+                           "api_proxy_secret_file": self.path("secrets", "api_proxy")})
         values.update(self.settings.get(service, {}))
-        with open(self.path("etc", service + ".conf"), "w", encoding="utf-8") as out:
+        with open(self.path("etc", instance + ".conf"), "w", encoding="utf-8") as out:
             out.writelines(f"{name} = {value}\n" for name, value in values.items())
 
     # Starting and stopping.
 
-    def refuse_taken_ports(self, names=SERVERS + SERVICES):
+    def refuse_taken_ports(self, names=None):
         """StepFailed when another program holds a port of those that do not run yet."""
-        for name in names:
+        for name in names or self.processes:
             if self.processes[name].adopt():
                 continue
-            for port, kind in LISTENS[name].items():
+            for port, kind in listens(name).items():
                 refuse_taken_port(self.ports, port, kind)
 
     def start_servers(self):
@@ -188,7 +224,8 @@ class Stack:
             self._wait(name, ready, 60)
         self._prepare_mysql()
 
-    def start_services(self, names=SERVICES):
+    def start_services(self, names=None):
+        names = names or self.instances
         for name in names:
             process = self.processes[name]
             if not process.adopt():
@@ -216,15 +253,15 @@ class Stack:
             raise StepFailed(f"{failure}\nits log is {process.log}") from failure
 
     def stop(self, drain_seconds=15):
-        """Stops everything; {service: exit code}."""
-        codes = {name: self.processes[name].stop(drain_seconds) for name in reversed(SERVICES)}
+        """Stops everything; {instance: exit code}."""
+        codes = {name: self.processes[name].stop(drain_seconds) for name in reversed(self.instances)}
         for name in reversed(SERVERS):
             self.processes[name].stop(20)
         return codes
 
     def stop_started(self):
         """Stops what this object started, and leaves alone what ran before."""
-        for name in (*reversed(SERVICES), *reversed(SERVERS)):
+        for name in (*reversed(self.instances), *reversed(SERVERS)):
             if self.processes[name].child is not None:
                 self.processes[name].stop()
 
