@@ -82,6 +82,11 @@ class Audit:
         rows = collections.defaultdict(list)
         for row in self.stack.sql(f"SELECT {', '.join(CDR_COLUMNS)} FROM cdrs"):
             rows[row[1]].append(dict(zip(CDR_COLUMNS, row)))
+        # A reservation does not carry the Call-ID of SIP, so the record of a call that was lost before its answer has none.
+        nameless = rows.pop("", [])
+        for cdr in nameless:
+            if (cdr["reason"], cdr["answered_at"], cdr["charge_micros"]) != ("instance_lost", "NULL", "0"):
+                self.differ(f"a CDR without a Call-ID: {cdr}")
         for call in sorted(rows.keys() - seen.keys()):
             self.differ(f"a CDR of a call that nobody placed: {rows[call]}")
         for call, told in seen.items():

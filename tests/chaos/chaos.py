@@ -13,7 +13,7 @@ from procs import StepFailed, free_ports  # noqa: E402
 from stack import ROOT, SERVICES, Stack, free_stack_ports, instances_of, service_of  # noqa: E402
 from world import World  # noqa: E402
 from auditor import Audit  # noqa: E402
-from faults import Faults, Gate  # noqa: E402
+from faults import WEIGHTS, Faults, Gate  # noqa: E402
 from streams import lost_in_wipes  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
@@ -34,7 +34,7 @@ SERVERS_OF = {"ingress": ("nats",), "auth": ("nats", "mysql"), "routing": ("nats
 class ChaosRun:
     rest_seconds = 90
 
-    def __init__(self, folder, minutes, seed):
+    def __init__(self, folder, minutes, seed, without):
         self.folder, self.seconds, self.seed = folder, minutes * 60, seed
         links = [(name, server) for name in instances_of(REPLICAS) for server in SERVERS_OF[service_of(name)]]
         gates = dict(zip(links, free_ports(len(links))))
@@ -42,7 +42,7 @@ class ChaosRun:
         self.ingresses = [name for name in self.stack.instances if service_of(name) == "ingress"]
         os.makedirs(self.stack.path("log"), exist_ok=True)
         self.gate = Gate(gates, self.stack.ports, self.stack.path("log", "gate.log"))
-        self.faults = Faults(self.stack, self.gate, folder, seed)
+        self.faults = Faults(self.stack, self.gate, folder, seed, without)
         self.lost_in_wipes = set()
         self.traffic = None
 
@@ -113,11 +113,12 @@ def main():
     arguments = argparse.ArgumentParser(prog="scripts/chaos")
     arguments.add_argument("--minutes", type=float, default=3)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
+    arguments.add_argument("--without", nargs="*", default=[], choices=list(WEIGHTS), help="kinds of faults to leave out")
     options = arguments.parse_args()
     folder = tempfile.mkdtemp(prefix="tollgate-chaos.")
     run, good = None, False
     try:
-        run = ChaosRun(folder, options.minutes, options.seed)
+        run = ChaosRun(folder, options.minutes, options.seed, options.without)
         run.play()
         audit, seen = run.audit()
         report(run, audit, seen)

@@ -122,8 +122,9 @@ class Supervisor:
 
 
 class Faults:
-    def __init__(self, stack, gate, folder, seed):
+    def __init__(self, stack, gate, folder, seed, without=()):
         self.stack, self.gate, self.folder = stack, gate, folder
+        self.weights = {kind: weight for kind, weight in WEIGHTS.items() if kind not in without}
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.log = open(os.path.join(folder, "faults.log"), "w", encoding="utf-8")  # pylint: disable=consider-using-with
@@ -168,7 +169,7 @@ class Faults:
         return self.random.uniform(0.2, 3) if self.random.random() < 0.65 else self.random.uniform(5, 12)
 
     def _break(self, now):
-        kind = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        kind = self.random.choices(list(self.weights), list(self.weights.values()))[0]
         target, seconds = self._target(kind), self._duration()
         if target in self.active or (kind in ("kill", "stop", "term", "wipe") and not self.stack.processes[target].alive()):
             return

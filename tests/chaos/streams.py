@@ -16,8 +16,8 @@ class OldStream:
         self.port = free_ports(1)[0]
         config = os.path.join(base, f"{os.path.basename(folder)}.conf")
         with open(config, "w", encoding="ascii") as out:
-            out.write(f'listen: 127.0.0.1:{self.port}\nmax_payload: 8MB\njetstream {{ store_dir: "{folder}" max_file_store: 24GB }}\n'
-                      'authorization { users = [ { user: auditor, password: auditor } ] }\n')
+            out.write(f'listen: 127.0.0.1:{self.port}\nmax_payload: 8MB\njetstream {{ store_dir: "{folder}", max_file_store: 24GB }}\n'
+                      'authorization { users = [ {user: auditor, password: auditor} ] }\n')
         self.process = Process("nats", [program("nats-server"), "-c", config], config + ".log").start()
         wait_for(lambda: port_taken(self.port), 20, "the nats-server of a wiped store")
 
