@@ -102,18 +102,19 @@ class Audit:
             self.differ(f"{call} has {len(cdrs)} CDRs: {cdrs}; {told}")
         elif told.answered and not answered:
             self._missing(call, told, f"was answered and has no CDR that says so: {cdrs}")
+        elif told.ended and all(cdr["reason"] == "instance_lost" for cdr in answered):
+            self._missing(call, told, f"was ended with BYE, which was answered, but was closed as lost: {answered}")
         elif told.refused and not cdrs:
             self._missing(call, told, "was refused and has no CDR")
         elif told.refused and answered:
             self.differ(f"{call} was refused and its CDR is of an answered call: {cdrs}; {told}")
 
     def _missing(self, call, told, what):
-        last = max(when for when in (told.answered, told.refused, told.bye, told.ended) if when)
-        first = told.answered or told.refused
+        over = told.refused or told.ended
         kills = [when for when, kind, target in self.run.faults.events if kind == "kill" and target == told.ingress]
         if call in self.run.lost_in_wipes:
             self.by_design["record in a stream that was wiped before billing had read it"] += 1
-        elif any(first - SPOOL_SECONDS <= when <= last + SPOOL_SECONDS for when in kills if told.refused):
+        elif over and any(abs(when - over) <= SPOOL_SECONDS for when in kills):
             self.by_design[LOST_IN_KILL] += 1
         elif told.code == 503 and self._before_networks(told):
             self.by_design["503 of an ingress that does not know the networks yet, which leaves no record"] += 1

@@ -17,6 +17,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TERM_SECONDS = 45  # a process that has not ended by then, after SIGTERM, hangs
 # How often each kind is chosen, relative to the others.
 WEIGHTS = {"kill": 6, "stop": 5, "term": 3, "cut": 3, "drop": 2, "delay": 3, "stall": 4, "flushall": 1, "wipe": 1, "readonly": 1}
+# Exit codes of a service that was told to end: in order, with work left after drain_timeout, killed, terminated while starting. Others are
+# a crash, or what a sanitizer found.
+ASKED_CODES = (0, 3, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
 STORES = ("nats", "redis", "mysql")
 
 
@@ -90,14 +93,15 @@ class Supervisor:
 
     def _restart(self, name, process):
         code = process.child.returncode
-        if name in self.asked:
+        if name in self.asked and (name not in self.stack.instances or code in ASKED_CODES):
             self.asked.discard(name)
         elif code == 1 and name in self.stack.instances:
             self.note(f"{name} could not start; is tried again")
             time.sleep(0.3)
         else:
-            self.unasked.append(f"{name} ended with {code} unasked; its log {process.log} ends with:\n{process.tail(8)}")
-            self.note(f"{name} ended with {code} unasked")
+            self.unasked.append(f"{name} ended with {code}; its log {process.log} ends with:\n{process.tail(8)}")
+            self.note(f"{name} ended with {code}")
+            self.asked.discard(name)
         self.note(f"{name} started again")
         process.start()
         if service_of(name) == "ingress":
