@@ -11,6 +11,7 @@ MICROS_A_SECOND = 10_000  # traffic.PRICE
 SPOOL_SECONDS = 0.5
 LOST_IN_A_KILL_MAX = 5
 LOST_IN_KILL = "record not on disk yet when its ingress was killed"
+CLOSING_SECONDS = 25  # from the kill of an ingress until billing has closed its calls
 SHOWN_MAX = 20
 CDR_COLUMNS = ("call_id", "ingress_sip_call_id", "reason", "instance", "answered_at", "billed_seconds", "charge_micros", "customer_id")
 
@@ -22,6 +23,7 @@ class Audit:
         self.run, self.stack = run, run.stack
         self.differences = []
         self.by_design = collections.Counter()
+        self.only_in_redis = []  # texts
 
     def differ(self, text):
         self.differences.append(text)
@@ -91,6 +93,9 @@ class Audit:
             self.differ(f"a CDR of a call that nobody placed: {rows[call]}")
         for call, told in seen.items():
             self._call(call, told, rows.get(call, []))
+        if self.only_in_redis:
+            self.differ(f"{len(self.only_in_redis)} answered calls without a CDR, because their ingress was killed and Redis was emptied "
+                        "before they were closed:\n    " + "\n    ".join(self.only_in_redis[:SHOWN_MAX]))
         return seen
 
     def _call(self, call, told, cdrs):
@@ -116,10 +121,18 @@ class Audit:
             self.by_design["record in a stream that was wiped before billing had read it"] += 1
         elif over and any(abs(when - over) <= SPOOL_SECONDS for when in kills):
             self.by_design[LOST_IN_KILL] += 1
+        elif told.answered and self._only_redis_knew(told, kills):
+            self.only_in_redis.append(f"{call}: {told}")
         elif told.code == 503 and self._before_networks(told):
             self.by_design["503 of an ingress that does not know the networks yet, which leaves no record"] += 1
         else:
             self.differ(f"{call} {what}; {told}")
+
+    def _only_redis_knew(self, told, kills):
+        """Its ingress was killed during the call, and Redis was emptied before billing had closed it."""
+        emptied = [when for when, kind, target in self.run.faults.events if target == "redis" and kind in ("flushall", "kill", "term")]
+        return any(told.answered <= kill <= (told.bye or kill) + SPOOL_SECONDS and told.answered <= when <= kill + CLOSING_SECONDS
+                   for kill in kills for when in emptied)
 
     def _before_networks(self, told):
         return any(start <= told.refused <= ready for start, ready in self.run.faults.supervisor.unready(told.ingress))
