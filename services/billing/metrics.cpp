@@ -56,7 +56,13 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       accounts_missing(metrics.counter("tollgate_billing_accounts_missing_total", "requests for an account that is missing in Redis")),
       accounts_loaded(metrics.counter("tollgate_billing_accounts_loaded_total", "accounts rebuilt in Redis from MySQL and the live calls")),
       hold_drift_micros(metrics.gauge("tollgate_billing_hold_drift_micros",
-                                      "difference between the held sums and the holds, over the last round of all customers; must be 0")),
+                                      "difference between the held sums and the holds in the last two rounds of all customers; must be 0")),
+      holds_without_call(
+          metrics.gauge("tollgate_billing_holds_without_call", "holds whose call no ingress reports, in the last two rounds; must be 0")),
+      calls_without_hold(metrics.gauge("tollgate_billing_calls_without_hold",
+                                       "calls that an ingress reports and that hold nothing, in the last two rounds; must be 0")),
+      slots_without_call(
+          metrics.gauge("tollgate_billing_slots_without_call", "slots whose call no ingress reports, in the last two rounds; must be 0")),
       config_version(metrics.gauge("tollgate_billing_config_version", "version of the configuration in force")) {}
 
 }  // namespace tollgate::billing

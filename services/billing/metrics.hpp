@@ -45,6 +45,9 @@ struct BillingMetrics {
   telemetry::Counter& accounts_missing;
   telemetry::Counter& accounts_loaded;
   telemetry::Gauge& hold_drift_micros;
+  telemetry::Gauge& holds_without_call;
+  telemetry::Gauge& calls_without_hold;
+  telemetry::Gauge& slots_without_call;
   telemetry::Gauge& config_version;
 };
 

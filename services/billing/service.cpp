@@ -7,6 +7,7 @@
 #include "libs/feed/feed.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/accounts/account_loader.hpp"
+#include "services/billing/accounts/auditor.hpp"
 #include "services/billing/accounts/payments.hpp"
 #include "services/billing/accounts/queries.hpp"
 #include "services/billing/accounts/sweeper.hpp"
@@ -44,7 +45,8 @@ struct BillingService::Components {
         presence(clock, settings.instance_gone_after),
         presence_watch(*requests, pool, presence),
         loader({tables, *redis, store, pool, *requests, intake, presence, presence_watch, metrics, settings}),
-        sweeper({tables, *redis, store, *requests, intake, committer, presence, metrics, settings}),
+        sweeper({*redis, store, *requests, intake, committer, presence, settings}),
+        auditor({tables, *redis, store, *requests, presence, presence_watch, metrics, settings}),
         feed(std::make_unique<feed::Feed>(pool, *requests, tables, settings.feed_poll, feed::FeedMetrics(registry, "billing"))),
         admission(dependencies(settings)),
         extension(dependencies(settings), *events),
@@ -104,6 +106,7 @@ struct BillingService::Components {
   PresenceWatch presence_watch;
   AccountLoader loader;
   Sweeper sweeper;
+  Auditor auditor;
   std::unique_ptr<feed::Feed> feed;
   Admission admission;
   Extension extension;
@@ -130,6 +133,7 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   TG_TRY(components_->presence_watch.start());
   components_->loader.start();
   components_->sweeper.start();
+  components_->auditor.start();
   components_->dead_letters.start();
   TG_TRY(components_->server->serveAll<v1::Billing>(*components_));
   const std::lock_guard lock(mutex_);
@@ -175,6 +179,7 @@ void BillingService::stop() {
   components_->server.reset();
   components_->payments.reset();
   components_->dead_letters.stop();
+  components_->auditor.stop();
   components_->sweeper.stop();
   components_->loader.stop();
   components_->presence_watch.stop();

@@ -300,6 +300,11 @@ void BillingWorld::setLive(const std::string& call, const call::v1::CallRecord& 
   live_[call] = live;
 }
 
+void BillingWorld::endLive(const std::string& call) {
+  const std::lock_guard lock(live_mutex_);
+  live_.erase(call);
+}
+
 void BillingWorld::clearLive() {
   const std::lock_guard lock(live_mutex_);
   live_.clear();

@@ -103,6 +103,7 @@ class BillingWorld {
 
   // What the ingress of this world reports as live.
   void setLive(const std::string& call, const call::v1::CallRecord& record, std::int64_t held_micros);
+  void endLive(const std::string& call);
   void clearLive();
   // It answers nothing, as if frozen or cut off.
   void setSilent(bool is_silent);

@@ -244,10 +244,8 @@ void CreditStore::count(const std::string& slots_key, Then<std::int64_t> then) {
 }
 
 void CreditStore::audit(base::CustomerId customer, Then<std::int64_t> drift) {
-  // With more holds than this the check would block Redis for more than a few milliseconds.
-  constexpr const char* kHoldsMax = "5000";
-  client_.run(scripts_.audit, {keys::account(customer), keys::holds(customer)}, {keys::holdPrefix(customer), kHoldsMax},
-              reading(std::move(drift), integerOf));
+  client_.run(scripts_.audit, {keys::account(customer), keys::holds(customer)},
+              {keys::holdPrefix(customer), std::to_string(kAuditedAtOnce)}, reading(std::move(drift), integerOf));
 }
 
 void CreditStore::beginLease(const std::string& call, base::CustomerId customer) {

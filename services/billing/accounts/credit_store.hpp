@@ -187,6 +187,8 @@ class CreditStore {
   void settle(const SettleOrder& order, Then<void> then);
   void readAccount(base::CustomerId customer, base::TrunkId trunk, Then<AccountView> then);
   void count(const std::string& slots_key, Then<std::int64_t> then);
+  // What the held sum has more than the holds; 0 for a customer with more than kAuditedAtOnce holds, as the script would block Redis.
+  static constexpr std::int64_t kAuditedAtOnce = 500;
   void audit(base::CustomerId customer, Then<std::int64_t> drift);
 
   // Blocking forms, for the threads of the loader and the sweeper. Requires: not the Redis thread.

@@ -1,8 +1,6 @@
 #include "services/billing/accounts/sweeper.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cmath>
 
 #include "libs/base/ids.hpp"
 #include "libs/base/text.hpp"
@@ -51,14 +49,6 @@ cdr::FinishedCall lostCall(const std::string& call, const std::string& known, st
   return lost;
 }
 
-struct Sweeper::Audit {
-  std::shared_ptr<const std::vector<base::CustomerId>> customers;  // shared with the snapshot
-  std::size_t next = 0;
-  std::chrono::steady_clock::time_point began{};
-  std::atomic<std::int64_t> drift_micros{0};
-  std::atomic<std::size_t> left{0};
-};
-
 void Sweeper::start() {
   quiet_until_ = std::chrono::steady_clock::now() + deps_.settings.lease;
   worker_.start("sweeper", [this] { run(); });
@@ -80,7 +70,6 @@ void Sweeper::run() {
         break;
       }
     }
-    auditSome();
   }
 }
 
@@ -172,36 +161,6 @@ void Sweeper::close(const Silent& lost) {
   cdr::FinishedCall finished = lostCall(lost.call, lost.hold.record, lost.hold.confirmed_seconds, base::SystemClock().wall());
   finished.record.set_customer_id(lost.customer.value());
   deps_.committer.addLost(std::move(finished));
-}
-
-// A part of the customers in each turn, so that one round over all takes about the audit interval.
-void Sweeper::auditSome() {
-  constexpr std::size_t kCustomersPerTurn = 1000;
-  const auto now = std::chrono::steady_clock::now();
-  if (!audit_ || (audit_->next == audit_->customers->size() && now >= audit_->began + deps_.settings.audit_interval)) {
-    const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
-    if (!snapshot || !deps_.redis.isConnected()) {
-      return;
-    }
-    audit_ = std::make_shared<Audit>();
-    audit_->customers = snapshot->customer_ids;
-    audit_->began = now;
-    audit_->left = audit_->customers->size();
-  }
-  const std::size_t end = std::min(audit_->customers->size(), audit_->next + kCustomersPerTurn);
-  for (; audit_->next < end; ++audit_->next) {
-    const base::CustomerId customer = (*audit_->customers)[audit_->next];
-    deps_.store.audit(customer, [audit = audit_, customer, &metrics = deps_.metrics](base::Result<std::int64_t> drift) {
-      if (drift && *drift != 0) {
-        telemetry::error("the held sum did not agree with the holds and is repaired",
-                         {{"customer", customer.value()}, {"drift_micros", *drift}});
-        audit->drift_micros += std::abs(*drift);
-      }
-      if (--audit->left == 0) {
-        metrics.hold_drift_micros.set(static_cast<double>(audit->drift_micros.load()));
-      }
-    });
-  }
 }
 
 }  // namespace tollgate::billing

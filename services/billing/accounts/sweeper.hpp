@@ -1,19 +1,17 @@
 // Closes calls that their ingress does not have any more (REQUIREMENTS 9.5). A call without a heartbeat for a lease time is asked for at
 // its instance. It is closed when the instance answers that it does not have it, or has stopped for good; and when nothing was heard of the
 // instance for a long time and all that was promised to the call has ended. Each gets a CDR with the reason instance_lost, charged up to
-// its last confirmed second, and the committer ends its hold as for any other call. The sweeper also checks that the held sums agree with
-// the holds, for all customers in turn.
+// its last confirmed second, and the committer ends its hold as for any other call.
 //
 // It pauses while the bus or Redis is not connected, and for one lease time after they are back or after the start, because no ingress
 // could confirm its calls meanwhile. Before it closes a call it waits until all records of the stream are processed: the call may have
 // ended in one.
 //
-// Threads: start() and stop() from the main thread; one thread of its own does the rest. Owns: the state of the check.
+// Threads: start() and stop() from the main thread; one thread of its own does the rest. Owns: its thread.
 #pragma once
 
 #include <chrono>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,8 +20,6 @@
 #include "libs/redis/client.hpp"
 #include "services/billing/accounts/credit_store.hpp"
 #include "services/billing/accounts/presence.hpp"
-#include "services/billing/config/tables.hpp"
-#include "services/billing/metrics.hpp"
 #include "services/billing/records/committer.hpp"
 #include "services/billing/records/intake.hpp"
 #include "services/billing/settings.hpp"
@@ -38,14 +34,12 @@ namespace tollgate::billing {
 class Sweeper {
  public:
   struct Dependencies {
-    const ConfigTables& tables;
     redis::Client& redis;
     CreditStore& store;
     bus::Connection& connection;
     Intake& intake;
     Committer& committer;
     Presence& presence;
-    BillingMetrics& metrics;
     const Settings& settings;
   };
   explicit Sweeper(Dependencies deps) : deps_(deps) {}
@@ -62,7 +56,6 @@ class Sweeper {
     base::CustomerId customer;
     HoldView hold;
   };
-  struct Audit;  // one round of the drift check
 
   void run();
   [[nodiscard]] bool mayClose();
@@ -70,13 +63,11 @@ class Sweeper {
   [[nodiscard]] base::Result<void> inspect(const std::string& member, std::map<std::string, std::vector<Silent>>& by_instance);
   void findLost(const std::string& instance, std::vector<Silent> calls, std::vector<Silent>& lost);
   void close(const Silent& lost);
-  void auditSome();
 
   // Passed in.
   const Dependencies deps_;
   // Derived.
   std::chrono::steady_clock::time_point quiet_until_{};  // no call is closed before
-  std::shared_ptr<Audit> audit_;                         // shared with the replies that are still to come
   base::Worker worker_;                                  // last: its thread uses the rest
 };
 
