@@ -162,6 +162,18 @@ TEST_F(CreditStoreTest, AWindowIsGivenBackOnlyWhenTheIngressNamesLess) {
   EXPECT_EQ(view().held_micros, 80);
 }
 
+// A duplicate names what was promised before the first reply: it must not take back what that reply promised.
+TEST_F(CreditStoreTest, ADuplicateOfAnExtensionTakesNothingBack) {
+  load(1000);
+  reserve(order("a", 60));
+  const ExtendOrder heartbeat{"a", kCustomer, kTrunk,      std::int64_t{0}, 60, {500, 500, 1'000'000, kPromise, kPromise},
+                              20,  1,         "ingress-1", "again"};
+  EXPECT_EQ(extend(heartbeat).held_micros, 500);
+  settle(100, 2, {});
+  EXPECT_EQ(extend(heartbeat).held_micros, 500);
+  EXPECT_EQ(view().held_micros, 500);
+}
+
 // REQUIREMENTS 9.5: what Redis lost of a living call is made again by its heartbeat, all that was promised, whatever the balance is.
 TEST_F(CreditStoreTest, ExtendMakesALostHoldAgainWhole) {
   load(100);

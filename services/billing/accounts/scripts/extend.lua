@@ -19,9 +19,10 @@ local state = redis.call('HMGET', hold, 'amount', 'over', 'confirmed', 'sequence
 if state[2] then
   return {'ended', 0, 0, 0}
 end
-local before = tonumber(state[1] or '0')
-if sequence < tonumber(state[4] or '0') then
-  return {'held', before, 0, before}  -- overtaken by a later request
+local before, known = tonumber(state[1] or '0'), tonumber(state[4] or '0')
+if known > 0 and sequence <= known then
+  -- Overtaken by a later request, or a duplicate: it names what the ingress counted on before it had the reply, which may be less than now.
+  return {'held', before, 0, before}
 end
 
 local due = generous
