@@ -25,6 +25,9 @@ concept ControlVerb = requires {
 // Raw form of gather() and serveControl(); also used by tests of the bus itself.
 [[nodiscard]] std::vector<std::string> gatherReplies(Connection& connection, std::string_view subject, std::string_view data,
                                                      std::size_t enough, std::chrono::milliseconds time);
+// `take` gets one reply after the other, on a bus thread and never two at a time; true ends the gathering, and it is not called again.
+void takeReplies(Connection& connection, std::string_view subject, std::string_view data, const std::function<bool(std::string_view)>& take,
+                 std::chrono::milliseconds time);
 void logUnreadable(std::string_view subject);
 
 // Sends one control request to every instance and gathers the replies until there are `enough` of them or the time is over. With enough = 0
@@ -41,6 +44,25 @@ template <ControlVerb Def>
       logUnreadable(Def::kSubject);
     }
   }
+  return replies;
+}
+
+// The same, until a reply is enough by itself. `is_enough` runs on a bus thread and must not block.
+template <ControlVerb Def>
+[[nodiscard]] std::vector<typename Def::Reply> gatherUntil(Connection& connection, const typename Def::Request& request,
+                                                           const std::function<bool(const typename Def::Reply&)>& is_enough,
+                                                           std::chrono::milliseconds time) {
+  std::vector<typename Def::Reply> replies;
+  const auto take = [&](std::string_view data) {
+    typename Def::Reply reply;
+    if (!reply.ParseFromArray(data.data(), static_cast<int>(data.size()))) {
+      logUnreadable(Def::kSubject);
+      return false;
+    }
+    replies.push_back(std::move(reply));
+    return is_enough(replies.back());
+  };
+  takeReplies(connection, Def::kSubject, request.SerializeAsString(), take, time);
   return replies;
 }
 

@@ -93,16 +93,27 @@ void Neighbours::serveControl() {
     const std::lock_guard lock(mutex);
     control::v1::ReportCallsReply reply;
     reply.set_instance("ingress-1");
+    const auto send = [&](bool is_last) {
+      reply.set_is_last(is_last);
+      reply.set_total(static_cast<std::uint32_t>(reply.calls_size()));
+      replier.reply(reply);
+      reply.clear_calls();
+      reply.set_piece(reply.piece() + 1);
+    };
     for (const auto& live : calls) {
       const bool wanted = (request.customer_id() == 0 || request.customer_id() == live.customer_id()) &&
                           (request.call_id().empty() || request.call_id() == live.call_id()) &&
                           live.called().starts_with(request.called_prefix());
       if (wanted) {
+        if (static_cast<std::size_t>(reply.calls_size()) == calls_per_piece) {
+          send(false);
+        }
         *reply.add_calls() = live;
       }
     }
-    reply.set_total(static_cast<std::uint32_t>(reply.calls_size()));
-    replier.reply(reply);
+    if (!loses_last_piece) {
+      send(true);
+    }
   });
   auto hangups = bus::hearControl<control::v1::Ingress::Hangup>(*connection_, [this](const auto& request, const auto& replier) {
     const std::lock_guard lock(mutex);
@@ -163,7 +174,7 @@ struct AdminApi::World {
                                                          {"TOLLGATE_API_PORT", std::to_string(api_port.port())},
                                                          {"TOLLGATE_BOOTSTRAP_ADMIN_FILE", folder.file("admin.json")},
                                                          {"TOLLGATE_AUTH_FAILURES_PER_MINUTE", "1000"},
-                                                         {"TOLLGATE_GATHER_TIME", "150ms"},
+                                                         {"TOLLGATE_GATHER_TIME", "400ms"},
                                                          {"TOLLGATE_HANGUP_TIMEOUT", "300ms"}}});
   }
 

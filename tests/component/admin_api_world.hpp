@@ -57,6 +57,8 @@ class Neighbours {
   bool payment_not_posted = false;
   bool payment_unanswered = false;  // posted, but the answer is lost
   std::vector<control::v1::LiveCall> calls;
+  std::size_t calls_per_piece = 100;  // the ingress reports its calls in pieces of this many
+  bool loses_last_piece = false;
   // What they were asked.
   std::vector<billing::v1::PostPaymentRequest> payments;
   std::set<std::int64_t> replayed;   // ids of dead letters

@@ -1,5 +1,8 @@
 // Live calls (REQUIREMENTS 10.4) and hanging one up (REQUIREMENTS 6.8). No table of calls is kept: every ingress instance is asked.
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "libs/base/ids.hpp"
 #include "libs/bus/control.hpp"
@@ -40,19 +43,45 @@ Json callJson(const LiveCall& call, const std::string& instance) {
           {"rate", call.has_rate() ? rateJson(call.rate()) : Json(nullptr)}};
 }
 
+// What the instances answered, each in one or more pieces.
 struct Gathered {
   std::vector<std::pair<LiveCall, std::string>> calls;  // with the instance
   std::size_t instances = 0;
+  std::vector<std::string> incomplete;  // names of instances of which pieces are missing
   std::uint64_t total = 0;
 };
 
 Gathered gather(Backend& backend, const control::v1::ReportCallsRequest& request) {
+  struct Instance {
+    std::set<std::uint32_t> pieces;
+    std::optional<std::uint32_t> last;
+    std::map<std::string, LiveCall> calls;  // a call that ended meanwhile is in two pieces; the later one is right
+  };
+  const auto lists_the_call = [&](const control::v1::ReportCallsReply& reply) {
+    return !request.call_id().empty() && reply.calls_size() > 0;
+  };
+  std::map<std::string, Instance> instances;
   Gathered gathered;
-  for (const auto& reply : bus::gather<control::v1::Ingress::ReportCalls>(backend.connection, request, 0, backend.timeouts.gather)) {
-    ++gathered.instances;
+  for (auto& reply :
+       bus::gatherUntil<control::v1::Ingress::ReportCalls>(backend.connection, request, lists_the_call, backend.timeouts.gather)) {
+    Instance& instance = instances[reply.instance()];
+    instance.pieces.insert(reply.piece());
+    if (reply.is_last()) {
+      instance.last = reply.piece();
+    }
     gathered.total += reply.total();
-    for (const auto& call : reply.calls()) {
-      gathered.calls.emplace_back(call, reply.instance());
+    for (auto& call : *reply.mutable_calls()) {
+      auto id = call.call_id();
+      instance.calls.insert_or_assign(std::move(id), std::move(call));
+    }
+  }
+  gathered.instances = instances.size();
+  for (auto& [name, instance] : instances) {
+    if (!instance.last || instance.pieces.size() != *instance.last + std::size_t{1}) {
+      gathered.incomplete.push_back(name);
+    }
+    for (auto& [id, call] : instance.calls) {
+      gathered.calls.emplace_back(std::move(call), name);
     }
   }
   return gathered;
@@ -82,7 +111,11 @@ Outcome<http::Response> listCalls(Backend& backend, const Call& call) {
   for (const auto& [live, instance] : gathered.calls) {
     items.push_back(callJson(live, instance));
   }
-  return jsonResponse(200, {{"items", items}, {"next", nullptr}, {"total", gathered.total}, {"instances", gathered.instances}});
+  return jsonResponse(200, {{"items", items},
+                            {"next", nullptr},
+                            {"total", gathered.total},
+                            {"instances", gathered.instances},
+                            {"incomplete", gathered.incomplete}});
 }
 
 Outcome<std::string> callId(const Call& call) {
