@@ -160,6 +160,7 @@ void Connection::State::refreshConnected() {
   if (now) {
     telemetry::info("bus connected", {{"connection", settings.name}});
   } else {
+    ++record_epoch;
     metrics->losses.add();
     telemetry::warn("bus connection lost", {{"connection", settings.name}});
   }

@@ -31,6 +31,7 @@ struct Delivery {
   std::string_view subject;
   std::string_view data;
   std::string_view reply_to;   // empty = the sender expects no reply
+  std::string_view status;     // of a message of the server without content, e.g. 408; else empty
   bool no_responders = false;  // the server reports that no subscriber listens to the subject of the request
 };
 

@@ -94,8 +94,9 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
 
   // Derived.
   std::atomic<bool> connected{false};
-  std::atomic<bool> rebuild_wanted{false};  // set, then the maintainer is woken
-  base::Worker maintainer;                  // last: its thread uses the rest
+  std::atomic<std::uint64_t> record_epoch{0};  // rises when the records delivered so far may not be acknowledged any more
+  std::atomic<bool> rebuild_wanted{false};     // set, then the maintainer is woken
+  base::Worker maintainer;                     // last: its thread uses the rest
 
   [[nodiscard]] base::Result<NatsOptions> makeOptions() const;
   [[nodiscard]] base::Result<void> connect();  // first connect and rebuild

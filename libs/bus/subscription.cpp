@@ -32,6 +32,10 @@ void Subscription::State::deliver(natsMsg* message) {
   delivery.subject = natsMsg_GetSubject(message);
   delivery.data = {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))};
   delivery.reply_to = reply_to == nullptr ? std::string_view{} : std::string_view{reply_to};
+  const char* status = nullptr;
+  if (delivery.data.empty() && natsMsgHeader_Get(message, "Status", &status) == NATS_OK) {
+    delivery.status = status;
+  }
   delivery.no_responders = natsMsg_IsNoResponders(message);
   running_in = std::this_thread::get_id();
   try {

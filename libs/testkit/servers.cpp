@@ -1,5 +1,6 @@
 #include "libs/testkit/servers.hpp"
 
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -90,6 +91,10 @@ NatsServer::NatsServer(NatsOptions options) : options_(std::move(options)) {
 
 std::string NatsServer::url() const {
   return "nats://127.0.0.1:" + std::to_string(port());
+}
+
+void NatsServer::wipe() {
+  std::filesystem::remove_all(folder().file("store"));
 }
 
 std::vector<std::string> NatsServer::command() {

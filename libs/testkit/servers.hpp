@@ -62,6 +62,7 @@ class NatsServer final : public Server {
  public:
   explicit NatsServer(NatsOptions options = {});
   [[nodiscard]] std::string url() const;  // nats://127.0.0.1:<port>
+  void wipe();                            // empties the store. Requires: not running
 
  private:
   [[nodiscard]] std::vector<std::string> command() override;

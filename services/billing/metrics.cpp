@@ -19,6 +19,11 @@ telemetry::Counter& cdrs(telemetry::Metrics& metrics, const char* outcome) {
       {{"outcome", outcome}});
 }
 
+telemetry::Gauge& unread(telemetry::Metrics& metrics, const char* consumer) {
+  return metrics.gauge("tollgate_billing_records_unread", "records of the stream that the consumer has not acknowledged yet",
+                       {{"consumer", consumer}});
+}
+
 }  // namespace
 
 RequestCounters::RequestCounters(telemetry::Metrics& metrics, const char* verb)
@@ -34,7 +39,11 @@ BillingMetrics::BillingMetrics(telemetry::Metrics& metrics)
       payments_refused(payments(metrics, "refused")),
       payments_failed(payments(metrics, "failed")),
       records_unacknowledged(
-          metrics.gauge("tollgate_billing_records_unacknowledged", "records received from the stream and not acknowledged yet")),
+          metrics.gauge("tollgate_billing_records_unacknowledged", "records fetched for the books and not acknowledged yet")),
+      records_unread_slots(unread(metrics, "slots")),
+      records_unread_books(unread(metrics, "billing")),
+      streams_made(metrics.counter("tollgate_billing_stream_repairs_total",
+                                   "times the record stream or a consumer of it was missing and was made again")),
       dead_letters(metrics.counter("tollgate_billing_dead_letters_total", "records that could not be read or stored")),
       dead_letters_waiting(metrics.gauge("tollgate_billing_dead_letters_waiting", "dead letters that nobody has replayed yet")),
       cdrs_written(cdrs(metrics, "written")),

@@ -26,6 +26,9 @@ struct BillingMetrics {
   telemetry::Counter& payments_failed;  // the store could not be used, or the outcome is not known
   // Records.
   telemetry::Gauge& records_unacknowledged;
+  telemetry::Gauge& records_unread_slots;
+  telemetry::Gauge& records_unread_books;
+  telemetry::Counter& streams_made;
   telemetry::Counter& dead_letters;
   telemetry::Gauge& dead_letters_waiting;
   telemetry::Counter& cdrs_written;

@@ -17,6 +17,7 @@
 #include "services/billing/records/committer.hpp"
 #include "services/billing/records/dead_letters.hpp"
 #include "services/billing/records/intake.hpp"
+#include "services/billing/records/slot_reader.hpp"
 #include "services/billing/records/storage.hpp"
 #include "tollgate/billing/v1/billing.rpc.h"
 
@@ -39,9 +40,10 @@ struct BillingService::Components {
         redis(std::make_unique<redis::Client>(settings.redis, scripts.all(), redis::ClientMetrics(registry, "billing"))),
         store(*redis, scripts, {settings.lease, settings.ended_mark, settings.record_wait}),
         settler(store, metrics),
-        committer({tables, pool, store, settler, metrics, settings}),
+        committer({*events, tables, pool, store, settler, metrics, settings}),
         storage(pool, metrics, settings.storage),
-        intake(*events, settings.stream, [this](const bus::Record& record) { committer.accept(record); }),
+        slot_reader(tables, store),
+        intake(*events, settings.stream, metrics, [this](const bus::Record& record) { slot_reader.accept(record); }),
         presence(clock, settings.instance_gone_after),
         presence_watch(*requests, pool, presence),
         loader({tables, *redis, store, pool, *requests, intake, presence, presence_watch, metrics, settings}),
@@ -100,6 +102,7 @@ struct BillingService::Components {
   Settler settler;
   Committer committer;
   Storage storage;
+  SlotReader slot_reader;
   Intake intake;
   base::SystemClock clock;
   Presence presence;
@@ -127,7 +130,7 @@ base::Result<void> BillingService::start(service::Runtime& runtime) {
   TG_TRY_ASSIGN(events, bus::Connection::open(settings_.bus, bus::ConnectionKind::kEvents, bus::ExportTo{runtime.metrics, "billing"}));
   components_ = std::make_unique<Components>(settings_, runtime.metrics, std::move(requests), std::move(events));
   TG_TRY(components_->feed->start());
-  components_->committer.start();
+  TG_TRY(components_->committer.start());
   components_->storage.start();
   components_->intake.start();
   TG_TRY(components_->presence_watch.start());
@@ -156,7 +159,7 @@ service::Readiness BillingService::ready() const {
     return {false, "Redis is not connected"};
   }
   if (!components_->intake.isBound()) {
-    return {false, "not subscribed to the record stream yet"};
+    return {false, "the record stream is being made"};
   }
   if (std::string error = components_->loader.error(); !error.empty()) {
     return {false, std::move(error)};

@@ -52,8 +52,8 @@ Settings readSettings(config::Loader& loader) {
                                            "bytes that the tables may use; a warning from 80 % on; 0 = not known");
   storage.interval = loader.duration("storage_interval", storage.interval, milliseconds(100), hours(6),
                                      "how often the partitions are kept and the tables measured");
-  const milliseconds stream_age = loader.duration("stream_max_age", settings.stream.max_age, hours(1), hours(24 * 365),
-                                                  "how long the stream keeps acknowledged records");
+  const milliseconds stream_age =
+      loader.duration("stream_max_age", settings.stream.max_age, hours(1), hours(24 * 365), "how long the stream keeps records");
   settings.stream.max_age = std::chrono::duration_cast<hours>(stream_age);
   const milliseconds ack_wait = loader.duration("stream_ack_wait", settings.stream.ack_wait, seconds(1), hours(1),
                                                 "a record that is not acknowledged for this long is delivered again");

@@ -298,6 +298,7 @@ TEST_F(CreditStoreTest, SlotsEndWithoutAHeartbeatAndTheHoldStays) {
   capped.incoming_max = 1;
   reserve(capped);
   occupy("a", 1);
+  store_->noteAnswered("a", kCustomer, "answered record");
   extend("a", 60, 60, 12);
   const HoldView before = store_->waitExamine("a", kCustomer).value();
   EXPECT_LT(before.silent_for, before.promised_for);
@@ -308,7 +309,7 @@ TEST_F(CreditStoreTest, SlotsEndWithoutAHeartbeatAndTheHoldStays) {
   EXPECT_GE(seen.silent_for, kPromise);
   EXPECT_EQ(seen.confirmed_seconds, 12);
   EXPECT_EQ(seen.instance, "ingress-1");
-  EXPECT_EQ(seen.record, "record");
+  EXPECT_EQ(seen.record, "answered record");
   EXPECT_EQ(view().held_micros, 60);
   settle(940, 2, {"a"});
   EXPECT_EQ(store_->waitExamine("a", kCustomer).value().status, HoldStatus::kGone);

@@ -2,7 +2,7 @@
 //
 //   {c1}:acct            hash   posted, version, held (sum of the holds)
 //   {c1}:holds           zset   call id, scored with the end of its lease in ms
-//   {c1}:hold:<call>     hash   amount, confirmed, record, answered (stream sequence), over
+//   {c1}:hold:<call>     hash   amount, confirmed, record (CallAnswered), over
 //   {c1}:ended:<call>    text   the call is over; expires
 //   {c1}:late            hash   posted, version of a commit that met no account
 //   {c1}:in:<trunk>      zset   calls that use an incoming slot, scored with the end of their lease

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <memory>
-#include <set>
 
 #include "libs/base/ids.hpp"
 #include "libs/bus/subjects.hpp"
 #include "libs/telemetry/log.hpp"
 #include "services/billing/accounts/keys.hpp"
 #include "services/billing/records/pricing.hpp"
+#include "services/billing/records/record_reader.hpp"
+#include "services/billing/records/slot_reader.hpp"
 
 namespace tollgate::billing {
 
@@ -18,26 +19,12 @@ constexpr std::chrono::milliseconds kIdle{100};
 constexpr std::chrono::milliseconds kRetryMax{2000};
 constexpr std::chrono::seconds kSettleOnStop{1};
 constexpr int kConflictsMax = 5;
-
-// tg.evt.call.v1.<verb>.<trunk>
-std::string_view verbOf(std::string_view subject) {
-  constexpr std::string_view kHead = "tg.evt.call.v1.";
-  if (!subject.starts_with(kHead)) {
-    return {};
-  }
-  subject.remove_prefix(kHead.size());
-  return subject.substr(0, subject.find('.'));
-}
+constexpr std::size_t kUnsettledBatches = 8;
 
 constexpr std::chrono::seconds kBlockedLong{10};
 
 DeadLetter makeDeadLetter(const bus::Record& record, std::string error) {
   return DeadLetter{record.streamSequence(), std::string(record.subject()), std::move(error), std::string(record.data())};
-}
-
-template <class Message>
-bool parse(const bus::Record& record, Message& message) {
-  return message.ParseFromArray(record.data().data(), static_cast<int>(record.data().size()));
 }
 
 // A call that was closed as lost has no record in the stream: the letter has the one that its ingress would have sent.
@@ -54,78 +41,23 @@ bool isOfTheValues(base::ErrorCode code) {
   return code == base::ErrorCode::kInvalid || code == base::ErrorCode::kConflict;
 }
 
-// CallEnded and CallRejected have the same fields.
-template <class Message>
-std::optional<cdr::FinishedCall> readFinished(const bus::Record& record) {
-  Message message;
-  if (!parse(record, message) || !base::CallId::parse(message.header().call_id()).isSet()) {
-    return std::nullopt;
-  }
-  cdr::FinishedCall call;
-  call.header.Swap(message.mutable_header());
-  call.record.Swap(message.mutable_record());
-  return call;
-}
-
 }  // namespace
 
-void Committer::start() {
+base::Result<void> Committer::start() {
+  TG_TRY_ASSIGN(fetcher, bus::RecordFetcher::open(deps_.connection, deps_.settings.stream.ack_wait));
+  fetcher_ = std::move(fetcher);
   worker_.start("committer", [this] { run(); });
+  return {};
 }
 
 void Committer::stop() {
-  if (worker_.isStopping()) {
+  if (worker_.isStopping() || !fetcher_) {
     return;
   }
+  fetcher_->interrupt();
   worker_.stop();
   std::unique_lock lock(mutex_);
   all_acknowledged_.wait_for(lock, kSettleOnStop, [this] { return unacknowledged_.empty(); });
-}
-
-void Committer::accept(const bus::Record& record) {
-  {
-    // The stream has delivered it again while the first delivery is still being processed: ignore the second.
-    const std::lock_guard lock(mutex_);
-    if (worker_.isStopping() || unacknowledged_.contains(record.streamSequence())) {
-      return;
-    }
-  }
-  if (auto item = read(record)) {
-    push(std::move(*item));
-  }
-}
-
-std::optional<Committer::Item> Committer::read(const bus::Record& record) {
-  const std::string_view verb = verbOf(record.subject());
-  Item item;
-  item.record = record;
-  if (verb == "answered") {
-    call::v1::CallAnswered answered;
-    if (parse(record, answered)) {
-      const base::CustomerId customer(answered.record().customer_id());
-      deps_.store.noteAnswered(answered.header().call_id(), customer, std::string(record.data()), [record](const base::Result<void>& kept) {
-        if (kept) {
-          record.ack();  // otherwise the stream delivers it again
-        }
-      });
-      return std::nullopt;
-    }
-  } else if (verb == "ended") {
-    item.call = readFinished<call::v1::CallEnded>(record);
-  } else if (verb == "rejected") {
-    item.call = readFinished<call::v1::CallRejected>(record);
-  } else if (verb == "unknown_sources") {
-    call::v1::UnknownSources summary;
-    if (parse(record, summary) && !summary.header().call_id().empty()) {
-      item.summary = std::move(summary);
-    }
-  }
-  if (item.call) {
-    freeSlots(*item.call);
-  } else if (!item.summary) {
-    item.dead_letter = makeDeadLetter(record, "cannot be read as a record of its subject");
-  }
-  return item;
 }
 
 void Committer::addLost(cdr::FinishedCall call) {
@@ -134,101 +66,73 @@ void Committer::addLost(cdr::FinishedCall call) {
   }
   Item item;
   item.call = std::move(call);
-  push(std::move(item));
-}
-
-// Frees the slots, and reduces the hold to the charge, which stays held until the ledger has it.
-void Committer::freeSlots(const cdr::FinishedCall& call) {
-  const call::v1::CallRecord& record = call.record;
-  if (record.customer_id() == 0) {
-    return;
-  }
-  ReleaseOrder order;
-  order.call = call.header.call_id();
-  order.customer = base::CustomerId(record.customer_id());
-  order.trunk = base::TrunkId(record.trunk_id());
-  order.carrier_slots = carrierSlots(call);
-  order.charge_micros = priceOf(record).charge_micros;
-  deps_.store.release(order);
-}
-
-// Those of the carriers that the call used, and of a reserve or occupy whose outcome the ingress does not know.
-std::vector<ReleaseOrder::CarrierSlot> Committer::carrierSlots(const cdr::FinishedCall& call) const {
-  const call::v1::CallRecord& record = call.record;
-  std::set<std::int64_t> carriers(record.asked_trunk_ids().begin(), record.asked_trunk_ids().end());
-  carriers.insert(record.carrier_trunk_id());
-  for (const call::v1::Attempt& attempt : record.attempts()) {
-    if (attempt.skipped() == common::v1::REASON_UNSPECIFIED) {
-      carriers.insert(attempt.trunk_id());
-    }
-  }
-  std::vector<ReleaseOrder::CarrierSlot> slots;
-  const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
-  for (const std::int64_t carrier : carriers) {
-    if (const TrunkView* trunk = snapshot ? snapshot->trunks.find(base::TrunkId(carrier)) : nullptr) {
-      slots.push_back({trunk->customer, trunk->id});
-    }
-  }
-  return slots;
-}
-
-void Committer::push(Item item) {
-  bool is_wake_due = false;  // the first starts a batch, the last of a full one ends the wait for others
-  {
-    const std::lock_guard lock(mutex_);
-    if (item.record) {
-      unacknowledged_.insert(item.record->streamSequence());
-      deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
-    }
-    queue_.push_back(std::move(item));
-    is_wake_due = queue_.size() == 1 || queue_.size() == static_cast<std::size_t>(deps_.settings.batch_max);
-  }
-  if (is_wake_due) {
-    worker_.wake();
-  }
+  const std::lock_guard lock(mutex_);
+  lost_.push_back(std::move(item));
 }
 
 void Committer::run() {
-  bool goes_on = true;
-  while (goes_on) {
-    goes_on = waitForBatch();
+  while (!worker_.isStopping()) {
     Items items = gather();
     if (!items.empty()) {
       commit(std::move(items));
     }
     deps_.settler.tick();
   }
-  // One batch was tried after the stop. What is left of the queue is not acknowledged, so it will be delivered again.
-}
-
-std::size_t Committer::queued() {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
-bool Committer::waitForBatch() {
-  const auto batch_max = static_cast<std::size_t>(deps_.settings.batch_max);
-  if (queued() == 0 && !worker_.waitFor(kIdle)) {
-    return false;
-  }
-  const auto full_at = std::chrono::steady_clock::now() + deps_.settings.batch_wait;
-  for (std::size_t count = queued(); count > 0 && count < batch_max && std::chrono::steady_clock::now() < full_at; count = queued()) {
-    if (!worker_.waitUntil(full_at)) {
-      return false;
-    }
-  }
-  return !worker_.isStopping();
+  // What was fetched and is not written is not acknowledged, so it will be delivered again.
 }
 
 Committer::Items Committer::gather() {
   const auto batch_max = static_cast<std::size_t>(deps_.settings.batch_max);
-  const std::lock_guard lock(mutex_);
   Items items;
-  while (!queue_.empty() && items.size() < batch_max) {
-    items.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  std::size_t unsettled = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (; !lost_.empty() && items.size() < batch_max; lost_.pop_front()) {
+      items.push_back(std::move(lost_.front()));
+    }
+    unsettled = unacknowledged_.size();
+  }
+  if (unsettled >= kUnsettledBatches * batch_max) {
+    // Redis does not take the settlements. The records that wait for it bound the memory.
+    static_cast<void>(worker_.pauseFor(kIdle));
+    return items;
+  }
+  const auto idle = items.empty() ? kIdle : std::chrono::milliseconds(0);
+  for (const bus::Record& record : fetcher_->fetch(batch_max, deps_.settings.batch_wait, idle)) {
+    if (auto item = read(record)) {
+      items.push_back(std::move(*item));
+    }
   }
   return items;
+}
+
+std::optional<Committer::Item> Committer::read(const bus::Record& record) {
+  {
+    // The stream has delivered it again while the first delivery waits for its settlement: ignore the second.
+    const std::lock_guard lock(mutex_);
+    if (unacknowledged_.contains(keyOf(record))) {
+      return std::nullopt;
+    }
+  }
+  Item item;
+  item.record = record;
+  item.call = readFinished(record);
+  item.summary = readUnknownSources(record);
+  if (!item.call && !item.summary) {
+    if (readAnswered(record)) {  // the reader of slots has use for it
+      record.ack();
+      return std::nullopt;
+    }
+    item.dead_letter = makeDeadLetter(record, "cannot be read as a record of its subject");
+  }
+  const std::lock_guard lock(mutex_);
+  unacknowledged_.insert(keyOf(record));
+  deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));
+  return item;
+}
+
+Committer::RecordKey Committer::keyOf(const bus::Record& record) {
+  return {record.epoch(), record.streamSequence()};
 }
 
 void Committer::commit(Items items) {
@@ -338,7 +242,7 @@ void Committer::splitOrDeadLetter(Items items, const base::Error& error) {
 void Committer::setAside(const Item& item) {
   const std::lock_guard lock(mutex_);
   if (item.record) {
-    unacknowledged_.erase(item.record->streamSequence());
+    unacknowledged_.erase(keyOf(*item.record));
   }
 }
 
@@ -389,8 +293,9 @@ void Committer::settle(Items items, const WriteOutcome& outcome) {
       deps_.store.removeLeases(leases);
       for (const Item& item : *settled) {
         // An occupy that another replica had under way may have been executed after the slots were freed. Redis has answered since.
-        if (item.call->record.asked_trunk_ids_size() != 0) {
-          for (const ReleaseOrder::CarrierSlot& slot : carrierSlots(*item.call)) {
+        const std::shared_ptr<const Snapshot> snapshot = deps_.tables.current();
+        if (snapshot && item.call->record.asked_trunk_ids_size() != 0) {
+          for (const ReleaseOrder::CarrierSlot& slot : carrierSlots(*snapshot, item.call->record)) {
             deps_.store.vacate(item.call->header.call_id(), slot.carrier, slot.trunk);
           }
         }
@@ -405,7 +310,7 @@ void Committer::acknowledge(const Items& items) {
   for (const Item& item : items) {
     if (item.record) {
       item.record->ack();
-      unacknowledged_.erase(item.record->streamSequence());
+      unacknowledged_.erase(keyOf(*item.record));
     }
   }
   deps_.metrics.records_unacknowledged.set(static_cast<double>(unacknowledged_.size()));

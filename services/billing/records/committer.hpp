@@ -1,22 +1,22 @@
-// Writes finished calls to MySQL and settles them in Redis. It frees the slots of a call when its record arrives, collects a batch, commits
-// the batch in one transaction, settles it in Redis, and only then acknowledges the records.
+// The reader of the record stream that keeps the books, the consumer `billing`: it fetches a batch of records, commits it in one
+// transaction to MySQL, settles it in Redis, and only then acknowledges the records.
 //
-// While MySQL does not store the batch it is repeated and nothing is acknowledged; the stream stops delivering at its limit of
-// unacknowledged records, which bounds the memory used here. A record that cannot be read, or stored for its own values, becomes a dead
-// letter (REQUIREMENTS 10.7).
+// While MySQL does not store the batch it is repeated, nothing is acknowledged and nothing is fetched, so an outage needs no memory. A
+// record that cannot be read, or stored for its own values, becomes a dead letter (REQUIREMENTS 10.7).
 //
-// Threads: accept() and addLost() from any thread; start() and stop() from the main thread; one thread of its own does the rest. Owns: the
-// queue and the records that are not acknowledged.
+// Threads: addLost() and blockedBy() from any thread; start() and stop() from the main thread; one thread of its own does the rest. Owns:
+// the fetched records that are not acknowledged.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "libs/base/worker.hpp"
@@ -34,6 +34,7 @@ namespace tollgate::billing {
 class Committer {
  public:
   struct Dependencies {
+    bus::Connection& connection;
     const ConfigTables& tables;
     sql::Pool& pool;
     CreditStore& store;
@@ -46,11 +47,11 @@ class Committer {
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
-  void start();
-  // Tries to commit one more batch and waits a second for settlements. What is left is not acknowledged, so the stream delivers it again.
+  // Errors: those of RecordFetcher::open().
+  [[nodiscard]] base::Result<void> start();
+  // Waits a second for settlements. What is left is not acknowledged, so the stream delivers it again.
   void stop();
 
-  void accept(const bus::Record& record);
   // A call whose ingress instance is lost, closed when its lease ended.
   void addLost(cdr::FinishedCall call);
   // The error with which MySQL has refused to store records for 10 s or longer. Any thread.
@@ -70,14 +71,12 @@ class Committer {
   };
   using Items = std::vector<Item>;
 
-  [[nodiscard]] std::optional<Item> read(const bus::Record& record);
-  void freeSlots(const cdr::FinishedCall& call);
-  [[nodiscard]] std::vector<ReleaseOrder::CarrierSlot> carrierSlots(const cdr::FinishedCall& call) const;
-  void push(Item item);
+  using RecordKey = std::pair<std::uint64_t, std::uint64_t>;  // epoch and sequence
+  [[nodiscard]] static RecordKey keyOf(const bus::Record& record);
+
   void run();
-  [[nodiscard]] std::size_t queued();
-  [[nodiscard]] bool waitForBatch();  // false = stopping
   [[nodiscard]] Items gather();
+  [[nodiscard]] std::optional<Item> read(const bus::Record& record);  // nothing when there is nothing to write
   void commit(Items items);
   // False: stopping, or the batch was split and each part is done.
   [[nodiscard]] bool write(Items& items, WriteOutcome& outcome);
@@ -91,13 +90,15 @@ class Committer {
 
   // Passed in.
   const Dependencies deps_;
+  // Owned.
+  std::unique_ptr<bus::RecordFetcher> fetcher_;
   // Derived.
   mutable std::mutex mutex_;
   std::condition_variable all_acknowledged_;
-  std::deque<Item> queue_;
+  std::deque<Item> lost_;
   std::optional<Blocked> blocked_;
-  std::unordered_set<std::uint64_t> unacknowledged_;  // stream sequences of accepted records
-  base::Worker worker_;                               // last: its thread uses the rest
+  std::set<RecordKey> unacknowledged_;
+  base::Worker worker_;  // last: its thread uses the rest
 };
 
 }  // namespace tollgate::billing
