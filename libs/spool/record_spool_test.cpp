@@ -215,7 +215,7 @@ TEST_F(SpoolTest, StoresEachRecordOnceAcrossAnOutageOfTheBus) {
   ASSERT_TRUE(spool.waitUntilStored(20s));
   std::mutex mutex;
   std::multiset<std::string> seen;
-  const auto consumer = bus::RecordConsumer::open(**connection, "billing", [&](const bus::Record& record) {
+  const auto consumer = bus::RecordConsumer::open(**connection, [&](const bus::Record& record) {
     const std::lock_guard lock(mutex);
     seen.emplace(record.data());
     record.ack();
