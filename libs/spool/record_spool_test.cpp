@@ -222,8 +222,8 @@ TEST_F(SpoolTest, StoresEachRecordOnceAcrossAnOutageOfTheBus) {
   });
   ASSERT_TRUE(consumer.has_value());
   ASSERT_TRUE(waitUntil([&] {
-    const auto progress = (*consumer)->progress();
-    return progress && progress->pending == 0;
+    const auto progress = bus::readProgress(**connection);
+    return progress && progress->slots.pending == 0;
   }));
   const std::lock_guard lock(mutex);
   EXPECT_EQ(seen.size(), 1000U);
