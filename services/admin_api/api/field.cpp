@@ -1,7 +1,6 @@
 #include "services/admin_api/api/field.hpp"
 
 #include <algorithm>
-#include <regex>
 
 #include <google/protobuf/util/time_util.h>
 
@@ -11,6 +10,27 @@
 
 namespace tollgate::admin_api {
 namespace {
+
+// 0 in the mask stands for a digit, every other character for itself.
+bool fits(std::string_view text, std::string_view mask) {
+  return std::equal(text.begin(), text.end(), mask.begin(), mask.end(),
+                    [](char c, char wanted) { return wanted == '0' ? c >= '0' && c <= '9' : c == wanted; });
+}
+
+// 2026-11-21T10:00:00, a fraction of 1 to 9 digits or none, then Z or an offset. Checked here, because Protobuf also takes offsets like
+// +1:00; the values are checked there.
+bool hasShapeOfTime(std::string_view text) {
+  constexpr std::string_view kSeconds = "0000-00-00T00:00:00";
+  const std::size_t zone = text.find_first_of("Z+-", std::min(text.size(), kSeconds.size()));
+  if (zone == std::string_view::npos || !fits(text.substr(0, kSeconds.size()), kSeconds)) {
+    return false;
+  }
+  const std::string_view fraction = text.substr(kSeconds.size(), zone - kSeconds.size());
+  const std::string_view offset = text.substr(zone);
+  const bool is_fraction =
+      fraction.empty() || (fraction.size() > 1 && fits(fraction, std::string_view(".000000000").substr(0, fraction.size())));
+  return is_fraction && (offset == "Z" || fits(offset, "+00:00") || fits(offset, "-00:00"));
+}
 
 std::string listOf(const std::vector<std::string>& words) {
   return base::joined(words, ", ");
@@ -279,12 +299,10 @@ Outcome<sql::Value> filterValue(const Field& field, const std::string& text) {
 }
 
 std::optional<base::WallTime> parseTime(std::string_view text) {
-  // The shape is checked here, because Protobuf also takes offsets like +1:00; the values are checked there.
-  static const std::regex kShape(R"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d))");
   google::protobuf::Timestamp time;
   std::string strict = base::upper(text);  // RFC 3339 also allows lower case, and a blank for the T
   std::replace(strict.begin(), strict.end(), ' ', 'T');
-  const bool is_time = std::regex_match(text.begin(), text.end(), kShape) && google::protobuf::util::TimeUtil::FromString(strict, &time);
+  const bool is_time = hasShapeOfTime(strict) && google::protobuf::util::TimeUtil::FromString(strict, &time);
   constexpr base::WallTime kEnd = std::chrono::sys_days(std::chrono::year(3000) / 1 / 1);
   const auto wall = wire::fromWire(time);
   return is_time && wall >= base::WallTime{} && wall < kEnd ? std::optional(wall) : std::nullopt;
